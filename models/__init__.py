@@ -1,0 +1,1 @@
+"""What trains and exports; never imported by the service."""

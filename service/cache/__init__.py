@@ -1,0 +1,1 @@
+"""Where streams are kept, behind one protocol."""

@@ -1,0 +1,84 @@
+"""What the rest of the house knows of a codec, and nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]
+"""RGB, uint8, [H, W, 3]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """The quality of one prefix, measured while encoding.
+
+    ``bytes`` is the length of the prefix, header included; ``ssim`` is the mean over 8x8 blocks
+    and channels; ``psnr`` is in dB over RGB.
+    """
+
+    bytes: int
+    ssim: float
+    psnr: float
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One picture's whole stream and what its prefixes are worth (ascending in bytes)."""
+
+    stream: bytes
+    levels: tuple[Level, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A stretch of a stream: what it is for, where it starts, how long it is, in bytes."""
+
+    label: str
+    offset_bytes: int
+    length_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What a stream says of itself, without painting it."""
+
+    codec: str
+    wire_id: int
+    version: int
+    aspect: float
+    total_bytes: int
+    complete: bool
+    chunks: tuple[Chunk, ...]
+    facts: dict[str, object] = field(default_factory=dict)
+
+
+class Codec(Protocol):
+    """A codec family with its weights loaded. Thread-safe: two threads may call it at once.
+
+    ``picture_size`` is the side of the square pictures it codes, in pixels; ``minimum_bytes`` the
+    shortest prefix that it decodes (header included), ``maximum_bytes`` its longest stream.
+    """
+
+    name: str
+    wire_id: int
+    version: int
+    minimum_bytes: int
+    maximum_bytes: int
+    picture_size: int
+
+    def encode(self, pictures: Pixels, aspects: Sequence[float]) -> list[Encoded]:
+        """Encode uint8 [N, H, W, 3]; ``aspects`` are the originals' width / height."""
+        ...
+
+    def decode(self, streams: Sequence[bytes]) -> list[Pixels]:
+        """Paint any prefixes that have their header. Raises CodecError, and nothing else."""
+        ...
+
+    def inspect(self, stream: bytes) -> Inspection:
+        """Read a stream's structure. Raises CodecError, and nothing else."""
+        ...

@@ -1,0 +1,1 @@
+"""Networks: sessions and batches."""

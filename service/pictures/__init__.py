@@ -1,0 +1,1 @@
+"""Bytes in, checked RGB out; RGB in, a raster out."""

@@ -1,0 +1,91 @@
+"""Photos that ship inside test dependencies, crops of them, and uploads in every format."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from importlib.util import find_spec
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+PLUGINS = {
+    "jpeg": "JPEG",
+    "png": "PNG",
+    "webp": "WEBP",
+    "avif": "AVIF",
+    "gif": "GIF",
+    "tiff": "TIFF",
+    "bmp": "BMP",
+    "heic": "HEIF",
+}
+FORMATS = tuple(PLUGINS)
+"""Every format an upload may have; heic needs the ``heif`` extra."""
+
+PACKAGED = ("astronaut", "chelsea", "coffee", "rocket", "hubble_deep_field")
+"""Public domain or CC0 colour photos of scikit-image that need no download."""
+
+
+@cache
+def free_photos() -> dict[str, NDArray[np.uint8]]:
+    """Natural colour photos, uint8 [H, W, 3], read-only; the smallest is 300 x 451.
+
+    All lie in the wheels of scikit-image and scikit-learn: nothing is downloaded.
+    """
+    import skimage.data
+    from sklearn.datasets import load_sample_images
+
+    photos = {name: getattr(skimage.data, name)() for name in PACKAGED}
+    photos.update(zip(("china", "flower"), load_sample_images().images, strict=True))
+    found = {name: np.array(photo, dtype=np.uint8) for name, photo in photos.items()}
+    for photo in found.values():
+        photo.setflags(write=False)
+    return found
+
+
+def crops(count: int, seed: int = 0, size_range: tuple[int, int] = (64, 256)) -> list[Image.Image]:
+    """``count`` RGB crops at random places; each side is drawn from ``size_range`` inclusive."""
+    draw = np.random.default_rng(seed)
+    photos = list(free_photos().values())
+    found = []
+    for index in range(count):
+        photo = photos[index % len(photos)]
+        height, width = (
+            min(side, int(draw.integers(size_range[0], size_range[1] + 1)))
+            for side in photo.shape[:2]
+        )
+        top = int(draw.integers(photo.shape[0] - height + 1))
+        left = int(draw.integers(photo.shape[1] - width + 1))
+        found.append(Image.fromarray(photo[top : top + height, left : left + width]))
+    return found
+
+
+def encoded(format: str, picture: Image.Image | None = None, **options: Any) -> bytes:
+    """An upload in one of FORMATS; ``picture`` is a crop of 96 x 64 unless given.
+
+    ``options`` go to Pillow's save. Skips the test when heic is asked for and cannot be made.
+    """
+    if format == "heic":
+        if find_spec("pillow_heif") is None and "CI" not in os.environ:
+            pytest.skip("pillow-heif is not installed")
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+    if picture is None:
+        picture = crops(1, seed=7, size_range=(96, 96))[0].crop((0, 0, 96, 64))
+    body = BytesIO()
+    picture.save(body, PLUGINS[format], **options)
+    return body.getvalue()
+
+
+def uploads(count: int, seed: int = 0) -> list[tuple[str, bytes]]:
+    """``count`` (format, bytes) of different crops, going round all formats that can be made."""
+    formats = FORMATS if find_spec("pillow_heif") else FORMATS[:-1]
+    return [
+        (formats[index % len(formats)], encoded(formats[index % len(formats)], crop))
+        for index, crop in enumerate(crops(count, seed))
+    ]

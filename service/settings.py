@@ -22,7 +22,7 @@ def packaged_artifacts() -> Path:
     """
     spec = find_spec("models")
     if spec is None or not spec.submodule_search_locations:
-        raise ConfigurationError("the package 'models' is not installed; set PREFIXEL_ARTIFACTS_PATH")
+        raise ConfigurationError("package 'models' is not installed; set PREFIXEL_ARTIFACTS_PATH")
     return Path(next(iter(spec.submodule_search_locations))) / "artifacts"
 
 
@@ -64,14 +64,17 @@ class Settings(BaseSettings):
     uploads_limit: int = Field(
         128, ge=1, le=65536, description="Bodies being received or worked on at once; more: 503"
     )
+    body_memory_bytes: int = Field(
+        512 * 2**20, ge=2**20, description="Memory that all bodies in work may take; more: 503"
+    )
     pixel_limit: int = Field(
         64_000_000, ge=1, description="Most pixels of an upload, read from its header; more: 422"
     )
     decode_memory_bytes: int = Field(
-        512 * 2**20, ge=2**20, description="Memory that all pictures being decoded may take together"
+        512 * 2**20, ge=2**20, description="Memory that pictures being decoded may take together"
     )
     scan_limit: int = Field(
-        64, ge=1, description="Most scans of a progressive JPEG; more: 422 (scans cost time, not bytes)"
+        64, ge=1, description="Most scans of a progressive JPEG; more: 422 (scans cost time)"
     )
     deadline_seconds: float = Field(
         10.0, gt=0, le=3600, description="Time for a request once its body is here; else 504"
@@ -130,9 +133,7 @@ class Settings(BaseSettings):
         "info", description="Least severity that is logged (JSON, one object a line, on stderr)"
     )
 
-    @field_validator(
-        "codecs", "upload_tokens", "delete_tokens", "cors_origins", mode="before"
-    )
+    @field_validator("codecs", "upload_tokens", "delete_tokens", "cors_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         """Comma separated in the environment, a sequence in code."""

@@ -1,0 +1,134 @@
+"""Errors as RFC 9457 problem documents; the only place where an exception becomes an answer.
+
+``type`` is a URN a slug, stable for ever: ``urn:prefixel:problem:queue-full``. An answer never
+holds a stack, nor bytes of the input, and no error is kept by a cache.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from service.errors import (
+    BodyError,
+    BodyTimeoutError,
+    ClientGoneError,
+    ParameterError,
+    PrefixelError,
+    RangeError,
+    RequestError,
+    UnauthorizedError,
+    UnavailableError,
+)
+from service.http.context import Context, context_of
+from service.services import services_of
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from starlette.requests import Request
+
+MEDIA_TYPE = "application/problem+json"
+URN = "urn:prefixel:problem:"
+
+
+def install(app: FastAPI) -> None:
+    """Answer every exception that an endpoint, a router or FastAPI raises with a problem."""
+    app.add_exception_handler(PrefixelError, _on_prefixel_error)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+
+
+def document(error: PrefixelError, request_id: str) -> dict[str, object]:
+    """The problem document of an error."""
+    return {
+        **error.members,
+        "type": URN + error.slug,
+        "title": error.title,
+        "status": error.status,
+        "detail": error.detail,
+        "request_id": request_id,
+    }
+
+
+def answer(error: PrefixelError, context: Context) -> Response:
+    """The whole answer to an error, headers included; notes the slug in the context."""
+    context.error = error.slug
+    return _response(document(error, context.request_id), error.status, _headers(error))
+
+
+def _headers(error: PrefixelError) -> dict[str, str]:
+    if isinstance(error, UnauthorizedError):
+        return {"WWW-Authenticate": "Bearer"}
+    if isinstance(error, UnavailableError):
+        return {"Retry-After": str(error.retry_after_seconds)}
+    if isinstance(error, RangeError):
+        return {"Content-Range": f"bytes */{error.total_bytes}", "Accept-Ranges": "bytes"}
+    if isinstance(error, BodyTimeoutError):
+        return {"Connection": "close"}
+    return {}
+
+
+def _response(content: object, status: int, headers: Mapping[str, str]) -> Response:
+    return Response(
+        json.dumps(content, ensure_ascii=False).encode(),
+        status,
+        {"Cache-Control": "no-store", **headers},
+        MEDIA_TYPE,
+    )
+
+
+async def _on_prefixel_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, PrefixelError)
+    metrics = services_of(request).metrics
+    if isinstance(error, ClientGoneError):
+        metrics.client_gone()
+    elif isinstance(error, RequestError | BodyError | UnavailableError):
+        metrics.rejected(error.slug)
+    return answer(error, context_of(request))
+
+
+async def _on_validation_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return await _on_prefixel_error(request, parameter_error(error.errors()))
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    context = context_of(request)
+    phrase = HTTPStatus(error.status_code).phrase
+    context.error = phrase.lower().replace(" ", "-")
+    content = {
+        "type": URN + context.error,
+        "title": phrase,
+        "status": error.status_code,
+        "detail": str(error.detail)
+        if error.detail != phrase
+        else _HTTP_DETAILS.get(error.status_code, phrase),
+        "request_id": context.request_id,
+    }
+    return _response(content, error.status_code, error.headers or {})
+
+
+_HTTP_DETAILS = {
+    404: "nothing is served under this path; /openapi.json lists what is",
+    405: "this path does not take this method; 'Allow' names those that it takes",
+}
+
+_BOUNDS = (("ge", "from {}"), ("gt", "more than {}"), ("le", "up to {}"), ("lt", "less than {}"))
+
+
+def parameter_error(errors: Sequence[Mapping[str, Any]]) -> ParameterError:
+    """The first thing that FastAPI found wrong, named with its range; never the value itself."""
+    first = errors[0]
+    place, *names = (str(part) for part in first["loc"])
+    name = ".".join(names) or place
+    bounds: Mapping[str, object] = first.get("ctx") or {}
+    words = [text.format(bounds[key]) for key, text in _BOUNDS if key in bounds]
+    allowed = " ".join(words) or (str(bounds["expected"]) if "expected" in bounds else None)
+    return ParameterError(name, f"{place} '{name}': {first['msg']}", allowed)

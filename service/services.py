@@ -1,0 +1,72 @@
+"""What an application is made of: every dependency that a request may use, handed in once.
+
+An endpoint reaches it as ``services_of(request)``; the lifespan in ``service.app`` builds it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from service.codec.interface import Codec, Encoded, Pixels
+from service.settings import Settings
+
+if TYPE_CHECKING:
+    from starlette.requests import HTTPConnection
+
+    from service.cache import SingleFlight, Store
+    from service.http.admission import Intake
+    from service.inference import Batcher
+    from service.observability.metrics import Metrics
+    from service.pictures import Opener, Picture
+
+
+class Phase(Enum):
+    """Where a process is in its life."""
+
+    SERVING = "serving"
+    GRACE = "grace"
+    """Told to stop: /readyz is 503, requests are still taken."""
+    DRAINING = "draining"
+    """Work in flight finishes; nothing new is taken."""
+
+
+@dataclass(slots=True)
+class Lifecycle:
+    """The process' phase; the server that runs the application moves it forward."""
+
+    phase: Phase = Phase.SERVING
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything an endpoint may use.
+
+    ``encoders`` and ``decoders`` hold one batcher a codec, by the codec's name; an encoder takes
+    ``Picture`` and gives ``Encoded``, a decoder takes a prefix and gives uint8 [H, W, 3].
+    ``picture_executor`` runs ``opener.open`` and ``paint`` (``settings.picture_threads`` threads).
+    ``intake`` bounds the bodies in work. ``clock`` is the wall clock in seconds since the epoch.
+    """
+
+    settings: Settings
+    codecs: Mapping[str, Codec]
+    encoders: Mapping[str, Batcher[Picture, Encoded]]
+    decoders: Mapping[str, Batcher[bytes, Pixels]]
+    store: Store
+    single_flight: SingleFlight
+    opener: Opener
+    picture_executor: ThreadPoolExecutor
+    metrics: Metrics
+    intake: Intake
+    lifecycle: Lifecycle = field(default_factory=Lifecycle)
+    clock: Callable[[], float] = time.time
+
+
+def services_of(connection: HTTPConnection) -> Services:
+    """The application's services (``app.state.services``)."""
+    services: Services = connection.app.state.services
+    return services

@@ -1,1 +1,7 @@
-"""Networks: sessions and batches."""
+"""Networks: sessions that run them, and the batches they run in."""
+
+from service.inference.batcher import Batcher
+from service.inference.hooks import Drop, Hooks, Reason
+from service.inference.runtime import Runtime, Session, Tensor
+
+__all__ = ["Batcher", "Drop", "Hooks", "Reason", "Runtime", "Session", "Tensor"]

@@ -1,0 +1,358 @@
+"""Requests in, batches out: one bounded queue in front of one network.
+
+    submit -> queue (counted in pictures) -> batch of 1, 2, 4, ... 64 -> worker thread -> results
+
+The event loop owns the queue and decides; the thread computes; nothing is shared between them but
+one batch and its results. A batch is sent off when the thread is free and
+
+    full    the queue fills the largest batch,
+    delay   the oldest submit has waited ``max_delay_ms``, or
+    idle    nothing is there to wait for: a single submit is queued, or the batcher drains.
+
+A batch has a fixed size, so that the runtime plans once for each: what waits is cut into the
+largest size that it fills, and the rest goes next (33 pictures are 32 + 1). Never is one padded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from service.errors import DeadlineError, DrainingError, InferenceError, QueueFullError
+from service.inference.estimate import RunTime
+from service.inference.hooks import Drop, Hooks, Reason
+from service.inference.worker import Done, Failed, Worker
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+SIZES = (64, 32, 16, 8, 4, 2, 1)
+
+
+@dataclass(eq=False, slots=True)
+class _Submit(Generic[T, R]):
+    """One call of ``submit``: its pictures, how many were sent off, the results so far."""
+
+    items: Sequence[T]
+    deadline: float
+    queued_at: float
+    future: asyncio.Future[list[R]]
+    sent: int = 0
+    results: list[R] = field(default_factory=list)
+
+    @property
+    def left(self) -> int:
+        """Pictures that were not sent off yet."""
+        return len(self.items) - self.sent
+
+
+@dataclass(frozen=True, slots=True)
+class _Part(Generic[T, R]):
+    """The pictures of one submit that are in a batch."""
+
+    submit: _Submit[T, R]
+    items: Sequence[T]
+
+
+class Batcher(Generic[T, R]):
+    """Batches for one network. Every method belongs to the event loop that called ``start``.
+
+    ``run`` gets 1, 2, 4, ... or ``max_batch`` items and gives as many results, in their order; it
+    is called in one thread of this batcher's own. It must not fail for one bad item: what it
+    raises is told to everyone in the batch, so items are checked before they are submitted.
+    """
+
+    def __init__(
+        self,
+        network: str,
+        run: Callable[[list[T]], list[R]],
+        *,
+        max_batch: int,
+        max_delay_ms: float,
+        queue_limit: int,
+        on_event: Hooks | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        """``network`` names it in hooks and errors; ``clock`` gives seconds, for durations.
+
+        Raises ValueError for a ``max_batch`` that is no fixed size, or a bound below its least.
+        """
+        if max_batch not in SIZES:
+            raise ValueError(f"max_batch is 1, 2, 4, ... or 64, not {max_batch}")
+        if queue_limit < 1 or max_delay_ms < 0:
+            raise ValueError(f"queue_limit {queue_limit} < 1 or max_delay_ms {max_delay_ms} < 0")
+        self.network = network
+        self._run = run
+        self._sizes = tuple(size for size in SIZES if size <= max_batch)
+        self._max_delay = max_delay_ms / 1000
+        self._queue_limit = queue_limit
+        self._hooks = on_event or Hooks()
+        self._clock = clock
+        self._run_time = RunTime()
+        self._waiting: OrderedDict[_Submit[T, R], None] = OrderedDict()  # O(1) from the middle
+        self._running: list[_Part[T, R]] = []
+        self._depth = 0
+        self._draining = False
+        self._death: BaseException | None = None
+        self._wakeup: asyncio.Future[bool] | None = None
+        self._worker: Worker[list[T], list[R]] | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def depth(self) -> int:
+        """Pictures that wait; those in the running batch do not count."""
+        return self._depth
+
+    @property
+    def alive(self) -> bool:
+        """Started, and neither its thread nor its task has died. One that drained has not died."""
+        if self._task is None or self._worker is None or self._death is not None:
+            return False
+        return self._draining or (self._worker.alive and not self._task.done())
+
+    def start(self) -> None:
+        """Start the thread and the task that feeds it; again: nothing happens.
+
+        Raises RuntimeError outside an event loop, or when it was stopped before it ever started.
+        """
+        if self._task is not None:
+            return
+        if self._draining:
+            raise RuntimeError(f"the batcher of {self.network!r} was stopped")
+        name = f"prefixel-{self.network}"
+        self._worker = Worker(name, self._compute, self._worker_ended, self._clock)
+        self._task = asyncio.get_running_loop().create_task(self._feed(self._worker), name=name)
+        self._task.add_done_callback(self._feed_ended)
+
+    async def submit(self, items: Sequence[T], deadline: float) -> list[R]:
+        """Results of ``items``, in their order; ``deadline`` is a time of the event loop's clock.
+
+        Cancelling this drops the pictures that were not sent off yet. Pictures of several submits
+        are served in the order of the submits. Raises QueueFullError when they do not fit into
+        the queue (then none was queued), DrainingError, DeadlineError as soon as the deadline
+        passes or cannot be met, InferenceError when a batch with one of them failed or the
+        batcher is dead, and RuntimeError when it was not started.
+        """
+        self._admit(len(items))
+        if not items:
+            return []
+        loop = asyncio.get_running_loop()
+        if deadline <= loop.time():
+            self._hooks.dropped(self.network, len(items), "deadline")
+            raise DeadlineError
+        submit: _Submit[T, R] = _Submit(tuple(items), deadline, self._clock(), loop.create_future())
+        timer = loop.call_at(deadline, self._drop, submit, "deadline")
+        try:
+            self._waiting[submit] = None
+            self._change_depth(len(items))
+            return await submit.future
+        finally:
+            timer.cancel()
+            if submit in self._waiting:
+                self._leave(submit)
+
+    async def drain(self) -> None:
+        """Take no more work, finish what was accepted, end the thread; again: waits as well.
+
+        Cancelling this leaves the rest running; ``stop`` then fails it.
+        """
+        self._draining = True
+        self._wake()
+        if self._task is not None:
+            await asyncio.wait((self._task,))
+
+    def stop(self) -> None:
+        """Take no more work and fail what was accepted (DrainingError); again: nothing happens.
+
+        The thread ends after the batch that it is in; its results are dropped.
+        """
+        self._draining = True
+        if self._task is not None:
+            self._task.cancel()
+
+    # -- the queue ---------------------------------------------------------------------------
+
+    def _admit(self, pictures: int) -> None:
+        if self._draining:
+            raise DrainingError
+        if self._task is None:
+            raise RuntimeError(f"the batcher of {self.network!r} was not started")
+        if not self.alive:
+            raise self._failure(self._death)
+        if self._depth + pictures > self._queue_limit:
+            raise QueueFullError(
+                f"{self._depth} pictures wait already; {pictures} more would pass the limit"
+                f" of {self._queue_limit}"
+            )
+
+    def _change_depth(self, by: int) -> None:
+        self._depth += by
+        # What changes the feeder's mind: the first submit, one alone, or a full batch.
+        if len(self._waiting) <= 1 or self._depth >= self._sizes[0]:
+            self._wake()
+        self._hooks.depth(self.network, self._depth)
+
+    def _leave(self, submit: _Submit[T, R]) -> None:
+        """The waiter was cancelled: by its client, or by a timeout of its own at the deadline."""
+        late = asyncio.get_running_loop().time() >= submit.deadline
+        self._drop(submit, "deadline" if late else "client")
+
+    def _drop(self, submit: _Submit[T, R], reason: Drop) -> None:
+        """End a submit early: what of it waits will not run, and what runs is for nobody."""
+        if reason == "deadline" and not submit.future.done():
+            submit.future.set_exception(DeadlineError())
+        pictures = self._remove(submit)
+        if pictures:
+            self._hooks.dropped(self.network, pictures, reason)
+
+    def _remove(self, submit: _Submit[T, R]) -> int:
+        """Take a submit out of the queue; how many of its pictures waited."""
+        if submit not in self._waiting:
+            return 0
+        del self._waiting[submit]
+        self._change_depth(-submit.left)
+        return submit.left
+
+    def _wake(self) -> None:
+        if self._wakeup is not None and not self._wakeup.done():
+            self._wakeup.set_result(True)
+
+    async def _changed(self, within: float | None = None) -> bool:
+        """Wait until ``_wake`` is called; False when ``within`` seconds pass first."""
+        loop = asyncio.get_running_loop()
+        wakeup: asyncio.Future[bool] = loop.create_future()
+        self._wakeup = wakeup
+        timer = None if within is None else loop.call_later(within, _timeout, wakeup)
+        try:
+            return await wakeup
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    # -- the feeder --------------------------------------------------------------------------
+
+    async def _feed(self, worker: Worker[list[T], list[R]]) -> None:
+        while (reason := await self._due()) is not None:
+            batch = self._take()
+            if not batch:
+                continue
+            items = [item for part in batch for item in part.items]
+            self._hooks.dispatched(self.network, len(items), reason)
+            outcome = await worker.call(items)
+            if isinstance(outcome, Failed):
+                self._fail(batch, outcome.error)
+            else:
+                self._deliver(batch, outcome)
+            self._running = []
+
+    async def _due(self) -> Reason | None:
+        """Wait until a batch should be sent off; None when it drains and nothing is left."""
+        while True:
+            if not self._waiting:
+                if self._draining:
+                    return None
+                await self._changed()
+            elif self._depth >= self._sizes[0]:
+                return "full"
+            elif len(self._waiting) == 1 or self._draining:
+                return "idle"
+            else:
+                oldest = next(iter(self._waiting))
+                rest = oldest.queued_at + self._max_delay - self._clock()
+                if rest <= 0 or not await self._changed(rest):
+                    return "delay"
+
+    def _take(self) -> list[_Part[T, R]]:
+        """The next batch, oldest first; drops whom it could only serve too late."""
+        for submit in [submit for submit in self._waiting if submit.future.done()]:
+            self._leave(submit)
+        now = asyncio.get_running_loop().time()
+        for size in self._sizes:
+            # The largest batch that enough pictures can wait for. It keeps the thread busy until
+            # ``finish``, so whose deadline lies before that cannot be met, in this batch or after.
+            finish = now + self._run_time.seconds(size)
+            if sum(submit.left for submit in self._waiting if submit.deadline >= finish) >= size:
+                break
+        late = [submit for submit in self._waiting if submit.deadline < finish]
+        for submit in late:
+            self._drop(submit, "deadline")
+        if late and not self._waiting:
+            self._run_time.doubt()
+        return self._cut(size) if self._depth >= size else []
+
+    def _cut(self, size: int) -> list[_Part[T, R]]:
+        batch = self._running = list[_Part[T, R]]()
+        room = size
+        while room:
+            submit = next(iter(self._waiting))
+            if not submit.sent:
+                self._hooks.waited(self.network, self._clock() - submit.queued_at)
+            items = submit.items[submit.sent : submit.sent + room]
+            batch.append(_Part(submit, items))
+            submit.sent += len(items)
+            room -= len(items)
+            if not submit.left:
+                del self._waiting[submit]
+        self._change_depth(-size)
+        return batch
+
+    def _compute(self, items: list[T]) -> list[R]:
+        """In the thread."""
+        results = self._run(items)
+        if len(results) != len(items):
+            raise ValueError(f"{len(items)} items gave {len(results)} results")
+        return results
+
+    # -- what comes of a batch ---------------------------------------------------------------
+
+    def _deliver(self, batch: list[_Part[T, R]], done: Done[list[R]]) -> None:
+        begin = 0
+        for part in batch:
+            submit, end = part.submit, begin + len(part.items)
+            submit.results += done.answer[begin:end]
+            begin = end
+            if len(submit.results) == len(submit.items) and not submit.future.done():
+                submit.future.set_result(submit.results)
+        self._run_time.add(begin, done.seconds)
+        self._hooks.ran(self.network, begin, done.seconds)
+
+    def _fail(self, batch: list[_Part[T, R]], error: BaseException | None) -> None:
+        for part in batch:
+            if not part.submit.future.done():
+                part.submit.future.set_exception(self._failure(error))
+            self._remove(part.submit)
+
+    def _failure(self, cause: BaseException | None) -> InferenceError:
+        """An error of its own for each waiter: raising one adds to its traceback."""
+        error = InferenceError(f"the network {self.network!r} failed")
+        error.__cause__ = cause
+        return error
+
+    def _worker_ended(self, error: BaseException | None) -> None:
+        if error is not None and self._task is not None:
+            self._death = error
+            self._task.cancel()
+
+    def _feed_ended(self, task: asyncio.Task[None]) -> None:
+        """Nobody may wait for a feeder that is gone, whatever ended it."""
+        if self._worker is not None:
+            self._worker.close()
+        if not task.cancelled():
+            self._death = task.exception()
+        for submit in [part.submit for part in self._running] + list(self._waiting):
+            if not submit.future.done():
+                submit.future.set_exception(
+                    DrainingError() if self._death is None else self._failure(self._death)
+                )
+        self._running = []
+        self._waiting.clear()
+        self._change_depth(-self._depth)
+
+
+def _timeout(wakeup: asyncio.Future[bool]) -> None:
+    if not wakeup.done():
+        wakeup.set_result(False)

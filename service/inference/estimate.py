@@ -1,0 +1,61 @@
+"""How long a batch takes: a line through the last batches, the newest weighing most."""
+
+from __future__ import annotations
+
+MEMORY_BATCHES = 16
+"""A batch weighs 1/e once this many more have run: a machine that changes is followed."""
+
+
+class RunTime:
+    """Fit of ``seconds = a * pictures + b`` (a, b >= 0) over the batches that ran.
+
+    Weighted least squares over running sums, so that a batch costs the same few additions
+    however many have run. Not thread-safe.
+    """
+
+    def __init__(self) -> None:
+        self._keep = 1 - 1 / MEMORY_BATCHES
+        self._weight = 0.0
+        self._n = 0.0
+        self._t = 0.0
+        self._nn = 0.0
+        self._nt = 0.0
+
+    def add(self, pictures: int, seconds: float) -> None:
+        """A batch of so many pictures (1 or more) took so long."""
+        keep = self._keep
+        self._weight = keep * self._weight + 1
+        self._n = keep * self._n + pictures
+        self._t = keep * self._t + seconds
+        self._nn = keep * self._nn + pictures * pictures
+        self._nt = keep * self._nt + pictures * seconds
+
+    def seconds(self, pictures: int) -> float:
+        """What a batch of so many pictures will take; 0 while none has run."""
+        a, b = self._line()
+        return a * pictures + b
+
+    def doubt(self) -> None:
+        """Halve the estimate.
+
+        Whoever lets an estimate stop every batch calls this. An estimate that keeps everything
+        from running is never put right by a run, so one stall would refuse work for ever.
+        """
+        self._t /= 2
+        self._nt /= 2
+
+    def _line(self) -> tuple[float, float]:
+        if self._weight == 0:
+            return 0.0, 0.0
+        spread = self._weight * self._nn - self._n * self._n
+        if spread <= 1e-9 * self._weight * self._nn:
+            # One size alone says nothing of b; a line through the origin is the careful guess
+            # for larger batches.
+            return self._nt / self._nn, 0.0
+        a = (self._weight * self._nt - self._n * self._t) / spread
+        b = (self._t - a * self._n) / self._weight
+        if a < 0:
+            return 0.0, self._t / self._weight
+        if b < 0:
+            return self._nt / self._nn, 0.0
+        return a, b

@@ -1,0 +1,57 @@
+"""Embedded colour profiles to sRGB, and alpha over a background, on a picture already small.
+
+Both come after the resize: a profile then costs a thousand pixels and not millions.
+"""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import numpy as np
+from PIL import Image, ImageCms
+
+from service.codec.interface import Pixels
+
+SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
+"""Mode -> the colour space that a profile for it must have."""
+
+PROFILE_HEADER_BYTES = 128
+
+
+def flatten(picture: Image.Image, profile: bytes, background: tuple[int, int, int]) -> Pixels:
+    """Opaque sRGB, uint8 [H, W, 3], of mode L, RGB, CMYK, LAB, La or RGBa.
+
+    A profile that is broken, or not for the picture's colour space, is ignored.
+    """
+    if picture.mode in ("La", "RGBa"):
+        straight = picture.convert(picture.mode.upper())
+        alpha = np.asarray(straight.getchannel("A"), dtype=np.float32)[:, :, None] / 255
+        colour = straight.convert(straight.mode[:-1])
+        over = np.asarray(to_srgb(colour, profile), dtype=np.float32)
+        under = np.array(background, dtype=np.float32)
+        return np.rint(over * alpha + under * (1 - alpha)).astype(np.uint8)
+    return np.asarray(to_srgb(picture, profile), dtype=np.uint8)
+
+
+def to_srgb(picture: Image.Image, profile: bytes) -> Image.Image:
+    """The picture in mode RGB, through its profile where that holds."""
+    if picture.mode == "LAB":
+        return _transformed(picture, ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")))
+    space = profile[16:20].decode("latin-1").rstrip()
+    if len(profile) > PROFILE_HEADER_BYTES and space == SPACES.get(picture.mode):
+        try:
+            return _transformed(picture, ImageCms.ImageCmsProfile(BytesIO(profile)))
+        except (ImageCms.PyCMSError, OSError, ValueError):
+            # littlecms refuses it: the numbers are then taken as they stand, as browsers do
+            return picture.convert("RGB")
+    return picture.convert("RGB")
+
+
+def _transformed(picture: Image.Image, source: ImageCms.ImageCmsProfile) -> Image.Image:
+    target = ImageCms.createProfile("sRGB")
+    transform = ImageCms.buildTransform(
+        source, target, picture.mode, "RGB", ImageCms.Intent.RELATIVE_COLORIMETRIC
+    )
+    moved = transform.apply(picture)
+    moved.info.pop("icc_profile", None)
+    return moved

@@ -1,0 +1,114 @@
+"""Checks an AVIF or a HEIC: its primary picture, the tiles it is made of, and what they cost."""
+
+from __future__ import annotations
+
+from service.errors import BrokenPictureError, PictureTooLargeError, UnsupportedPictureError
+from service.pictures.headers import av1, hevc
+from service.pictures.headers.boxes import Box, Items, boxes, read_items
+from service.pictures.headers.header import Header
+from service.pictures.limits import Limits, cut, unpack
+
+AVIF_CODING, HEIC_CODING = b"av01", b"hvc1"
+PIXEL_BYTES = {"avif": 18, "heic": 18}
+"""Planes of 16 bits, twice where the decoder keeps a reference, RGBA, a copy, Pillow's own."""
+
+DEPTH_LIMIT = 3
+"""A picture of tiles with alpha is two deep."""
+
+
+def check(data: bytes, limits: Limits, format: str) -> Header:
+    """Walk the boxes of ``format``, avif or heic. Raises PictureError and nothing else."""
+    top = list(boxes(data, 0, len(data)))
+    meta = next((box for box in top if box.kind == b"meta"), None)
+    if meta is None:
+        raise UnsupportedPictureError("an image sequence without a still picture is not decoded")
+    found = read_items(data, meta)
+    if not found.items[found.primary].kind:
+        raise BrokenPictureError("a file that does not say which of its pictures is the one")
+    width, height = _size(data, found, found.primary)
+    limits.check_pixels(width, height)
+    work = _Work(data, found, AVIF_CODING if format == "avif" else HEIC_CODING, limits)
+    work.add(found.primary, 1, 0)
+    return Header(
+        format=format,
+        width=width,
+        height=height,
+        body=_still(data, top, format),
+        pixel_bytes=PIXEL_BYTES[format] * max(1.0, work.pixels / (2 * width * height)),
+    )
+
+
+class _Work:
+    """Adds up the pixels that a decoder paints for one picture, tile by tile."""
+
+    def __init__(self, data: bytes, items: Items, coding: bytes, limits: Limits) -> None:
+        self._data, self._items, self._coding, self._limits = data, items, coding, limits
+        self._known: dict[int, int] = {}
+        self.pixels = 0
+
+    def add(self, number: int, times: int, depth: int) -> None:
+        """Count an item ``times`` over, with its tiles and its alpha."""
+        if depth > DEPTH_LIMIT:
+            raise PictureTooLargeError(f"pictures inside pictures, more than {DEPTH_LIMIT} deep")
+        kind = self._items.items[number].kind
+        if kind == b"grid":
+            self.pixels += times * self._limits.check_pixels(
+                *_size(self._data, self._items, number)
+            )
+            tiles = self._items.made_of.get(number, ())
+            for tile in set(tiles):
+                self.add(tile, times * tiles.count(tile), depth + 1)
+        elif kind == self._coding:
+            if number not in self._known:
+                self._known[number] = self._coded(number)
+            self.pixels += times * self._known[number]
+        else:
+            raise UnsupportedPictureError(
+                f"a picture coded as {kind.decode('ascii', 'replace')!r} is not decoded"
+            )
+        limit = 2 * self._limits.pixel_limit
+        if self.pixels > limit:
+            raise PictureTooLargeError(
+                f"tiles and layers of more than {limit} pixels", pixels=self.pixels, limit=limit
+            )
+        for aid in set(self._items.aids.get(number, ())):
+            if self._items.items[aid].kind in (self._coding, b"grid"):
+                self.add(aid, times, depth + 1)
+
+    def _coded(self, number: int) -> int:
+        """Pixels of one coded item: what its bitstream says, and no less than the file does."""
+        width, height = _size(self._data, self._items, number)
+        said = self._limits.check_pixels(width, height)
+        body = self._items.data(self._data, number)
+        if self._coding == AVIF_CODING:
+            return max(said, av1.painted_pixels(body))
+        config = _property(self._items, number, b"hvcC")
+        return max(said, hevc.painted_pixels(self._data[config.start : config.end], body))
+
+
+def _property(items: Items, number: int, kind: bytes) -> Box:
+    """An item's property. Raises BrokenPictureError when it has none of that kind."""
+    for box in items.items[number].properties:
+        if box.kind == kind:
+            return box
+    raise BrokenPictureError(f"an item without its {kind.decode()} property")
+
+
+def _size(data: bytes, items: Items, number: int) -> tuple[int, int]:
+    """Width and height of an item, before it is turned or cropped."""
+    box = _property(items, number, b"ispe")
+    width, height = unpack(">II", cut(data, box.start, box.end - box.start), 4)
+    return width, height
+
+
+def _still(data: bytes, top: list[Box], format: str) -> bytes:
+    """The file without its image sequence, under a brand that promises a still picture."""
+    body = bytearray(data)
+    for box in top:
+        if box.kind == b"moov":
+            body[box.at + 4 : box.at + 8] = b"free"
+    brand = {b"avis": b"avif", b"hevc": b"heic", b"hevx": b"heix", b"msf1": b"mif1"}.get(
+        data[8:12], data[8:12]
+    )
+    body[8:12] = b"avif" if format == "avif" else brand
+    return bytes(body)

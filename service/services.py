@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from service.cache import SingleFlight, Store
     from service.http.admission import Intake
     from service.inference import Batcher
+    from service.observability.logs import LogWriter
     from service.observability.metrics import Metrics
     from service.pictures import Opener, Picture
 
@@ -48,7 +49,8 @@ class Services:
 
     ``encoders`` and ``decoders`` hold one batcher a codec, by the codec's name; an encoder takes
     ``Picture`` and gives ``Encoded``, a decoder takes a prefix and gives uint8 [H, W, 3].
-    ``picture_executor`` runs ``opener.open`` and ``paint`` (``settings.picture_threads`` threads).
+    ``picture_executor`` runs ``opener.open`` and ``paint`` (``settings.picture_threads`` threads);
+    ``service.http.threads`` calls it.
     ``intake`` bounds the bodies in work. ``clock`` is the wall clock in seconds since the epoch.
     """
 
@@ -61,6 +63,7 @@ class Services:
     opener: Opener
     picture_executor: ThreadPoolExecutor
     metrics: Metrics
+    log: LogWriter
     intake: Intake
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
     clock: Callable[[], float] = time.time

@@ -119,6 +119,20 @@ class Settings(BaseSettings):
         ("*",), description="Origins that may read from a page, comma separated; * for all"
     )
 
+    # connections
+    connections_limit: int = Field(
+        4096, ge=1, le=1_000_000, description="Open connections; more: an idle one goes, or 503"
+    )
+    header_timeout_seconds: float = Field(
+        10.0, gt=0, le=3600, description="Time in which a request's headers must arrive; else 408"
+    )
+    write_timeout_seconds: float = Field(
+        30.0, gt=0, le=3600, description="Time a client may stop reading its answer; then it is cut"
+    )
+    keep_alive_seconds: float = Field(
+        75.0, gt=0, le=3600, description="How long an idle connection stays open"
+    )
+
     # the process
     metrics_port: int | None = Field(
         None, ge=0, le=65535, description="Port of /metrics on its own; unset: on the main port"

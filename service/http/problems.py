@@ -19,6 +19,7 @@ from service.errors import (
     BodyError,
     BodyTimeoutError,
     ClientGoneError,
+    DeadlineError,
     ParameterError,
     PrefixelError,
     RangeError,
@@ -35,6 +36,20 @@ if TYPE_CHECKING:
 
 MEDIA_TYPE = "application/problem+json"
 URN = "urn:prefixel:problem:"
+SCHEMA_REF = "#/components/schemas/Problem"
+SCHEMA: dict[str, Any] = {
+    "title": "Problem",
+    "description": "What went wrong (RFC 9457); further members belong to the type.",
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "request_id"],
+    "properties": {
+        "type": {"type": "string", "format": "uri-reference"},
+        "title": {"type": "string"},
+        "status": {"type": "integer", "minimum": 400, "maximum": 599},
+        "detail": {"type": "string"},
+        "request_id": {"type": "string"},
+    },
+}
 
 
 def install(app: FastAPI) -> None:
@@ -42,6 +57,20 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(PrefixelError, _on_prefixel_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
+
+
+def documented(*errors: type[PrefixelError]) -> dict[int | str, dict[str, Any]]:
+    """``responses=`` of a route for the errors it may raise, one entry a status."""
+    words: dict[int, list[str]] = {}
+    for error in errors:
+        words.setdefault(error.status, []).append(f"{error.title} (`{URN}{error.slug}`)")
+    return {
+        status: {
+            "description": "; ".join(texts),
+            "content": {MEDIA_TYPE: {"schema": {"$ref": SCHEMA_REF}}},
+        }
+        for status, texts in words.items()
+    }
 
 
 def document(error: PrefixelError, request_id: str) -> dict[str, object]:
@@ -88,7 +117,7 @@ async def _on_prefixel_error(request: Request, error: Exception) -> Response:
     metrics = services_of(request).metrics
     if isinstance(error, ClientGoneError):
         metrics.client_gone()
-    elif isinstance(error, RequestError | BodyError | UnavailableError):
+    elif isinstance(error, RequestError | BodyError | UnavailableError | DeadlineError):
         metrics.rejected(error.slug)
     return answer(error, context_of(request))
 

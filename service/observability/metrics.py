@@ -12,7 +12,13 @@ import os
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+)
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
@@ -52,16 +58,27 @@ DEFINITIONS = (
         SECONDS,
     ),
     Definition("queue_depth", "gauge", ("network",), "Pictures that wait for a network"),
-    Definition("batch_size", "histogram", ("network",), "Pictures in a batch that ran", PICTURES),
+    Definition("batch_size", "histogram", ("network",), "Pictures in a batch", PICTURES),
     Definition(
-        "batch_dispatch_total", "counter", ("reason",), "Batches, by why they were sent off"
+        "batch_dispatch_total",
+        "counter",
+        ("reason",),
+        "Batches, by why they were sent off (full, delay, idle)",
     ),
     Definition("rejected_total", "counter", ("reason",), "Requests refused, by the problem's slug"),
-    Definition("cache_requests_total", "counter", ("result",), "Cache reads, by what came of them"),
+    Definition(
+        "cache_requests_total", "counter", ("result",), "Cache reads: hit, miss, error, corrupt"
+    ),
     Definition("cache_breaker_open", "gauge", (), "1 while the cache's circuit breaker is open"),
     Definition("budget_bytes", "histogram", (), "Byte budgets that were asked for", BYTES),
     Definition("sent_bytes", "histogram", (), "Bytes of streams that were sent", BYTES),
     Definition("pictures_total", "counter", ("codec",), "Pictures that were encoded"),
+    Definition(
+        "dropped_pictures_total",
+        "counter",
+        ("reason",),
+        "Pictures that left a queue without being computed: their client left, or it was too late",
+    ),
     Definition("client_gone_total", "counter", (), "Requests whose client left before the answer"),
     Definition(
         "artifact_info", "gauge", ("codec", "version", "sha"), "1 for each artifact that is loaded"
@@ -78,6 +95,7 @@ class Metrics:
     content_type = CONTENT_TYPE_LATEST
 
     def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         self._requests = self._histogram("http_request_duration_seconds")
         self._spans = self._histogram("span_duration_seconds")
@@ -90,6 +108,7 @@ class Metrics:
         self._budgets = self._histogram("budget_bytes")
         self._sent = self._histogram("sent_bytes")
         self._pictures = self._counter("pictures_total")
+        self._dropped = self._counter("dropped_pictures_total")
         self._gone = self._counter("client_gone_total")
         self._artifacts = self._gauge("artifact_info", "livemax")
         self._by_request: dict[tuple[str, str, int], Histogram] = {}
@@ -137,25 +156,33 @@ class Metrics:
         """So many pictures wait for this network now."""
         self._depths.labels(network).set(pictures)
 
-    def batch(self, network: str, pictures: int) -> None:
-        """A batch of this size ran."""
+    def dispatched(self, network: str, pictures: int, reason: str) -> None:
+        """A batch of so many pictures was sent off because of ``reason``."""
         self._batches.labels(network).observe(pictures)
-
-    def dispatched(self, reason: str) -> None:
-        """A batch was sent off because of ``reason``."""
         self._dispatches.labels(reason).inc()
+
+    def dropped(self, _network: str, pictures: int, reason: str) -> None:
+        """So many pictures will not be computed."""
+        self._dropped.labels(reason).inc(pictures)
+
+    def waited(self, _network: str, seconds: float) -> None:
+        """A request's pictures waited this long for a network."""
+        self.span("queue", seconds)
+
+    def ran(self, _network: str, _pictures: int, seconds: float) -> None:
+        """A network computed a batch in this time."""
+        self.span("network", seconds)
 
     def rejected(self, reason: str) -> None:
         """A request was refused; ``reason`` is its problem's slug."""
         self._rejected.labels(reason).inc()
 
-    def cache(self, result: str) -> None:
-        """A cache read ended as a hit, a miss or an error."""
-        self._cache.labels(result).inc()
-
-    def breaker(self, *, is_open: bool) -> None:
-        """The cache's circuit breaker opened or closed."""
-        self._breaker.set(int(is_open))
+    def cache_event(self, event: str) -> None:
+        """A cache read ended (hit, miss, error, corrupt), or the breaker opened or closed."""
+        if event.startswith("breaker"):
+            self._breaker.set(event == "breaker_open")
+        else:
+            self._cache.labels(event).inc()
 
     def budget(self, budget_bytes: int) -> None:
         """A client asked for at most so many bytes of a stream."""

@@ -1,0 +1,112 @@
+"""Starts the services of an application, wired to its metrics, and ends them in order."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import numpy as np
+
+from service.cache import SingleFlight, build_store
+from service.codec.interface import Codec, Encoded, Pixels
+from service.errors import ConfigurationError
+from service.http.admission import Intake
+from service.http.threads import BoundedExecutor
+from service.inference import Batcher, Hooks
+from service.observability.logs import LogWriter
+from service.observability.metrics import Metrics
+from service.pictures import Limits, Opener, Picture
+from service.services import Lifecycle, Services
+from service.settings import Settings
+
+
+@asynccontextmanager
+async def running(
+    settings: Settings,
+    codecs: Mapping[str, Codec],
+    metrics: Metrics,
+    log: LogWriter,
+    lifecycle: Lifecycle,
+) -> AsyncIterator[Services]:
+    """The services, started; afterwards the batchers finish what they hold and the store closes.
+
+    Raises ConfigurationError when the settings do not fit the codecs or the store.
+    """
+    if settings.default_codec not in codecs:
+        raise ConfigurationError(
+            f"PREFIXEL_DEFAULT_CODEC is '{settings.default_codec}'; loaded are:"
+            f" {', '.join(sorted(codecs)) or 'none'}"
+        )
+    services = Services(
+        settings=settings,
+        codecs=codecs,
+        encoders={name: _encoder(codec, settings, metrics) for name, codec in codecs.items()},
+        decoders={name: _decoder(codec, settings, metrics) for name, codec in codecs.items()},
+        store=build_store(settings, metrics.cache_event),
+        single_flight=SingleFlight(),
+        opener=Opener(
+            Limits(
+                pixel_limit=settings.pixel_limit,
+                scan_limit=settings.scan_limit,
+                decode_memory_bytes=settings.decode_memory_bytes,
+                memory_wait_seconds=settings.deadline_seconds,
+            )
+        ),
+        picture_executor=BoundedExecutor(settings.picture_threads, settings.queue_limit),
+        metrics=metrics,
+        log=log,
+        intake=Intake(settings.uploads_limit, settings.body_memory_bytes),
+        lifecycle=lifecycle,
+    )
+    batchers: list[Batcher[Any, Any]] = [*services.encoders.values(), *services.decoders.values()]
+    try:
+        for batcher in batchers:
+            batcher.start()
+        yield services
+        for batcher in batchers:
+            await batcher.drain()
+    finally:
+        for batcher in batchers:
+            batcher.stop()
+        services.picture_executor.shutdown(wait=False, cancel_futures=True)
+        await services.store.close()
+
+
+def _encoder(codec: Codec, settings: Settings, metrics: Metrics) -> Batcher[Picture, Encoded]:
+    def encode(pictures: list[Picture]) -> list[Encoded]:
+        return codec.encode(
+            np.stack([picture.rgb for picture in pictures]),
+            [picture.aspect for picture in pictures],
+        )
+
+    def ran(network: str, pictures: int, seconds: float) -> None:
+        metrics.ran(network, pictures, seconds)
+        metrics.encoded(codec.name, pictures)
+
+    return _batcher(f"{codec.name}-encode", encode, settings, _hooks(metrics, ran))
+
+
+def _decoder(codec: Codec, settings: Settings, metrics: Metrics) -> Batcher[bytes, Pixels]:
+    return _batcher(f"{codec.name}-decode", codec.decode, settings, _hooks(metrics, metrics.ran))
+
+
+def _batcher(network: str, run: Any, settings: Settings, hooks: Hooks) -> Batcher[Any, Any]:
+    return Batcher(
+        network,
+        run,
+        max_batch=settings.max_batch,
+        max_delay_ms=settings.max_delay_ms,
+        queue_limit=settings.queue_limit,
+        on_event=hooks,
+    )
+
+
+def _hooks(metrics: Metrics, ran: Any) -> Hooks:
+    return Hooks(
+        depth=metrics.queue_depth,
+        dispatched=metrics.dispatched,
+        dropped=metrics.dropped,
+        waited=metrics.waited,
+        ran=ran,
+    )

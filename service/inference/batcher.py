@@ -16,46 +16,23 @@ largest size that it fills, and the rest goes next (33 pictures are 32 + 1). Nev
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from service.errors import DeadlineError, DrainingError, InferenceError, QueueFullError
 from service.inference.estimate import RunTime
 from service.inference.hooks import Drop, Hooks, Reason
+from service.inference.queue import Part, Queue, Submit
 from service.inference.worker import Done, Failed, Worker
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 SIZES = (64, 32, 16, 8, 4, 2, 1)
-
-
-@dataclass(eq=False, slots=True)
-class _Submit(Generic[T, R]):
-    """One call of ``submit``: its pictures, how many were sent off, the results so far."""
-
-    items: Sequence[T]
-    deadline: float
-    queued_at: float
-    future: asyncio.Future[list[R]]
-    sent: int = 0
-    results: list[R] = field(default_factory=list)
-
-    @property
-    def left(self) -> int:
-        """Pictures that were not sent off yet."""
-        return len(self.items) - self.sent
-
-
-@dataclass(frozen=True, slots=True)
-class _Part(Generic[T, R]):
-    """The pictures of one submit that are in a batch."""
-
-    submit: _Submit[T, R]
-    items: Sequence[T]
 
 
 class Batcher(Generic[T, R]):
@@ -93,9 +70,8 @@ class Batcher(Generic[T, R]):
         self._hooks = on_event or Hooks()
         self._clock = clock
         self._run_time = RunTime()
-        self._waiting: OrderedDict[_Submit[T, R], None] = OrderedDict()  # O(1) from the middle
-        self._running: list[_Part[T, R]] = []
-        self._depth = 0
+        self._queue: Queue[T, R] = Queue()
+        self._running: list[Part[T, R]] = []
         self._draining = False
         self._death: BaseException | None = None
         self._wakeup: asyncio.Future[bool] | None = None
@@ -105,7 +81,7 @@ class Batcher(Generic[T, R]):
     @property
     def depth(self) -> int:
         """Pictures that wait; those in the running batch do not count."""
-        return self._depth
+        return self._queue.depth
 
     @property
     def alive(self) -> bool:
@@ -144,15 +120,15 @@ class Batcher(Generic[T, R]):
         if deadline <= loop.time():
             self._hooks.dropped(self.network, len(items), "deadline")
             raise DeadlineError
-        submit: _Submit[T, R] = _Submit(tuple(items), deadline, self._clock(), loop.create_future())
-        timer = loop.call_at(deadline, self._drop, submit, "deadline")
+        submit: Submit[T, R] = Submit(tuple(items), deadline, self._clock(), loop.create_future())
+        timer = loop.call_at(deadline, self._expire, submit)
         try:
-            self._waiting[submit] = None
-            self._change_depth(len(items))
+            self._queue.add(submit)
+            self._changed()
             return await submit.future
         finally:
             timer.cancel()
-            if submit in self._waiting:
+            if submit.left:
                 self._leave(submit)
 
     async def drain(self) -> None:
@@ -183,45 +159,41 @@ class Batcher(Generic[T, R]):
             raise RuntimeError(f"the batcher of {self.network!r} was not started")
         if not self.alive:
             raise self._failure(self._death)
-        if self._depth + pictures > self._queue_limit:
+        depth = self._queue.depth
+        if depth + pictures > self._queue_limit:
             raise QueueFullError(
-                f"{self._depth} pictures wait already; {pictures} more would pass the limit"
+                f"{depth} pictures wait already; {pictures} more would pass the limit"
                 f" of {self._queue_limit}"
             )
 
-    def _change_depth(self, by: int) -> None:
-        self._depth += by
+    def _changed(self) -> None:
+        """The queue grew or shrank."""
         # What changes the feeder's mind: the first submit, one alone, or a full batch.
-        if len(self._waiting) <= 1 or self._depth >= self._sizes[0]:
+        if len(self._queue) <= 1 or self._queue.depth >= self._sizes[0]:
             self._wake()
-        self._hooks.depth(self.network, self._depth)
+        self._hooks.depth(self.network, self._queue.depth)
 
-    def _leave(self, submit: _Submit[T, R]) -> None:
+    def _leave(self, submit: Submit[T, R]) -> None:
         """The waiter was cancelled: by its client, or by a timeout of its own at the deadline."""
         late = asyncio.get_running_loop().time() >= submit.deadline
         self._drop(submit, "deadline" if late else "client")
 
-    def _drop(self, submit: _Submit[T, R], reason: Drop) -> None:
-        """End a submit early: what of it waits will not run, and what runs is for nobody."""
-        if reason == "deadline" and not submit.future.done():
-            submit.future.set_exception(DeadlineError())
-        pictures = self._remove(submit)
-        if pictures:
-            self._hooks.dropped(self.network, pictures, reason)
+    def _expire(self, submit: Submit[T, R]) -> None:
+        """Its deadline is lost. What of it waits will not run, and what runs is for nobody."""
+        submit.fail(DeadlineError())
+        self._drop(submit, "deadline")
 
-    def _remove(self, submit: _Submit[T, R]) -> int:
-        """Take a submit out of the queue; how many of its pictures waited."""
-        if submit not in self._waiting:
-            return 0
-        del self._waiting[submit]
-        self._change_depth(-submit.left)
-        return submit.left
+    def _drop(self, submit: Submit[T, R], reason: Drop) -> None:
+        pictures = self._queue.remove(submit)
+        if pictures:
+            self._changed()
+            self._hooks.dropped(self.network, pictures, reason)
 
     def _wake(self) -> None:
         if self._wakeup is not None and not self._wakeup.done():
             self._wakeup.set_result(True)
 
-    async def _changed(self, within: float | None = None) -> bool:
+    async def _woken(self, within: float | None = None) -> bool:
         """Wait until ``_wake`` is called; False when ``within`` seconds pass first."""
         loop = asyncio.get_running_loop()
         wakeup: asyncio.Future[bool] = loop.create_future()
@@ -237,68 +209,63 @@ class Batcher(Generic[T, R]):
 
     async def _feed(self, worker: Worker[list[T], list[R]]) -> None:
         while (reason := await self._due()) is not None:
-            batch = self._take()
-            if not batch:
-                continue
-            items = [item for part in batch for item in part.items]
-            self._hooks.dispatched(self.network, len(items), reason)
-            outcome = await worker.call(items)
-            if isinstance(outcome, Failed):
-                self._fail(batch, outcome.error)
-            else:
-                self._deliver(batch, outcome)
-            self._running = []
+            await self._serve(worker, reason)
+
+    async def _serve(self, worker: Worker[list[T], list[R]], reason: Reason) -> None:
+        """One batch. A frame of its own: nothing keeps pictures alive while nothing is to do."""
+        batch = self._take()
+        if not batch:
+            return
+        pictures = sum(len(part.items) for part in batch)
+        self._hooks.dispatched(self.network, pictures, reason)
+        for part in batch:
+            if part.first:
+                self._hooks.waited(self.network, self._clock() - part.submit.queued_at)
+        outcome = await worker.call([item for part in batch for item in part.items])
+        if isinstance(outcome, Failed):
+            self._fail(batch, outcome.error)
+        else:
+            self._deliver(batch, outcome)
+        self._running = []
 
     async def _due(self) -> Reason | None:
         """Wait until a batch should be sent off; None when it drains and nothing is left."""
         while True:
-            if not self._waiting:
+            if not self._queue:
                 if self._draining:
                     return None
-                await self._changed()
-            elif self._depth >= self._sizes[0]:
+                await self._woken()
+            elif self._queue.depth >= self._sizes[0]:
                 return "full"
-            elif len(self._waiting) == 1 or self._draining:
+            elif len(self._queue) == 1 or self._draining:
                 return "idle"
             else:
-                oldest = next(iter(self._waiting))
+                oldest = next(iter(self._queue))
                 rest = oldest.queued_at + self._max_delay - self._clock()
-                if rest <= 0 or not await self._changed(rest):
+                if rest <= 0 or not await self._woken(rest):
                     return "delay"
 
-    def _take(self) -> list[_Part[T, R]]:
+    def _take(self) -> list[Part[T, R]]:
         """The next batch, oldest first; drops whom it could only serve too late."""
-        for submit in [submit for submit in self._waiting if submit.future.done()]:
+        for submit in [submit for submit in self._queue if submit.future.done()]:
             self._leave(submit)
         now = asyncio.get_running_loop().time()
         for size in self._sizes:
             # The largest batch that enough pictures can wait for. It keeps the thread busy until
             # ``finish``, so whose deadline lies before that cannot be met, in this batch or after.
             finish = now + self._run_time.seconds(size)
-            if sum(submit.left for submit in self._waiting if submit.deadline >= finish) >= size:
+            if self._queue.pictures_until(finish) >= size:
                 break
-        late = [submit for submit in self._waiting if submit.deadline < finish]
+        late = [submit for submit in self._queue if submit.deadline < finish]
         for submit in late:
-            self._drop(submit, "deadline")
-        if late and not self._waiting:
+            self._expire(submit)
+        if late and not self._queue:
             self._run_time.doubt()
-        return self._cut(size) if self._depth >= size else []
-
-    def _cut(self, size: int) -> list[_Part[T, R]]:
-        batch = self._running = list[_Part[T, R]]()
-        room = size
-        while room:
-            submit = next(iter(self._waiting))
-            if not submit.sent:
-                self._hooks.waited(self.network, self._clock() - submit.queued_at)
-            items = submit.items[submit.sent : submit.sent + room]
-            batch.append(_Part(submit, items))
-            submit.sent += len(items)
-            room -= len(items)
-            if not submit.left:
-                del self._waiting[submit]
-        self._change_depth(-size)
-        return batch
+        if self._queue.depth < size:
+            return []
+        self._running = self._queue.cut(size)
+        self._changed()
+        return self._running
 
     def _compute(self, items: list[T]) -> list[R]:
         """In the thread."""
@@ -309,22 +276,20 @@ class Batcher(Generic[T, R]):
 
     # -- what comes of a batch ---------------------------------------------------------------
 
-    def _deliver(self, batch: list[_Part[T, R]], done: Done[list[R]]) -> None:
+    def _deliver(self, batch: list[Part[T, R]], done: Done[list[R]]) -> None:
         begin = 0
         for part in batch:
-            submit, end = part.submit, begin + len(part.items)
-            submit.results += done.answer[begin:end]
+            end = begin + len(part.items)
+            part.deliver(done.answer[begin:end])
             begin = end
-            if len(submit.results) == len(submit.items) and not submit.future.done():
-                submit.future.set_result(submit.results)
         self._run_time.add(begin, done.seconds)
         self._hooks.ran(self.network, begin, done.seconds)
 
-    def _fail(self, batch: list[_Part[T, R]], error: BaseException | None) -> None:
+    def _fail(self, batch: list[Part[T, R]], error: BaseException | None) -> None:
         for part in batch:
-            if not part.submit.future.done():
-                part.submit.future.set_exception(self._failure(error))
-            self._remove(part.submit)
+            part.submit.fail(self._failure(error))
+            if self._queue.remove(part.submit):
+                self._changed()
 
     def _failure(self, cause: BaseException | None) -> InferenceError:
         """An error of its own for each waiter: raising one adds to its traceback."""
@@ -343,14 +308,15 @@ class Batcher(Generic[T, R]):
             self._worker.close()
         if not task.cancelled():
             self._death = task.exception()
-        for submit in [part.submit for part in self._running] + list(self._waiting):
-            if not submit.future.done():
-                submit.future.set_exception(
-                    DrainingError() if self._death is None else self._failure(self._death)
-                )
+        if self._death is not None:
+            logger.error("the batcher of %r died", self.network, exc_info=self._death)
+        left = [part.submit for part in self._running] + list(self._queue)
         self._running = []
-        self._waiting.clear()
-        self._change_depth(-self._depth)
+        for submit in left:
+            self._queue.remove(submit)
+            error = DrainingError() if self._death is None else self._failure(self._death)
+            submit.fail(error)
+        self._changed()
 
 
 def _timeout(wakeup: asyncio.Future[bool]) -> None:

@@ -1,0 +1,63 @@
+"""``python -m models.training SYSTEM --data DIR --out DIR``: train, or go on training."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import fields
+from pathlib import Path
+
+import torch
+
+from models.training import curve, data
+from models.training.loop import Plan, Run, measured_at
+from models.training.losses import LOSSES
+from models.zoo.catalogue import SYSTEMS
+
+
+def arguments() -> argparse.Namespace:
+    """The command line; every field of Plan is an option."""
+    defaults = {f.name: f.default for f in fields(Plan)}
+    parser = argparse.ArgumentParser(prog="python -m models.training", description=__doc__)
+    parser.add_argument("system", choices=sorted(SYSTEMS))
+    parser.add_argument("--config", default="small", help="widths, by name (paper, small)")
+    parser.add_argument("--data", type=Path, required=True, help="folder of shards or of pictures")
+    parser.add_argument("--out", type=Path, required=True, help="folder of checkpoint, log, curve")
+    parser.add_argument("--samples", type=int, required=True, help="thumbnails of the schedule")
+    parser.add_argument("--iterations", type=int, default=8, help="unrolled iterations")
+    parser.add_argument("--start-from", type=Path, help="checkpoint whose weights to begin with")
+    parser.add_argument("--max-minutes", type=float, default=1e9, help="stop after; resume later")
+    parser.add_argument("--every", type=float, default=120, help="seconds between checkpoints")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--loss", choices=sorted(LOSSES), default=defaults["loss"])
+    parser.add_argument("--no-bf16", dest="bf16", action="store_false", help="32-bit throughout")
+    for name, kind in (
+        *dict.fromkeys(("batch", "warmup", "seed"), int).items(),
+        *dict.fromkeys(("rate", "final_rate", "clip", "average"), float).items(),
+    ):
+        flag = "--" + name.replace("_", "-")
+        parser.add_argument(flag, type=kind, default=defaults[name], help="default %(default)s")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Load, resume or start, train, plot."""
+    options = arguments()
+    torch.set_num_threads(options.threads)
+    plan = Plan(**{f.name: getattr(options, f.name) for f in fields(Plan)})
+    system = SYSTEMS[plan.system]
+    torch.manual_seed(plan.seed)
+    model = system.build(system.configs[plan.config])
+    run = Run(plan, model, options.out, measured_at(dict(system.budgets), options.device), options.device)
+    if not run.resume() and options.start_from:
+        run.start_from(options.start_from)
+    photos, validation = data.load(options.data)
+    weights = sum(p.numel() for p in model.parameters())
+    print(f"{plan.system}/{plan.config}: {weights} weights, {len(photos)} photos, "
+          f"from thumbnail {run.samples} to {plan.samples}", flush=True)
+    run.train(photos, validation[:300], options.max_minutes, options.every)
+    curve.plot(options.out / "log.csv", options.out / "curve.svg")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,202 @@
+"""The training loop: any zoo model, resumable, one progress line, a log that becomes a curve."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from models.training import data, losses
+from service.evaluation.metrics import block_ssim, psnr
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run. ``samples`` is the length of the schedule, in thumbnails; the rest is per step."""
+
+    system: str
+    config: str
+    samples: int
+    iterations: int
+    batch: int = 32
+    rate: float = 3e-3
+    final_rate: float = 0.02
+    warmup: int = 10_000
+    clip: float = 1.0
+    loss: str = "squared"
+    average: float = 0.999
+    bf16: bool = True
+    seed: int = 1
+
+
+class Run:
+    """A model, its moving average, Adam and its counters, in a folder.
+
+    ``measure(model, thumbnails)`` returns the figures of a validation round by name.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        model: nn.Module,
+        folder: Path,
+        measure: Callable[[nn.Module, Tensor], dict[str, float]],
+        device: str = "cpu",
+    ) -> None:
+        torch.manual_seed(plan.seed)
+        self.plan, self.folder, self.device, self.measure = plan, folder, device, measure
+        self.model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.averaged = deepcopy(self.model)
+        self.adam = torch.optim.Adam(self.model.parameters(), plan.rate)
+        self.generator = torch.Generator().manual_seed(plan.seed)
+        self.samples, self.seconds = 0, 0.0
+        folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the run is resumed from."""
+        return self.folder / "checkpoint.pt"
+
+    def save(self) -> None:
+        """Write the checkpoint beside the old one, then replace it."""
+        state = {
+            "plan": asdict(self.plan),
+            "model": self.model.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "adam": self.adam.state_dict(),
+            "generator": self.generator.get_state(),
+            "samples": self.samples,
+            "seconds": self.seconds,
+        }
+        fresh = self.checkpoint.with_suffix(".new")
+        torch.save(state, fresh)
+        fresh.replace(self.checkpoint)
+        (self.folder / "plan.json").write_text(json.dumps(asdict(self.plan), indent=1) + "\n")
+
+    def resume(self) -> bool:
+        """Continue where the checkpoint of the same plan stopped; False when there is none."""
+        if not self.checkpoint.exists():
+            return False
+        state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
+        if state["plan"] != asdict(self.plan):
+            raise ValueError(f"{self.checkpoint} belongs to another plan; choose another --out")
+        self.model.load_state_dict(state["model"])
+        self.averaged.load_state_dict(state["averaged"])
+        self.adam.load_state_dict(state["adam"])
+        self.generator.set_state(state["generator"].cpu())
+        self.samples, self.seconds = state["samples"], state["seconds"]
+        return True
+
+    def start_from(self, checkpoint: Path) -> None:
+        """Take the averaged weights of another run; counters and schedule start anew."""
+        state = torch.load(checkpoint, map_location=self.device, weights_only=True)
+        for model in (self.model, self.averaged):
+            model.load_state_dict(state["averaged"])
+
+    def rate(self) -> float:
+        """Linear warm-up, then a cosine down to ``final_rate`` of the peak."""
+        plan = self.plan
+        warm = min(1.0, (self.samples + plan.batch) / plan.warmup)
+        done = min(1.0, self.samples / plan.samples)
+        cosine = (1 + math.cos(math.pi * done)) / 2
+        return plan.rate * warm * (plan.final_rate + (1 - plan.final_rate) * cosine)
+
+    def step(self, photos: Tensor) -> float:
+        """One batch; returns its loss."""
+        plan = self.plan
+        rgb = data.random_thumbnails(photos, plan.batch, self.generator)
+        x = data.to_network(rgb).to(self.device, memory_format=torch.channels_last)
+        kind = "cuda" if self.device.startswith("cuda") else "cpu"
+        with torch.autocast(kind, torch.bfloat16) if plan.bf16 else nullcontext():
+            pictures, _ = self.model(x, plan.iterations)
+        loss = losses.over_iterations(losses.LOSSES[plan.loss], x, pictures)
+        self.adam.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), plan.clip)
+        for group in self.adam.param_groups:
+            group["lr"] = self.rate()
+        self.adam.step()
+        self.samples += plan.batch
+        self._average()
+        return float(loss.detach())
+
+    def _average(self) -> None:
+        steps = self.samples / self.plan.batch
+        keep = min(self.plan.average, (1 + steps) / (10 + steps))
+        with torch.no_grad():
+            for mean, now in zip(
+                self.averaged.state_dict().values(), self.model.state_dict().values(), strict=True
+            ):
+                if mean.dtype.is_floating_point:
+                    mean.lerp_(now, 1 - keep)
+                else:
+                    mean.copy_(now)
+
+    def train(self, photos: Tensor, validation: Tensor, max_minutes: float, every: float) -> None:
+        """Until the plan's samples are seen or ``max_minutes`` passed.
+
+        Measures, logs and saves every ``every`` seconds. Time in which the process was stopped
+        (a step over ten seconds) does not count as training.
+        """
+        end = time.monotonic() + 60 * max_minutes
+        last, window = time.monotonic(), []
+        while self.samples < self.plan.samples and time.monotonic() < end:
+            began = time.monotonic()
+            window.append(self.step(photos))
+            took = time.monotonic() - began
+            self.seconds += took if took < 10 else 0.0
+            if time.monotonic() - last > every:
+                self.report(validation, window)
+                last, window = time.monotonic(), []
+        self.report(validation, window)
+
+    def report(self, validation: Tensor, window: list[float]) -> None:
+        """One progress line, one row of the log, a checkpoint."""
+        if not all(math.isfinite(value) for value in window):
+            raise FloatingPointError(f"the loss is not finite after {self.samples} thumbnails")
+        row = {
+            "samples": float(self.samples),
+            "seconds": round(self.seconds, 1),
+            "rate": self.rate(),
+            "loss": float(np.mean(window)) if window else math.nan,
+            **self.measure(self.averaged, validation),
+        }
+        log = self.folder / "log.csv"
+        new = not log.exists()
+        with log.open("a", newline="") as file:
+            writer = csv.DictWriter(file, list(row))
+            if new:
+                writer.writeheader()
+            writer.writerow(row)
+        print(" ".join(f"{name} {value:.5g}" for name, value in row.items()), flush=True)
+        self.save()
+
+
+def measured_at(
+    budgets: dict[str, int], device: str = "cpu"
+) -> Callable[[nn.Module, Tensor], dict[str, float]]:
+    """SSIM and PSNR after so many iterations, for models that return every iteration's picture."""
+
+    @torch.no_grad()
+    def measure(model: nn.Module, thumbnails: Tensor) -> dict[str, float]:
+        model.eval()
+        pictures, _ = model(data.to_network(thumbnails).to(device), max(budgets.values()))
+        model.train()
+        figures: dict[str, float] = {}
+        for name, iteration in budgets.items():
+            painted = data.to_rgb(pictures[iteration - 1].cpu()).numpy()
+            figures[f"ssim_{name}"] = float(block_ssim(thumbnails.numpy(), painted).mean())
+            figures[f"psnr_{name}"] = float(psnr(thumbnails.numpy(), painted).mean())
+        return figures
+
+    return measure

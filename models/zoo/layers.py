@@ -1,0 +1,88 @@
+"""Layers that the recurrent codecs share: binarizer, (de)convolutional LSTM.
+
+Source: Toderici et al. 2015, "Variable Rate Image Compression with Recurrent Neural Networks",
+sections 3.2 (binarizer), 3.4 (LSTM) and 3.6 (convolutional and deconvolutional LSTM).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+State = tuple[Tensor, Tensor]
+"""h and c, each [N, C, H, W]."""
+
+
+class Binarizer(nn.Module):
+    """Tanh of a 1x1 convolution, then one bit an output: equations 3 and 4.
+
+    Training draws +1 with probability (1 + x) / 2, else -1, and the gradient passes the draw
+    unchanged. Inference takes the sign, sign(0) being +1.
+    """
+
+    def __init__(self, channels: int, bits: int) -> None:
+        super().__init__()
+        self.project = nn.Conv2d(channels, bits, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """[N, C, H, W] -> [N, bits, H, W] of -1 and +1."""
+        x = torch.tanh(self.project(features).float())
+        if self.training:
+            hard = torch.where(torch.rand_like(x) < (1 + x) / 2, 1.0, -1.0)
+            return x + (hard - x).detach()
+        return torch.where(x < 0, -1.0, 1.0)
+
+
+class ConvLSTM(nn.Module):
+    """Equations 13 and 6: gates from conv(input, stride) + conv(h, stride 1) + b."""
+
+    def __init__(self, inputs: int, width: int, stride: int, kernel: int = 3) -> None:
+        super().__init__()
+        self.width, self.stride = width, stride
+        self.of_input = nn.Conv2d(inputs, 4 * width, kernel, stride, kernel // 2)
+        self.of_hidden = nn.Conv2d(width, 4 * width, kernel, 1, kernel // 2, bias=False)
+        forget_bias_one(self.of_input, width)
+
+    def state_shape(self, height: int, width: int) -> tuple[int, int, int]:
+        """Shape of h and of c for an input of this size."""
+        return self.width, height // self.stride, width // self.stride
+
+    def forward(self, x: Tensor, state: State) -> State:
+        """[N, C, H, W] -> state at [N, width, H / stride, W / stride]; the output is its h."""
+        return lstm(self.of_input(x) + self.of_hidden(state[0]), state[1])
+
+
+class DeconvLSTM(nn.Module):
+    """Equation 14: gates from transposed conv(input, stride) + conv(h, stride 1) + b."""
+
+    def __init__(self, inputs: int, width: int, stride: int, kernel: int = 3) -> None:
+        super().__init__()
+        self.width, self.stride = width, stride
+        self.of_input = nn.ConvTranspose2d(
+            inputs, 4 * width, kernel, stride, kernel // 2, output_padding=stride - 1
+        )
+        self.of_hidden = nn.Conv2d(width, 4 * width, kernel, 1, kernel // 2, bias=False)
+        forget_bias_one(self.of_input, width)
+
+    def state_shape(self, height: int, width: int) -> tuple[int, int, int]:
+        """Shape of h and of c for an input of this size."""
+        return self.width, height * self.stride, width * self.stride
+
+    def forward(self, x: Tensor, state: State) -> State:
+        """[N, C, H, W] -> state at [N, width, H * stride, W * stride]; the output is its h."""
+        return lstm(self.of_input(x) + self.of_hidden(state[0]), state[1])
+
+
+def lstm(gates: Tensor, c: Tensor) -> State:
+    """Equation 6: [N, 4C, H, W] in the order i, f, o, g and the old c -> the new h and c."""
+    i, f, o, g = gates.chunk(4, dim=1)
+    c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+    return torch.sigmoid(o) * torch.tanh(c), c
+
+
+def forget_bias_one(layer: nn.Conv2d | nn.ConvTranspose2d, width: int) -> None:
+    """Start with open forget gates, so that gradients reach the first iterations."""
+    assert layer.bias is not None
+    with torch.no_grad():
+        layer.bias.zero_()
+        layer.bias[width : 2 * width] = 1.0

@@ -6,6 +6,8 @@
     ├── RequestError            admission
     │   ├── ParameterError          400  a parameter is out of its range
     │   ├── UnauthorizedError       401  no token that holds
+    │   ├── NoRouteError            404  nothing is served under this path
+    │   ├── MethodError             405  the path does not take this method
     │   └── RangeError              416  the range lies outside the stream
     ├── BodyError               body
     │   ├── BodyTimeoutError        408  it did not arrive in time
@@ -89,6 +91,18 @@ class RangeError(RequestError):
         """``total_bytes`` is the length of the whole stream."""
         super().__init__(f"the stream holds {total_bytes} bytes")
         self.total_bytes = total_bytes
+
+
+class NoRouteError(RequestError):
+    """Nothing is served under this path."""
+
+    status, slug, title = 404, "no-route", "Nothing is served here"
+
+
+class MethodError(RequestError):
+    """The path is there; it does not take this method (``Allow`` names those that it takes)."""
+
+    status, slug, title = 405, "method", "The path does not take this method"
 
 
 class BodyError(PrefixelError):

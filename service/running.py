@@ -59,15 +59,14 @@ async def running(
         intake=Intake(settings.uploads_limit, settings.body_memory_bytes),
         lifecycle=lifecycle,
     )
-    batchers: list[Batcher[Any, Any]] = [*services.encoders.values(), *services.decoders.values()]
     try:
-        for batcher in batchers:
+        for batcher in services.batchers:
             batcher.start()
         yield services
-        for batcher in batchers:
+        for batcher in services.batchers:
             await batcher.drain()
     finally:
-        for batcher in batchers:
+        for batcher in services.batchers:
             batcher.stop()
         services.picture_executor.shutdown(wait=False, cancel_futures=True)
         await services.store.close()

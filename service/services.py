@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from service.codec.interface import Codec, Encoded, Pixels
 from service.settings import Settings
@@ -67,6 +67,11 @@ class Services:
     intake: Intake
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
     clock: Callable[[], float] = time.time
+
+    @property
+    def batchers(self) -> tuple[Batcher[Any, Any], ...]:
+        """Every network's batcher."""
+        return (*self.encoders.values(), *self.decoders.values())
 
 
 def services_of(connection: HTTPConnection) -> Services:

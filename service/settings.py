@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.errors import ConfigurationError
@@ -29,122 +29,175 @@ def packaged_artifacts() -> Path:
 class Settings(BaseSettings):
     """All settings; a field ``x`` is the environment variable ``PREFIXEL_X``."""
 
-    model_config = SettingsConfigDict(env_prefix="PREFIXEL_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="PREFIXEL_", env_ignore_empty=True, frozen=True, extra="ignore"
+    )
 
     # artifacts and networks
     artifacts_path: Path | None = Field(
-        None, description="Folder of the artifacts; unset: those installed with the package"
+        default=None, description="Folder of the artifacts; unset: those installed with the package"
     )
-    codecs: Words = Field((), description="Codecs to load; empty: every artifact that is there")
-    default_codec: str = Field("conv-lstm", description="Codec of an upload that names none")
+    codecs: Words = Field(
+        default=(), description="Codecs to load; empty: every artifact that is there"
+    )
+    default_codec: str = Field(
+        default="conv-lstm", description="Codec of an upload that names none"
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="Where networks run; auto takes CUDA when the runtime has it"
+        default="auto", description="Where networks run; auto takes CUDA when the runtime has it"
     )
     inference_threads: int = Field(
-        0, ge=0, le=256, description="Threads of one network call; 0: as many as cores"
+        default=0, ge=0, le=256, description="Threads of one network call; 0: as many as cores"
     )
     max_batch: Literal[1, 2, 4, 8, 16, 32, 64] = Field(
-        64, description="Largest batch, in pictures; batches have sizes 1, 2, 4, ... up to this"
+        default=64,
+        description="Largest batch, in pictures; batches have sizes 1, 2, 4, ... up to this",
     )
     max_delay_ms: float = Field(
-        2.0, ge=0, le=1000, description="Longest wait for a batch to fill, in ms, while others wait"
+        default=2.0,
+        ge=0,
+        le=1000,
+        description="Longest wait for a batch to fill, in ms, while others wait",
     )
     queue_limit: int = Field(
-        512, ge=1, le=65536, description="Pictures that may wait for one network; more: 503"
+        default=512, ge=1, le=65536, description="Pictures that may wait for one network; more: 503"
     )
     picture_threads: int = Field(
-        2, ge=1, le=64, description="Pictures decoded or painted at the same time"
+        default=2, ge=1, le=64, description="Pictures decoded or painted at the same time"
     )
 
     # limits on what comes in
-    body_limit_bytes: int = Field(32 * 2**20, ge=1, description="Longest body, in bytes; more: 413")
+    body_limit_bytes: int = Field(
+        default=32 * 2**20, ge=1, description="Longest body, in bytes; more: 413"
+    )
     body_timeout_seconds: float = Field(
-        15.0, gt=0, le=3600, description="Time in which a body must arrive; else 408"
+        default=15.0, gt=0, le=3600, description="Time in which a body must arrive; else 408"
     )
     uploads_limit: int = Field(
-        128, ge=1, le=65536, description="Bodies being received or worked on at once; more: 503"
+        default=128,
+        ge=1,
+        le=65536,
+        description="Bodies being received or worked on at once; more: 503",
     )
     body_memory_bytes: int = Field(
-        512 * 2**20, ge=2**20, description="Memory that all bodies in work may take; more: 503"
+        default=512 * 2**20,
+        ge=2**20,
+        description="Memory that all bodies in work may take; more: 503",
     )
     pixel_limit: int = Field(
-        64_000_000, ge=1, description="Most pixels of an upload, read from its header; more: 422"
+        default=64_000_000,
+        ge=1,
+        description="Most pixels of an upload, read from its header; more: 422",
     )
     decode_memory_bytes: int = Field(
-        512 * 2**20, ge=2**20, description="Memory that pictures being decoded may take together"
+        default=512 * 2**20,
+        ge=2**20,
+        description="Memory that pictures being decoded may take together",
     )
     scan_limit: int = Field(
-        64, ge=1, description="Most scans of a progressive JPEG; more: 422 (scans cost time)"
+        default=64,
+        ge=1,
+        description="Most scans of a progressive JPEG; more: 422 (scans cost time)",
     )
     deadline_seconds: float = Field(
-        10.0, gt=0, le=3600, description="Time for a request once its body is here; else 504"
+        default=10.0,
+        gt=0,
+        le=3600,
+        description="Time for a request once its body is here; else 504",
     )
-    ids_limit: int = Field(256, ge=1, le=4096, description="Most ids in one /v1/thumbs request")
+    ids_limit: int = Field(
+        default=256, ge=1, le=4096, description="Most ids in one /v1/thumbs request"
+    )
 
     # cache
     redis_url: SecretStr | None = Field(
-        None, description="redis://, rediss:// or redis+cluster://; unset: SQLite or memory"
+        default=None, description="redis://, rediss:// or redis+cluster://; unset: SQLite or memory"
     )
     redis_timeout_ms: float = Field(
-        50.0, gt=0, le=60_000, description="Longest wait for one Redis command, in ms"
+        default=50.0, gt=0, le=60_000, description="Longest wait for one Redis command, in ms"
     )
-    redis_connections: int = Field(32, ge=1, le=4096, description="Connections to Redis at most")
+    redis_connections: int = Field(
+        default=32, ge=1, le=4096, description="Connections to Redis at most"
+    )
     breaker_failures: int = Field(
-        5, ge=1, description="Redis failures in a row that open the circuit breaker"
+        default=5, ge=1, description="Redis failures in a row that open the circuit breaker"
     )
     breaker_seconds: float = Field(
-        2.0, gt=0, description="Time the breaker stays open before one request may try again"
+        default=2.0,
+        gt=0,
+        description="Time the breaker stays open before one request may try again",
     )
     store_path: Path | None = Field(
-        None, description="SQLite file for one machine that must not forget; unset: memory"
+        default=None, description="SQLite file for one machine that must not forget; unset: memory"
     )
     memory_bytes: int = Field(
-        64 * 2**20, ge=2**16, description="Size of the in-process cache, overhead counted, in bytes"
+        default=64 * 2**20,
+        ge=2**16,
+        description="Size of the in-process cache, overhead counted, in bytes",
     )
     ttl_seconds: int = Field(
-        30 * 86400, ge=1, description="How long a stream is kept after its upload (Redis, SQLite)"
+        default=30 * 86400,
+        ge=1,
+        description="How long a stream is kept after its upload (Redis, SQLite)",
     )
 
     # who may do what
     id_key: SecretStr = Field(
-        SecretStr(""), description="Key of the ids (HMAC-SHA256); empty: anyone can compute an id"
+        default=SecretStr(""),
+        description="Key of the ids (HMAC-SHA256); empty: anyone can compute an id",
     )
     upload_tokens: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
-        (), description="Tokens that may upload and encode, comma separated; empty: everyone may"
+        default=(),
+        description="Tokens that may upload and encode, comma separated; empty: everyone may",
     )
     delete_tokens: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
-        (), description="Tokens that may delete, comma separated; empty: nobody may"
+        default=(), description="Tokens that may delete, comma separated; empty: nobody may"
     )
     cors_origins: Words = Field(
-        ("*",), description="Origins that may read from a page, comma separated; * for all"
+        default=("*",), description="Origins that may read from a page, comma separated; * for all"
     )
 
     # connections
     connections_limit: int = Field(
-        4096, ge=1, le=1_000_000, description="Open connections; more: an idle one goes, or 503"
+        default=4096,
+        ge=1,
+        le=1_000_000,
+        description="Open connections; more: an idle one goes, or 503",
     )
     header_timeout_seconds: float = Field(
-        10.0, gt=0, le=3600, description="Time in which a request's headers must arrive; else 408"
+        default=10.0,
+        gt=0,
+        le=3600,
+        description="Time in which a request's headers must arrive; else 408",
     )
     write_timeout_seconds: float = Field(
-        30.0, gt=0, le=3600, description="Time a client may stop reading its answer; then it is cut"
+        default=30.0,
+        gt=0,
+        le=3600,
+        description="Time a client may stop reading its answer; then it is cut",
     )
     keep_alive_seconds: float = Field(
-        75.0, gt=0, le=3600, description="How long an idle connection stays open"
+        default=75.0, gt=0, le=3600, description="How long an idle connection stays open"
     )
 
     # the process
     metrics_port: int | None = Field(
-        None, ge=0, le=65535, description="Port of /metrics on its own; unset: on the main port"
+        default=None,
+        ge=0,
+        le=65535,
+        description="Port of /metrics on its own; unset: on the main port",
     )
     drain_grace_seconds: float = Field(
-        2.0, ge=0, description="After SIGTERM: time in which /readyz is 503 and work is still taken"
+        default=2.0,
+        ge=0,
+        description="After SIGTERM: time in which /readyz is 503 and work is still taken",
     )
     drain_seconds: float = Field(
-        20.0, ge=0, description="After the grace: time for work in flight to finish"
+        default=20.0, ge=0, description="After the grace: time for work in flight to finish"
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Least severity that is logged (JSON, one object a line, on stderr)"
+        default="info",
+        description="Least severity that is logged (JSON, one object a line, on stderr)",
     )
 
     @field_validator("codecs", "upload_tokens", "delete_tokens", "cors_origins", mode="before")
@@ -155,6 +208,25 @@ class Settings(BaseSettings):
             return tuple(word.strip() for word in value.split(",") if word.strip())
         return value
 
+    @field_validator("max_batch", mode="before")
+    @classmethod
+    def _number(cls, value: object) -> object:
+        """The environment holds text; a Literal of numbers takes none."""
+        return int(value) if isinstance(value, str) and value.isdecimal() else value
+
     def artifacts(self) -> Path:
         """Folder the artifacts are read from. Raises ConfigurationError when there is none."""
         return self.artifacts_path or packaged_artifacts()
+
+
+def read_settings() -> Settings:
+    """The settings of the environment. Raises ConfigurationError with one line that names all."""
+    try:
+        return Settings()
+    except ValidationError as wrong:
+        raise ConfigurationError(
+            "; ".join(
+                f"PREFIXEL_{'.'.join(map(str, error['loc'])).upper()}: {error['msg']}"
+                for error in wrong.errors()
+            )
+        ) from wrong

@@ -30,12 +30,7 @@ def router(*, metrics: bool) -> APIRouter:
 
 async def livez(request: Request) -> JSONResponse:
     """Whether this process can still do its work; when not, restart it."""
-    services = services_of(request)
-    dead = sorted(
-        batcher.network
-        for batcher in (*services.encoders.values(), *services.decoders.values())
-        if not batcher.alive
-    )
+    dead = sorted(one.network for one in services_of(request).batchers if not one.alive)
     if dead:
         raise UnavailableError(f"the worker of {', '.join(dead)} is dead", dead=dead)
     return JSONResponse(HEALTHY, headers=NO_STORE)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from fastapi.exceptions import RequestValidationError
@@ -20,6 +19,8 @@ from service.errors import (
     BodyTimeoutError,
     ClientGoneError,
     DeadlineError,
+    MethodError,
+    NoRouteError,
     ParameterError,
     PrefixelError,
     RangeError,
@@ -128,26 +129,19 @@ async def _on_validation_error(request: Request, error: Exception) -> Response:
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
+    """What the routers raise: 404, 405, and 400 for JSON that does not parse."""
     assert isinstance(error, HTTPException)
-    context = context_of(request)
-    phrase = HTTPStatus(error.status_code).phrase
-    context.error = phrase.lower().replace(" ", "-")
-    content = {
-        "type": URN + context.error,
-        "title": phrase,
-        "status": error.status_code,
-        "detail": str(error.detail)
-        if error.detail != phrase
-        else _HTTP_DETAILS.get(error.status_code, phrase),
-        "request_id": context.request_id,
-    }
-    return _response(content, error.status_code, error.headers or {})
+    problem: PrefixelError
+    if error.status_code == NoRouteError.status:
+        problem = NoRouteError("nothing is served under this path; /openapi.json lists what is")
+    elif error.status_code == MethodError.status:
+        problem = MethodError(f"this path takes {(error.headers or {}).get('Allow', 'no method')}")
+    else:
+        problem = RequestError(str(error.detail))
+    response = answer(problem, context_of(request))
+    response.headers.update(error.headers or {})
+    return response
 
-
-_HTTP_DETAILS = {
-    404: "nothing is served under this path; /openapi.json lists what is",
-    405: "this path does not take this method; 'Allow' names those that it takes",
-}
 
 _BOUNDS = (("ge", "from {}"), ("gt", "more than {}"), ("le", "up to {}"), ("lt", "less than {}"))
 

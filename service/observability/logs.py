@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 import logging
 import os
+import select
 import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import lru_cache
@@ -116,8 +117,8 @@ class LogWriter:
             dropped, self._dropped = self._dropped, 0
             if dropped:
                 lines.append(line("log-dropped", "warning", {"lines": dropped}, time.time()))
-            if lines:
-                self._write(("\n".join(lines) + "\n").encode())
+            for chunk in _chunks(lines):
+                self._write(chunk)
 
     def _out(self, text: str) -> None:
         with self._turn:
@@ -173,6 +174,19 @@ def install(writer: LogWriter) -> None:
 def quote(text: str) -> str:
     """The text as a JSON string, quotes included (for lines built by hand)."""
     return json.dumps(text)
+
+
+def _chunks(lines: Iterable[str]) -> Iterator[bytes]:
+    """Whole lines, at most PIPE_BUF bytes a write: a pipe mixes no such writes of two workers."""
+    chunk = bytearray()
+    for text in lines:
+        data = text.encode() + b"\n"
+        if chunk and len(chunk) + len(data) > select.PIPE_BUF:
+            yield bytes(chunk)
+            chunk.clear()
+        chunk += data
+    if chunk:
+        yield bytes(chunk)
 
 
 def _write_stderr(data: bytes) -> None:

@@ -1,0 +1,72 @@
+"""Builds the application: its lifespan, the border, the routers; nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+
+from service.codec.interface import Codec
+from service.codec.registry import load_codecs
+from service.http import codecs as codecs_
+from service.http import encode_decode, images, openapi, operations, problems, thumbs
+from service.http.middleware import Border
+from service.inference import Runtime
+from service.observability.logs import LogWriter
+from service.observability.metrics import Metrics
+from service.running import running
+from service.services import Lifecycle, Phase
+from service.settings import Settings
+
+
+def create_app(
+    settings: Settings,
+    *,
+    codecs: Mapping[str, Codec] | None = None,
+    log: LogWriter | None = None,
+    lifecycle: Lifecycle | None = None,
+) -> FastAPI:
+    """The ASGI application; its lifespan fills ``app.state.services``.
+
+    ``codecs`` stand in for those that the artifacts hold, ``lifecycle`` is moved forward by the
+    server that runs the application, ``log`` is started and closed by its caller. The lifespan
+    raises StartupError when a setting or an artifact is wrong.
+    """
+    metrics = Metrics()
+    log = log or LogWriter(settings.log_level)
+    lifecycle = lifecycle or Lifecycle()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        loaded = codecs if codecs is not None else await run_in_threadpool(_load, settings)
+        async with running(settings, loaded, metrics, log, lifecycle) as services:
+            app.state.services = services
+            yield
+
+    app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False)
+    for router in (
+        images.router,
+        thumbs.router,
+        encode_decode.router,
+        codecs_.router,
+        operations.router(metrics=settings.metrics_port is None),
+        openapi.router,
+    ):
+        app.include_router(router)
+    problems.install(app)
+    app.openapi = openapi.build(app)  # type: ignore[method-assign]
+    app.add_middleware(
+        Border,
+        metrics=metrics,
+        log=log,
+        origins=settings.cors_origins,
+        closing=lambda: lifecycle.phase is not Phase.SERVING,
+    )
+    return app
+
+
+def _load(settings: Settings) -> dict[str, Codec]:
+    runtime = Runtime(settings.device, settings.inference_threads)
+    return load_codecs(settings.artifacts(), settings.codecs, runtime)

@@ -1,0 +1,131 @@
+"""The service with the tests' codec, and a few routes that only tests need; a program.
+
+python -m tests.support.serve     (PREFIXEL_* as usual; TEST_CODEC_DELAY_SECONDS, TEST_POISON)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+
+from fastapi import APIRouter, FastAPI, Query, Request
+from fastapi.responses import Response
+
+from service.app import create_app
+from service.cli.serve import serve
+from service.http.admission import body_slot, require_delete_token, require_upload_token
+from service.http.body import read_upload
+from service.http.client import while_connected
+from service.http.server import listen
+from service.http.threads import open_picture
+from service.http.timing import span, submit
+from service.observability.logs import LogWriter
+from service.services import Lifecycle, services_of
+from service.settings import Settings, read_settings
+from tests.support.codec import GreyCodec
+
+router = APIRouter(prefix="/test", include_in_schema=False)
+
+
+@router.post("/length")
+async def length(request: Request) -> dict[str, int]:
+    """How long the upload was; with all that admission asks."""
+    require_upload_token(request)
+    with body_slot(request, services_of(request).encoders.values()):
+        return {"length": len(await read_upload(request))}
+
+
+@router.post("/encode")
+async def encode(request: Request) -> Response:
+    """A whole upload without the cache, as the real endpoints do it."""
+    services = services_of(request)
+    batcher = services.encoders[services.settings.default_codec]
+    with body_slot(request, [batcher]):
+        data = await read_upload(request)
+
+        async def work() -> bytes:
+            picture = await open_picture(request, data)
+            (encoded,) = await submit(request, batcher, [picture])
+            return encoded.stream
+
+        return Response(await while_connected(request, work()))
+
+
+@router.delete("/thing")
+async def delete(request: Request) -> Response:
+    """Needs a delete token."""
+    require_delete_token(request)
+    return Response(status_code=204)
+
+
+@router.get("/sleep")
+async def sleep(request: Request, seconds: float = Query(ge=0, le=60)) -> Response:
+    """Takes its time, while the client stays."""
+    with span(request, "cache"):
+        await while_connected(request, asyncio.sleep(seconds))
+    return Response("slept")
+
+
+@router.get("/patient")
+async def patient(seconds: float = Query(ge=0, le=60)) -> Response:
+    """Takes its time, and looks at nothing."""
+    await asyncio.sleep(seconds)
+    return Response("slept")
+
+
+@router.get("/immutable")
+async def immutable(request: Request) -> Response:
+    """An immutable answer that has a span."""
+    with span(request, "cache"):
+        return Response("x", headers={"Cache-Control": "public, max-age=31536000, immutable"})
+
+
+@router.get("/large")
+async def large(size: int = Query(ge=0, le=2**28)) -> Response:
+    """More than any socket's buffer holds."""
+    return Response(bytes(size))
+
+
+@router.get("/fail")
+async def fail() -> Response:
+    """An exception that nobody knows."""
+    raise RuntimeError("a secret of the house")
+
+
+@router.post("/kill-worker")
+async def kill_worker(request: Request) -> Response:
+    """End the first network's worker, as a crash of its feeder would."""
+    batcher = next(iter(services_of(request).encoders.values()))
+    assert batcher._task is not None
+    batcher._task.cancel()
+    return Response(status_code=204)
+
+
+@router.get("/loop")
+async def loop(seconds: float = Query(ge=0, le=60)) -> dict[str, float]:
+    """The longest time that the event loop did not turn, while watched."""
+    worst, end = 0.0, time.monotonic() + seconds
+    before = time.monotonic()
+    while before < end:
+        await asyncio.sleep(0.001)
+        now = time.monotonic()
+        worst, before = max(worst, now - before - 0.001), now
+    return {"worst_seconds": worst}
+
+
+def make_app(settings: Settings, log: LogWriter, lifecycle: Lifecycle) -> FastAPI:
+    """The application, with the tests' codec and routes."""
+    codec = GreyCodec(
+        delay_seconds=float(os.environ.get("TEST_CODEC_DELAY_SECONDS", "0")),
+        poison="TEST_POISON" in os.environ,
+    )
+    app = create_app(settings, codecs={codec.name: codec}, log=log, lifecycle=lifecycle)
+    app.include_router(router)
+    return app
+
+
+if __name__ == "__main__":
+    settings = read_settings()
+    sys.exit(serve(settings, listen("127.0.0.1", 0), make_app, metrics_port=settings.metrics_port))

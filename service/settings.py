@@ -130,6 +130,11 @@ class Settings(BaseSettings):
     store_path: Path | None = Field(
         default=None, description="SQLite file for one machine that must not forget; unset: memory"
     )
+    store_limit_bytes: int = Field(
+        default=4 * 2**30,
+        ge=2**20,
+        description="Size of the SQLite file; when it is full, the oldest streams make room",
+    )
     memory_bytes: int = Field(
         default=64 * 2**20,
         ge=2**16,

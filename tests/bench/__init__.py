@@ -1,0 +1,1 @@
+"""Measurements that print a table; none of them is a test."""

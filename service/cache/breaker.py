@@ -1,0 +1,77 @@
+"""A circuit breaker: a backend that keeps failing is left alone for a while.
+
+closed --failures in a row--> open --seconds--> half open: one probe
+  ^                            ^                    |
+  +--------- it answers -------|--------------------+
+                               +----- it fails -----+
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from service.cache.protocol import OnEvent, ignore
+from service.errors import CacheUnavailableError
+
+
+class Breaker:
+    """Opens after ``failures`` in a row, for ``seconds``; belongs to one event loop.
+
+    Each ``admit`` is followed by exactly one of ``answered``, ``failed`` and ``left``, which is
+    handed what ``admit`` returned.
+    """
+
+    def __init__(
+        self,
+        failures: int,
+        seconds: float,
+        on_event: OnEvent = ignore,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._limit = failures
+        self._seconds = seconds
+        self._on_event = on_event
+        self._clock = clock
+        self._failures = 0
+        self._open_until: float | None = None
+        self._probing = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether calls are refused, but for a probe."""
+        return self._open_until is not None
+
+    def admit(self) -> bool:
+        """Let a call through; True when it is the probe. Raises CacheUnavailableError at once."""
+        if self._open_until is None:
+            return False
+        if self._probing or self._clock() < self._open_until:
+            raise CacheUnavailableError("the cache has failed repeatedly and is left to recover")
+        self._probing = True
+        return True
+
+    def answered(self, probe: bool) -> None:
+        """The backend answered, be it with an error: there is nothing to be protected from."""
+        self._failures = 0
+        if probe:
+            self._probing = False
+        if self._open_until is not None:
+            self._open_until = None
+            self._on_event("breaker_closed")
+
+    def failed(self, probe: bool) -> None:
+        """The backend did not answer. Calls from before the opening no longer count."""
+        if probe:
+            self._probing = False
+            self._open_until = self._clock() + self._seconds
+        elif self._open_until is None:
+            self._failures += 1
+            if self._failures >= self._limit:
+                self._open_until = self._clock() + self._seconds
+                self._on_event("breaker_open")
+
+    def left(self, probe: bool) -> None:
+        """The caller went away before an answer: that says nothing, but frees the probe."""
+        if probe:
+            self._probing = False

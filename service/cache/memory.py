@@ -1,0 +1,128 @@
+"""The embedded store: least recently used images leave first, and every byte is counted."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from service.cache.protocol import Key, OnEvent, Prefix, ignore
+from service.errors import CacheUnavailableError
+
+# What CPython takes beside the strings and bytes themselves, measured with tracemalloc (a test
+# holds the sum against it): an image is a slot of the ordered dict, an object and a dict of codecs;
+# an entry is an object, and the allocator's rounding to 16 bytes.
+_IMAGE_BYTES = 340
+_ENTRY_BYTES = 72
+
+
+@dataclass(slots=True, frozen=True)
+class _Entry:
+    stream: bytes
+    meta: bytes
+    digest: bytes
+
+    @property
+    def cost_bytes(self) -> int:
+        return _ENTRY_BYTES + sum(map(sys.getsizeof, (self.stream, self.meta, self.digest)))
+
+
+@dataclass(slots=True)
+class _Image:
+    cost_bytes: int
+    entries: dict[str, _Entry] = field(default_factory=dict)
+
+
+class MemoryStore:
+    """At most ``limit_bytes`` in this process; belongs to one event loop.
+
+    An image's document and streams age and leave together, so that no document names a stream
+    that was pushed out by another.
+    """
+
+    name = "memory"
+
+    def __init__(self, limit_bytes: int, on_event: OnEvent = ignore) -> None:
+        self._limit_bytes = limit_bytes
+        self._on_event = on_event
+        self._images: OrderedDict[str, _Image] = OrderedDict()
+        self._bytes = 0
+
+    @property
+    def cost_bytes(self) -> int:
+        """What all that is kept takes, in bytes, overhead counted."""
+        return self._bytes
+
+    async def put(self, key: Key, stream: bytes, meta: bytes) -> None:
+        """Keep it, pushing out what was not used for longest.
+
+        Raises CacheUnavailableError when the image alone is over the limit; what was known of it
+        stays as it was.
+        """
+        entry = _Entry(bytes(stream), bytes(meta), hashlib.sha256(stream).digest())
+        image = self._images.get(key.image_id)
+        kept_bytes = (
+            _IMAGE_BYTES + sys.getsizeof(key.image_id) if image is None else image.cost_bytes
+        )
+        old = None if image is None else image.entries.get(key.codec)
+        cost_bytes = kept_bytes + entry.cost_bytes - (0 if old is None else old.cost_bytes)
+        if cost_bytes > self._limit_bytes:
+            self._on_event("error")
+            raise CacheUnavailableError(
+                f"{cost_bytes} bytes do not fit into a cache of {self._limit_bytes}"
+            )
+        if image is None:
+            image = self._images[key.image_id] = _Image(0)
+        self._bytes += cost_bytes - image.cost_bytes
+        image.cost_bytes = cost_bytes
+        image.entries[key.codec] = entry
+        self._images.move_to_end(key.image_id)
+        while self._bytes > self._limit_bytes:
+            self._bytes -= self._images.popitem(last=False)[1].cost_bytes
+
+    async def prefix(self, key: Key, n: int | None) -> Prefix | None:
+        """The first ``n`` bytes (None: all of them), or None when nothing is kept there."""
+        entry = self._find(key)
+        return None if entry is None else _cut(entry, n)
+
+    async def meta(self, key: Key) -> bytes | None:
+        """What was put beside the stream, or None when nothing is kept there."""
+        entry = self._find(key)
+        return None if entry is None else entry.meta
+
+    async def many(self, keys: Sequence[Key], n: int) -> list[Prefix | None]:
+        """The first ``n`` bytes of each, in the order of ``keys``."""
+        return [None if entry is None else _cut(entry, n) for entry in map(self._find, keys)]
+
+    async def delete(self, image_id: str) -> bool:
+        """Drop the image's document and all its streams; whether anything was there."""
+        image = self._images.pop(image_id, None)
+        if image is None:
+            return False
+        self._bytes -= image.cost_bytes
+        return True
+
+    async def health(self) -> bool:
+        """Always well."""
+        return True
+
+    async def close(self) -> None:
+        """Forget everything."""
+        self._images.clear()
+        self._bytes = 0
+
+    def _find(self, key: Key) -> _Entry | None:
+        image = self._images.get(key.image_id)
+        entry = None if image is None else image.entries.get(key.codec)
+        if entry is None:
+            self._on_event("miss")
+            return None
+        self._images.move_to_end(key.image_id)
+        self._on_event("hit")
+        return entry
+
+
+def _cut(entry: _Entry, n: int | None) -> Prefix:
+    return Prefix(entry.stream[:n], len(entry.stream), entry.digest)

@@ -1,0 +1,79 @@
+"""What every store can do, and the values that cross its border."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+Event = Literal["hit", "miss", "error", "corrupt", "breaker_open", "breaker_closed"]
+"""What a store tells its metrics: one ``hit`` or ``miss`` for each key that was read, ``error`` for
+each call that ended in CacheUnavailableError, ``corrupt`` (before its ``miss``) for each value that
+was there but not whole."""
+
+OnEvent = Callable[[Event], None]
+
+
+def ignore(_event: Event) -> None:
+    """Listener for stores that nobody measures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One codec's stream of one image; ``codec`` is empty for the image's own document."""
+
+    image_id: str
+    codec: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """The first bytes of a stream, and what the whole of it is.
+
+    ``total_bytes`` is the length and ``digest`` the SHA-256 (32 bytes) of the whole stream.
+    """
+
+    data: bytes
+    total_bytes: int
+    digest: bytes
+
+    @property
+    def v(self) -> str:
+        """The stream's name in ``?v=``: the first 8 hex digits of its hash."""
+        return self.digest[:4].hex()
+
+
+class Store(Protocol):
+    """Keeps streams for a while. Every method but ``health`` and ``close`` may raise
+    CacheUnavailableError, and nothing else, when the backend cannot answer.
+    """
+
+    name: str
+
+    async def put(self, key: Key, stream: bytes, meta: bytes) -> None:
+        """Keep ``stream`` and what is known of it under ``key``, instead of what was there."""
+        ...
+
+    async def prefix(self, key: Key, n: int | None) -> Prefix | None:
+        """The first ``n`` bytes (None: all of them), or None when nothing is kept there."""
+        ...
+
+    async def meta(self, key: Key) -> bytes | None:
+        """What was put beside the stream, or None when nothing is kept there."""
+        ...
+
+    async def many(self, keys: Sequence[Key], n: int) -> list[Prefix | None]:
+        """The first ``n`` bytes of each, in the order of ``keys``."""
+        ...
+
+    async def delete(self, image_id: str) -> bool:
+        """Drop the image's document and all its streams; whether anything was there."""
+        ...
+
+    async def health(self) -> bool:
+        """Whether the backend answers now."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections, threads and files."""
+        ...

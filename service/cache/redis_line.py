@@ -1,0 +1,208 @@
+"""One connection to Redis that many callers share: written together, answered in order.
+
+A pool hands a connection to one caller at a time, which costs two system calls, a lock and a
+timer a command, and a caller that is cancelled half-way has to throw its connection away. Here the
+commands of one turn of the event loop leave in one write and a reader task hands the replies out
+in the order asked, so the cost a command is a fraction (``tests/bench/cache.py`` prints both), and
+a cancelled caller leaves nothing behind: the reader takes its reply and drops it. Connecting, TLS,
+authentication and parsing are the library's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from redis.exceptions import ConnectionError, RedisError, ResponseError
+
+Reply = object
+"""What Redis answered: bytes, int, list, None; in a batch also a ResponseError."""
+
+
+class Wire(Protocol):
+    """All that a line asks of the library's connections."""
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a socket."""
+        ...
+
+    async def connect(self) -> None:
+        """Connect, and say who we are."""
+        ...
+
+    async def disconnect(self, nowait: bool = False) -> None:
+        """Close the socket."""
+        ...
+
+    async def send_packed_command(
+        self, command: Iterable[bytes], check_health: bool = True
+    ) -> None:
+        """Write it all."""
+        ...
+
+    async def read_response(self) -> Reply:
+        """The next reply; a refusal is raised as a ResponseError and leaves the connection well."""
+        ...
+
+
+# A loop that was held up may see a reply and its deadline in the same turn; then the reader gets
+# this share of the timeout to hand the reply out before the connection is given up.
+_SECOND_LOOK = 0.1
+
+
+class Line:
+    """A connection made when it is needed, and again after it broke; belongs to one event loop."""
+
+    def __init__(self, connect: Callable[[], Wire], timeout_seconds: float) -> None:
+        """``connect`` makes an unconnected connection that has no timeouts of its own.
+
+        ``timeout_seconds`` bounds the connecting and each command.
+        """
+        self._connect = connect
+        self._timeout = timeout_seconds
+        self._connection: Wire | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._writer: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._suspect: asyncio.Future[list[Reply]] | None = None
+        self._outbox: list[bytes] = []
+        # Who waits, in order: whose replies, how many, since when (loop time).
+        self._waiting: deque[tuple[asyncio.Future[list[Reply]], int, float]] = deque()
+        self.load = 0
+
+    async def send(self, packed: bytes, commands: int) -> list[Reply]:
+        """The replies to that many packed commands; a refused one is a ResponseError in its place.
+
+        Raises ConnectionError or TimeoutError when the connection cannot be made, breaks, or does
+        not answer in time; then every other caller on this line gets the same.
+        """
+        self.load += 1
+        try:
+            if self._connection is None:
+                await self._open()
+            loop = asyncio.get_running_loop()
+            now = loop.time()
+            future: asyncio.Future[list[Reply]] = loop.create_future()
+            self._waiting.append((future, commands, now))
+            self._outbox.append(packed)
+            if self._writer is None:
+                self._writer = loop.create_task(self._write())
+            if self._timer is None:
+                self._timer = loop.call_at(now + self._timeout, self._watch)
+            return await future
+        finally:
+            self.load -= 1
+
+    async def close(self) -> None:
+        """Disconnect; whoever waits gets a ConnectionError."""
+        tasks = [task for task in (self._opening, self._writer, self._reader) if task is not None]
+        self._break(ConnectionError("the connection was closed"))
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _open(self) -> None:
+        # In a task of its own: the connection is for everyone, whoever asked for it first.
+        if self._opening is None:
+            self._opening = asyncio.create_task(self._make())
+            self._opening.add_done_callback(self._opened)
+        opening = self._opening
+        await asyncio.wait((opening,))
+        if not opening.cancelled():
+            opening.result()
+        if self._connection is None:
+            raise ConnectionError("the connection was closed as soon as it was made")
+
+    def _opened(self, task: asyncio.Task[None]) -> None:
+        self._opening = None
+        if not task.cancelled():
+            task.exception()
+
+    async def _make(self) -> None:
+        connection = self._connect()
+        try:
+            async with asyncio.timeout(self._timeout):
+                await connection.connect()
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
+        self._connection = connection
+        self._reader = asyncio.create_task(self._read(connection))
+
+    async def _write(self) -> None:
+        try:
+            # What is asked for while this write drains leaves with the next.
+            while self._outbox and (connection := self._connection) is not None:
+                # A disconnected connection would connect by itself, and its replies be misread.
+                if not connection.is_connected:
+                    raise ConnectionError("the connection was closed")
+                packed, self._outbox = self._outbox, []
+                await connection.send_packed_command(packed, check_health=False)
+        except (RedisError, OSError) as error:
+            self._break(error)
+        finally:
+            if self._writer is asyncio.current_task():
+                self._writer = None
+
+    async def _read(self, connection: Wire) -> None:
+        error: Exception = ConnectionError("the connection was closed")
+        replies: list[Reply] = []
+        try:
+            while True:
+                try:
+                    reply: Reply = await connection.read_response()
+                except ResponseError as refusal:
+                    reply = refusal
+                if not self._waiting:
+                    raise ConnectionError("Redis said something that nobody asked for")
+                future, commands, _ = self._waiting[0]
+                replies.append(reply)
+                if len(replies) == commands:
+                    self._waiting.popleft()
+                    if not future.done():
+                        future.set_result(replies)
+                    replies = []
+        except (RedisError, OSError) as broken:
+            error = broken
+        finally:
+            if self._connection is connection:
+                self._reader = None
+                self._break(error)
+            await connection.disconnect(nowait=True)
+
+    def _watch(self) -> None:
+        """Give the connection up when the oldest caller has waited for too long."""
+        self._timer = None
+        if not self._waiting:
+            return
+        loop = asyncio.get_running_loop()
+        oldest, _, since = self._waiting[0]
+        if loop.time() < since + self._timeout:
+            self._timer = loop.call_at(since + self._timeout, self._watch)
+        elif oldest is not self._suspect:
+            self._suspect = oldest
+            self._timer = loop.call_later(self._timeout * _SECOND_LOOK, self._watch)
+        else:
+            self._break(TimeoutError(f"no reply in {self._timeout * 1000:.0f} ms"))
+
+    def _break(self, error: Exception) -> None:
+        """Forget the connection and tell everyone; the next caller makes a new one."""
+        self._connection = None
+        # The writer may wait for a peer that reads no more; it must not hold up the next one.
+        for task in (self._reader, self._writer):
+            if task is not None and task is not asyncio.current_task():
+                task.cancel()
+        self._reader = self._writer = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._suspect = None
+        self._outbox = []
+        waiting, self._waiting = self._waiting, deque()
+        for future, _, _ in waiting:
+            if not future.done():
+                future.set_exception(ConnectionError(str(error)))

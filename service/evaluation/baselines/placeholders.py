@@ -1,0 +1,75 @@
+"""BlurHash and ThumbHash: placeholders of one size, for context."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+import numpy as np
+from PIL import Image
+
+from service.evaluation.baselines.base import Baseline, Parts, Pixels
+
+_COMPONENTS = (4, 3)
+
+
+def _whole(data: bytes) -> Parts:
+    return Parts(b"", data, b"")
+
+
+def _blurhash(rgb: Pixels, _: float) -> bytes:
+    import blurhash
+
+    x, y = _COMPONENTS
+    return str(blurhash.encode(rgb.tolist(), components_x=x, components_y=y)).encode("ascii")
+
+
+def _paint_blurhash(data: bytes, size: tuple[int, int]) -> Pixels:
+    import blurhash
+
+    return np.asarray(blurhash.decode(data.decode("ascii"), size[1], size[0]), dtype=np.uint8)
+
+
+def _thumbhash(rgb: Pixels, _: float) -> bytes:
+    from thumbhash.encode import rgba_to_thumbhash
+
+    picture = Image.fromarray(rgb)
+    picture.thumbnail((100, 100))
+    return bytes(
+        rgba_to_thumbhash(picture.width, picture.height, list(picture.convert("RGBA").tobytes()))
+    )
+
+
+def _paint_thumbhash(data: bytes, size: tuple[int, int]) -> Pixels:
+    from thumbhash.decode import thumbhash_to_rgba
+
+    width, height, rgba = thumbhash_to_rgba(data, base_size=32)
+    picture = Image.frombytes("RGBA", (width, height), bytes(rgba)).convert("RGB")
+    if picture.size != (size[1], size[0]):
+        picture = picture.resize((size[1], size[0]), Image.Resampling.BICUBIC)
+    return np.asarray(picture)
+
+
+PLACEHOLDERS = (
+    Baseline(
+        name="blurhash",
+        title=f"BlurHash {_COMPONENTS[0]}x{_COMPONENTS[1]}",
+        settings=(0,),
+        encode=_blurhash,
+        decode=_paint_blurhash,
+        split=_whole,
+        stripped="nothing: its characters",
+        version=lambda: f"blurhash {version('blurhash')}",
+        own_size=True,
+    ),
+    Baseline(
+        name="thumbhash",
+        title="ThumbHash",
+        settings=(0,),
+        encode=_thumbhash,
+        decode=_paint_thumbhash,
+        split=_whole,
+        stripped="nothing: its bytes",
+        version=lambda: f"thumbhash-python {version('thumbhash-python')}",
+        own_size=True,
+    ),
+)

@@ -120,9 +120,9 @@ async def _serve(
     lifecycle = Lifecycle()
     app = make_app(settings, log, lifecycle)
     async with app.router.lifespan_context(app):
-        with metrics_on_port(metrics_port, app.state.services.metrics):
+        with metrics_on_port(metrics_port, app.state.services.metrics) as scraped:
             host, port = listener.getsockname()[:2]
-            log.event("listening", host=host, port=port)
+            log.event("listening", host=host, port=port, metrics_port=scraped or port)
             on_ready()
             await DrainingServer(app, settings, lifecycle).serve([listener])
     log.event("stopped")

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS"})
 SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+ASKED_HEADERS = b"Authorization, Content-Type, If-None-Match, If-Range, Range, X-Request-ID"
 PREFLIGHT_SECONDS = 86400
 GONE = 499
 Header = tuple[bytes, bytes]
@@ -154,7 +155,7 @@ class Cors:
         """Answer a page that asks whether it may; ``headers`` says so or not."""
         headers = [
             (b"access-control-allow-methods", b"GET, HEAD, POST, DELETE"),
-            (b"access-control-allow-headers", b"Authorization, Content-Type, If-None-Match, Range"),
+            (b"access-control-allow-headers", ASKED_HEADERS),
             (b"access-control-max-age", str(PREFLIGHT_SECONDS).encode()),
         ]
         await send({"type": "http.response.start", "status": 204, "headers": headers})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+import warnings
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -32,15 +33,16 @@ def build(app: FastAPI) -> Callable[[], dict[str, Any]]:
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _finish(
-                get_openapi(
+            with warnings.catch_warnings():  # of ids that GET and HEAD share; _finish parts them
+                warnings.filterwarnings("ignore", "Duplicate Operation ID")
+                document = get_openapi(
                     title=TITLE,
                     version=version("prefixel"),
                     summary=SUMMARY,
                     routes=app.routes,
                     license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
                 )
-            )
+            app.openapi_schema = _finish(document)
         return app.openapi_schema
 
     return openapi
@@ -56,7 +58,11 @@ def _finish(document: dict[str, Any]) -> dict[str, Any]:
         "description": "Any other error",
         "content": {MEDIA_TYPE: {"schema": {"$ref": SCHEMA_REF}}},
     }
-    for _, _, operation in _operations(document):
+    taken: set[str] = set()
+    for _, method, operation in _operations(document):
+        if operation["operationId"] in taken:
+            operation["operationId"] += f"_{method}"
+        taken.add(operation["operationId"])
         responses = operation["responses"]
         if "HTTPValidationError" in str(responses.get("422")):
             del responses["422"]

@@ -7,7 +7,7 @@ holds a stack, nor bytes of the input, and no error is kept by a cache.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from fastapi.exceptions import RequestValidationError
@@ -125,7 +125,7 @@ async def _on_prefixel_error(request: Request, error: Exception) -> Response:
 
 async def _on_validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    return await _on_prefixel_error(request, parameter_error(error.errors()))
+    return await _on_prefixel_error(request, _parameter_error(request, error.errors()[0]))
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
@@ -143,15 +143,27 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     return response
 
 
-_BOUNDS = (("ge", "from {}"), ("gt", "more than {}"), ("le", "up to {}"), ("lt", "less than {}"))
-
-
-def parameter_error(errors: Sequence[Mapping[str, Any]]) -> ParameterError:
-    """The first thing that FastAPI found wrong, named with its range; never the value itself."""
-    first = errors[0]
-    place, *names = (str(part) for part in first["loc"])
+def _parameter_error(request: Request, found: Mapping[str, Any]) -> ParameterError:
+    """What FastAPI found wrong first, named with its range; never the value itself."""
+    place, *names = (str(part) for part in found["loc"])
     name = ".".join(names) or place
-    bounds: Mapping[str, object] = first.get("ctx") or {}
-    words = [text.format(bounds[key]) for key, text in _BOUNDS if key in bounds]
-    allowed = " ".join(words) or (str(bounds["expected"]) if "expected" in bounds else None)
-    return ParameterError(name, f"{place} '{name}': {first['msg']}", allowed)
+    return ParameterError(name, f"{place} '{name}': {found['msg']}", _allowed(request, name, found))
+
+
+def _allowed(request: Request, name: str, found: Mapping[str, Any]) -> str | None:
+    """The range in words: from the route's own declaration, else from what the check says."""
+    expected: Mapping[str, object] = found.get("ctx") or {}
+    if "expected" in expected:
+        return str(expected["expected"])
+    bounds = {key: expected[key] for key in _WORDS if key in expected}
+    dependant = getattr(request.scope.get("route"), "dependant", None)
+    for field in (*dependant.query_params, *dependant.path_params) if dependant else ():
+        if field.alias == name:
+            for rule in field.field_info.metadata:
+                bounds |= {key: getattr(rule, key) for key in _WORDS if hasattr(rule, key)}
+    return (
+        " ".join(text.format(bounds[key]) for key, text in _WORDS.items() if key in bounds) or None
+    )
+
+
+_WORDS = {"ge": "from {}", "gt": "more than {}", "le": "up to {}", "lt": "less than {}"}

@@ -24,6 +24,7 @@ from typing import Literal
 request_id: ContextVar[str] = ContextVar("prefixel_request_id", default="")
 
 QUEUE_LINES = 16384
+STACK_CHARACTERS = 16_000
 FLUSH_SECONDS = 0.05
 LEVELS: Mapping[str, int] = {
     "debug": logging.DEBUG,
@@ -101,7 +102,7 @@ class LogWriter:
 
     def exception(self, event: str, error: BaseException) -> None:
         """Queue an error with its stack, for whoever runs the service; no client sees it."""
-        stack = "".join(traceback.format_exception(error))
+        stack = "".join(traceback.format_exception(error))[-STACK_CHARACTERS:]
         self.event(event, "error", exception=type(error).__name__, stack=stack)
 
     def event_now(self, event: str, level: Level = "info", **members: object) -> None:
@@ -169,6 +170,7 @@ def install(writer: LogWriter) -> None:
         logger.handlers.clear()
         logger.propagate = name != "uvicorn.access"
     logging.getLogger("uvicorn.access").disabled = True
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # a client's fault is no warning
 
 
 def quote(text: str) -> str:

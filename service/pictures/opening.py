@@ -23,7 +23,8 @@ from service.pictures.exif import orientation
 from service.pictures.headers import Header, read_header
 from service.pictures.limits import Limits
 from service.pictures.memory import MemoryBudget
-from service.pictures.shrink import BAND_BYTES, GAP, shrink
+from service.pictures.quiet import silence_libtiff
+from service.pictures.shrink import BAND_PIXEL_BYTES, FACTOR_LIMIT, GAP, band_rows, shrink
 from service.pictures.sniff import sniff
 
 PLUGINS = {"heic": "HEIF"}
@@ -75,6 +76,7 @@ class Opener:
         # Pillow's own bound is a second line behind ours, and must not be the lower one.
         Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, limits.pixel_limit)
         warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+        silence_libtiff()
 
     def open(
         self,
@@ -142,7 +144,8 @@ def _memory_bytes(header: Header, size: int) -> int:
         divisor = next((step for step in (8, 4, 2) if scale >= step), 1)
         across, down = -(-across // divisor), -(-down // divisor)
     pixels = across * down
-    band = min(BAND_BYTES, 16 * pixels)
+    boxed = min(FACTOR_LIMIT, max(1, down // (size * GAP)))
+    band = BAND_PIXEL_BYTES * across * min(down, band_rows(across, boxed))
     return int(len(header.body) + pixels * header.pixel_bytes + header.fixed_bytes + band)
 
 

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-GAP = 3
+GAP = 8
 """Boxes leave this many times the wanted side for Lanczos; tests/bench/pictures.py compares."""
 
-BAND_PIXELS = 2**20
-BAND_BYTES = 16 * BAND_PIXELS
-"""Memory that a band takes while it is converted, a wide row aside."""
+BAND_PIXELS = 2**18
+BAND_PIXEL_BYTES = 32
+"""Memory that a pixel of a band takes while it is converted: a few float copies of it."""
 
 FACTOR_LIMIT = 128
 """Pillow divides a box's sum by multiplying with 2**24 // area; up to here that is exact enough."""
@@ -36,7 +36,7 @@ def shrink(picture: Image.Image, size: int, black: float, white: float) -> Image
         black, white = 0.0, max(1.0, high) if low < high else 1.0
     width, height = picture.size
     across, down = (min(FACTOR_LIMIT, max(1, side // (size * GAP))) for side in picture.size)
-    rows = max(1, BAND_PIXELS // (width * down)) * down
+    rows = band_rows(width, down)
     small: Image.Image | None = None
     for top in range(0, height, rows):
         band = picture.crop((0, top, width, min(height, top + rows)))
@@ -48,6 +48,11 @@ def shrink(picture: Image.Image, size: int, black: float, white: float) -> Image
         raise ValueError("a picture without rows")
     box = (0.0, 0.0, width / across, height / down)
     return small.resize((size, size), Image.Resampling.LANCZOS, box)
+
+
+def band_rows(width: int, down: int) -> int:
+    """Rows of a band: a whole number of boxes of ``down`` rows, and one at least."""
+    return max(1, BAND_PIXELS // (width * down)) * down
 
 
 def _range(picture: Image.Image) -> tuple[float, float]:
@@ -85,7 +90,8 @@ def _from_levels(band: Image.Image, key: object, black: float, white: float) -> 
     samples: NDArray[np.generic] = np.asarray(band)
     if white == 2**32 - 1 or black == 2**32 - 1:
         samples = samples.view(np.uint32)
-    levels = (samples.astype(np.float32) - np.float32(black)) * np.float32(255 / (white - black))
+    with np.errstate(all="ignore"):
+        levels = (samples.astype(np.float64) - black) * (255 / (white - black))
     np.nan_to_num(levels, copy=False)
     grey = Image.fromarray(np.rint(levels.clip(0, 255)).astype(np.uint8))
     if not isinstance(key, int):

@@ -9,8 +9,8 @@ from service.pictures.headers.header import Header
 from service.pictures.limits import Limits, cut, unpack
 
 AVIF_CODING, HEIC_CODING = b"av01", b"hvc1"
-PIXEL_BYTES = {"avif": 18, "heic": 18}
-"""Planes of 16 bits, twice where the decoder keeps a reference, RGBA, a copy, Pillow's own."""
+STILL_BRANDS = {b"avis": b"avif", b"hevc": b"heic", b"hevx": b"heix", b"msf1": b"mif1"}
+"""Brand of a sequence -> that of a still picture: decoders would look for the sequence's track."""
 
 DEPTH_LIMIT = 3
 """A picture of tiles with alpha is two deep."""
@@ -34,7 +34,7 @@ def check(data: bytes, limits: Limits, format: str) -> Header:
         width=width,
         height=height,
         body=_still(data, top, format),
-        pixel_bytes=PIXEL_BYTES[format] * max(1.0, work.pixels / (2 * width * height)),
+        pixel_bytes=_pixel_bytes(data, found, format) * max(1, work.largest / (width * height)),
     )
 
 
@@ -45,6 +45,7 @@ class _Work:
         self._data, self._items, self._coding, self._limits = data, items, coding, limits
         self._known: dict[int, int] = {}
         self.pixels = 0
+        self.largest = 0
 
     def add(self, number: int, times: int, depth: int) -> None:
         """Count an item ``times`` over, with its tiles and its alpha."""
@@ -62,6 +63,7 @@ class _Work:
             if number not in self._known:
                 self._known[number] = self._coded(number)
             self.pixels += times * self._known[number]
+            self.largest = max(self.largest, self._known[number])
         else:
             raise UnsupportedPictureError(
                 f"a picture coded as {kind.decode('ascii', 'replace')!r} is not decoded"
@@ -86,6 +88,28 @@ class _Work:
         return max(said, hevc.painted_pixels(self._data[config.start : config.end], body))
 
 
+def _pixel_bytes(data: bytes, items: Items, format: str) -> float:
+    """Memory of a pixel while it is decoded, from its chroma and depth; measured, rounded up."""
+    number = items.primary
+    if items.items[number].kind == b"grid":
+        number = next(iter(items.made_of.get(number, ())), number)
+    box = _property(items, number, b"av1C" if format == "avif" else b"hvcC")
+    config = data[box.start : box.end]
+    if format == "avif":
+        (flags,) = unpack(">B", config, 2)
+        is_deep = bool(flags & 0x40)
+        samples = 1.0 if flags & 0x10 else {0x0C: 1.5, 0x08: 2.0}.get(flags & 0x0C, 3.0)
+    else:
+        chroma, depth = unpack(">BB", config, 16)
+        is_deep = bool(depth & 7)
+        samples = (1.0, 1.5, 2.0, 3.0)[chroma & 3]
+    has_alpha = bool(items.aids.get(items.primary) or items.aids.get(number))
+    samples += has_alpha
+    if format == "avif":
+        return 8 + samples * (1 + is_deep) + has_alpha
+    return 5 + samples * (2 + is_deep) + has_alpha
+
+
 def _property(items: Items, number: int, kind: bytes) -> Box:
     """An item's property. Raises BrokenPictureError when it has none of that kind."""
     for box in items.items[number].properties:
@@ -102,13 +126,14 @@ def _size(data: bytes, items: Items, number: int) -> tuple[int, int]:
 
 
 def _still(data: bytes, top: list[Box], format: str) -> bytes:
-    """The file without its image sequence, under a brand that promises a still picture."""
+    """The file without its image sequence, under brands that promise a still picture."""
     body = bytearray(data)
     for box in top:
         if box.kind == b"moov":
             body[box.at + 4 : box.at + 8] = b"free"
-    brand = {b"avis": b"avif", b"hevc": b"heic", b"hevx": b"heix", b"msf1": b"mif1"}.get(
-        data[8:12], data[8:12]
-    )
-    body[8:12] = b"avif" if format == "avif" else brand
+    for at in (8, *range(16, top[0].end - 3, 4)):
+        brand = bytes(body[at : at + 4])
+        body[at : at + 4] = STILL_BRANDS.get(brand, brand)
+    if format == "avif":
+        body[8:12] = b"avif"
     return bytes(body)

@@ -25,7 +25,7 @@ def check(data: bytes, limits: Limits) -> Header:
         raise BrokenPictureError("a PNG whose header names a kind of picture that does not exist")
 
     kept: dict[bytes, bytes] = {}
-    painted: list[bytes] = []
+    painted: list[memoryview] = []
     at, parts = 8, 0
     while at < len(data):
         parts += 1
@@ -33,34 +33,32 @@ def check(data: bytes, limits: Limits) -> Header:
         length, kind = unpack(">I4s", data, at)
         if kind == b"IEND":
             break
-        if kind in (b"IDAT", b"PLTE"):
-            body = _critical(data, at, length, kind)
-            if kind == b"IDAT":
-                painted.append(body)
-            else:
-                kept[kind] = body
+        if kind == b"IDAT":
+            _verify(data, at, length, kind)
+            painted.append(memoryview(data)[at : at + 12 + length])
+        elif kind == b"PLTE":
+            kept[kind] = _verify(data, at, length, kind)
         elif kind in (b"tRNS", b"iCCP", b"eXIf"):
             kept.setdefault(kind, cut(data, at + 8, length))
         at += 12 + length
     else:
         raise BrokenPictureError("a PNG without its last chunk")
 
-    pixels = b"".join(painted)
     row_bytes = 1 + (width * depth * CHANNELS[colour] + 7) // 8
-    if len(pixels) * DEFLATE_RATIO < row_bytes * height:
+    if sum(map(len, painted)) * DEFLATE_RATIO < row_bytes * height:
         raise BrokenPictureError("a PNG whose data cannot hold its pixels")
     if colour == 3 and b"PLTE" not in kept:
         raise BrokenPictureError("a PNG with palette colours and no palette")
-    chunks = [(b"IHDR", head), (b"IDAT", pixels), (b"IEND", b"")]
+    chunks = [_chunk(b"IHDR", head)]
     if colour == 3:
-        chunks.insert(1, (b"PLTE", kept[b"PLTE"]))
+        chunks.append(_chunk(b"PLTE", kept[b"PLTE"]))
     if b"tRNS" in kept and _fits(colour, len(kept[b"tRNS"])):
-        chunks.insert(-2, (b"tRNS", kept[b"tRNS"]))
+        chunks.append(_chunk(b"tRNS", kept[b"tRNS"]))
     return Header(
         format="png",
         width=width,
         height=height,
-        body=SIGNATURE + b"".join(_chunk(kind, body) for kind, body in chunks),
+        body=b"".join((SIGNATURE, *chunks, *painted, _chunk(b"IEND", b""))),
         pixel_bytes=_pixel_bytes(colour, depth),
         orientation=orientation(kept.get(b"eXIf", b"")),
         profile=_profile(kept.get(b"iCCP", b""), limits.profile_limit_bytes),
@@ -72,10 +70,10 @@ def _head(data: bytes) -> bytes:
     length, kind = unpack(">I4s", data, 8)
     if kind != b"IHDR" or length != 13:
         raise BrokenPictureError("a PNG that does not begin with its header")
-    return _critical(data, 8, length, kind)
+    return _verify(data, 8, length, kind)
 
 
-def _critical(data: bytes, at: int, length: int, kind: bytes) -> bytes:
+def _verify(data: bytes, at: int, length: int, kind: bytes) -> bytes:
     """The body of a chunk that paints. Raises BrokenPictureError when its checksum is wrong."""
     body = cut(data, at + 8, length)
     (checksum,) = unpack(">I", data, at + 8 + length)

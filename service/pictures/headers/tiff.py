@@ -24,6 +24,11 @@ KEPT = frozenset((
 ))  # fmt: skip
 """Tags that paint. Orientation and profile are read here; EXIF, XMP, other pages are dropped."""
 
+SINGLE = frozenset((
+    WIDTH, HEIGHT, COMPRESSION, PHOTOMETRIC, FILL_ORDER, ORIENTATION, SAMPLES, ROWS_PER_STRIP,
+    PLANAR, T4_OPTIONS, T6_OPTIONS, PREDICTOR, TILE_WIDTH, TILE_HEIGHT,
+))  # fmt: skip
+
 RAW = 1
 COMPRESSIONS = frozenset((RAW, 2, 3, 4, 5, 7, 8, 32773, 32946))
 """None, the CCITT three, LZW, JPEG, deflate (both numbers) and PackBits."""
@@ -115,7 +120,7 @@ def check(data: bytes, limits: Limits) -> Header:
         height=height,
         body=page.rebuilt(),
         pixel_bytes=4 if samples > 1 or max(bits) > 16 else 1 + (max(bits) > 8),
-        fixed_bytes=segment_bytes * 2,
+        fixed_bytes=0 if compression == RAW else segment_bytes * 2,
         orientation=orientation if 1 <= orientation <= 8 else UPRIGHT,
         profile=page.bytes_of(PROFILE, limits.profile_limit_bytes),
         black=black,
@@ -143,6 +148,8 @@ def _first_page(data: bytes) -> _Directory:
         at_values = at_entry + length - inline
         if values * TYPE_BYTES[kind] > inline:
             (at_values,) = unpack(order + ("Q" if is_big else "I"), data, at_values)
+        if values > 1 and tag in SINGLE:
+            raise BrokenPictureError(f"a TIFF of {values} values in tag {tag}, which has one")
         if tag != PROFILE and values > VALUES_LIMIT:
             raise PictureTooLargeError(f"a TIFF of {values} values in tag {tag}")
         if at_values + values * TYPE_BYTES[kind] > len(data):

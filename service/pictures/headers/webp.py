@@ -10,8 +10,8 @@ from service.pictures.headers.header import Header
 from service.pictures.limits import Limits, check_parts, cut, unpack
 
 ALPHA_FLAG, ANIMATION_FLAG = 0x10, 0x02
-PIXEL_BYTES = 20
-"""The demuxer's canvas twice, the decoder's pixels, a copy, and Pillow's own: 4 bytes each."""
+PIXEL_BYTES = 18
+"""The demuxer's canvas twice, a copy, Pillow's own: 4 bytes each; and what is decoded into them."""
 
 
 def check(data: bytes, limits: Limits) -> Header:

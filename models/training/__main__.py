@@ -48,13 +48,18 @@ def main() -> None:
     system = SYSTEMS[plan.system]
     torch.manual_seed(plan.seed)
     model = system.build(system.configs[plan.config])
-    run = Run(plan, model, options.out, measured_at(dict(system.budgets), options.device), options.device)
+    run = Run(
+        plan, model, options.out, measured_at(dict(system.budgets), options.device), options.device
+    )
     if not run.resume() and options.start_from:
         run.start_from(options.start_from)
     photos, validation = data.load(options.data)
     weights = sum(p.numel() for p in model.parameters())
-    print(f"{plan.system}/{plan.config}: {weights} weights, {len(photos)} photos, "
-          f"from thumbnail {run.samples} to {plan.samples}", flush=True)
+    print(
+        f"{plan.system}/{plan.config}: {weights} weights, {len(photos)} photos, "
+        f"from thumbnail {run.samples} to {plan.samples}",
+        flush=True,
+    )
     run.train(photos, validation[:300], options.max_minutes, options.every)
     curve.plot(options.out / "log.csv", options.out / "curve.svg")
 

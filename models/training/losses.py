@@ -17,10 +17,9 @@ def block_ssim(a: Tensor, b: Tensor, data_range: float = DATA_RANGE) -> Tensor:
     c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
     mean = lambda t: functional.avg_pool2d(t, 8)  # noqa: E731
     mean_a, mean_b = mean(a), mean(b)
-    unbiased = 64 / 63
-    var_a = (mean(a * a) - mean_a * mean_a) * unbiased
-    var_b = (mean(b * b) - mean_b * mean_b) * unbiased
-    covariance = (mean(a * b) - mean_a * mean_b) * unbiased
+    var_a = mean(a * a) - mean_a * mean_a
+    var_b = mean(b * b) - mean_b * mean_b
+    covariance = mean(a * b) - mean_a * mean_b
     luminance = (2 * mean_a * mean_b + c1) / (mean_a * mean_a + mean_b * mean_b + c1)
     return (luminance * (2 * covariance + c2) / (var_a + var_b + c2)).mean()
 

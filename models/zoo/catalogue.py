@@ -17,6 +17,7 @@ class System:
 
     paper: str
     section: str
+    wire_id: int
     configs: Mapping[str, Any]
     build: Callable[[Any], nn.Module]
     budgets: Mapping[str, int]
@@ -26,6 +27,7 @@ SYSTEMS = {
     "conv-lstm": System(
         paper="Toderici et al. 2015, Variable Rate Image Compression with Recurrent Neural Networks",
         section="3.6",
+        wire_id=1,
         configs=conv_lstm.CONFIGS,
         build=conv_lstm.ConvLSTMCodec,
         budgets={"64": 4, "128": 8},

@@ -52,7 +52,9 @@ def pack_header(wire_id: int, version: int, aspect: float) -> bytes:
 def parse_header(stream: bytes) -> Header:
     """Read the header of any prefix. Raises CodecError when it is cut or reserved bits are set."""
     if len(stream) < HEADER_BYTES:
-        raise CodecError(f"a stream has a header of {HEADER_BYTES} bytes; this one has {len(stream)}")
+        raise CodecError(
+            f"a stream has a header of {HEADER_BYTES} bytes; this one has {len(stream)}"
+        )
     if stream[0] >> 3 == 0:
         raise CodecError("wire id 0 is reserved")
     if stream[1] & 1:

@@ -1,0 +1,169 @@
+"""``python -m models.export SYSTEM --run DIR --data DIR``: weights -> an artifact, checked."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import platform
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from models.export import graphs, parity
+from models.training import data
+from models.zoo.catalogue import SYSTEMS
+from service.codec import artifact
+from service.codec.recurrent import RecurrentCodec
+from service.codec.stream import HEADER_BYTES
+from service.evaluation.metrics import block_ssim, psnr
+from service.inference import Runtime
+
+ARTIFACTS = Path(__file__).parent.parent / "artifacts"
+SCORED_PAYLOADS = (16, 32, 48, 64, 96, 128, 192, 256)
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m models.export", description=__doc__)
+    parser.add_argument("system", choices=sorted(SYSTEMS))
+    parser.add_argument(
+        "--run",
+        type=Path,
+        required=True,
+        nargs="+",
+        help="training folders in their order; the last holds the weights",
+    )
+    parser.add_argument("--data", type=Path, required=True, help="folder the run was trained on")
+    parser.add_argument("--out", type=Path, help="default: models/artifacts/SYSTEM")
+    parser.add_argument("--hardware", default=f"CPU, {platform.machine()}", help="for the manifest")
+    parser.add_argument("--version", type=int, default=1, help="version in the stream's header")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Export, check parity, score, write the manifest."""
+    options = arguments()
+    system = SYSTEMS[options.system]
+    state = torch.load(options.run[-1] / "checkpoint.pt", map_location="cpu", weights_only=True)
+    config = system.configs[state["plan"]["config"]]
+    model = system.build(config)
+    model.load_state_dict(state["averaged"])
+    model.eval()
+    graphs.round_to_half(model)
+    out = options.out or ARTIFACTS / options.system
+    out.mkdir(parents=True, exist_ok=True)
+    encoder, decoder = model.encoder, model.decoder
+    shape = (config.bits, 8, 8)
+    exported = {
+        "encoder": graphs.export_half(
+            encoder,
+            torch.zeros(2, 3, 32, 32),
+            encoder.start(2),
+            ("residual", "bits"),
+            out / "encoder.onnx",
+        ),
+        "decoder": graphs.export_half(
+            decoder,
+            torch.zeros(2, *shape),
+            decoder.start(2),
+            ("bits", "picture"),
+            out / "decoder.onnx",
+        ),
+    }
+    photos, validation = data.load(options.data)
+    manifest = artifact.Manifest(
+        name=options.system,
+        family="recurrent",
+        wire_id=system.wire_id,
+        version=options.version,
+        paper=system.paper,
+        section=system.section,
+        config=asdict(config),
+        iterations=config.iterations,
+        bits_shape=shape,
+        graphs={role: artifact.Graph(**asdict(graph)) for role, graph in exported.items()},
+        opset=graphs.OPSET,
+        weights_dtype="float16",
+        parameters=sum(p.numel() for p in model.parameters()),
+        kmac_per_pixel=complexity(model, config.iterations),
+        training=tuple(history(run, data.digest(photos), options.hardware) for run in options.run),
+        parity={},
+        scores=(),
+    )
+    write(out, manifest)
+    codec = RecurrentCodec(artifact.read(out), Runtime("cpu"))
+    found = parity.compare(model, codec, validation.numpy())
+    print(
+        f"{found.differing_bits} of {found.bits} bits differ between torch and ONNX Runtime, in "
+        f"{found.differing_pictures} of {len(validation)} pictures; the first of each stood at "
+        f"|value| <= {found.first_margin:.1e}, rounding decides its sign; "
+        f"decoders differ by at most {found.pixels} of 255"
+    )
+    scores = tuple(score(codec, validation.numpy()[300:]))
+    write(out, manifest.model_copy(update={"parity": asdict(found), "scores": scores}))
+    for line in scores:
+        print(f"{line.payload_bytes:4d} bytes: SSIM {line.ssim:.4f}, {line.psnr:.2f} dB")
+
+
+def score(codec: RecurrentCodec, thumbnails: np.ndarray) -> list[artifact.Score]:
+    """Mean SSIM and PSNR of prefixes, over uint8 [N, 32, 32, 3]."""
+    streams = [e.stream for e in codec.encode(thumbnails, [1.0] * len(thumbnails))]
+    rows = []
+    for payload in SCORED_PAYLOADS:
+        shown = np.stack(codec.decode([s[: HEADER_BYTES + payload] for s in streams]))
+        rows.append(
+            artifact.Score(
+                payload_bytes=payload,
+                ssim=round(float(block_ssim(thumbnails, shown).mean()), 5),
+                psnr=round(float(psnr(thumbnails, shown).mean()), 3),
+            )
+        )
+    return rows
+
+
+def complexity(model: nn.Module, iterations: int) -> dict[str, float]:
+    """Thousand multiplications a pixel of 32x32: one iteration of each half, and all of them."""
+    with FlopCounterMode(display=False) as encoder, torch.no_grad():
+        bits, _ = model.encoder(torch.zeros(1, 3, 32, 32), model.encoder.start(1))
+    with FlopCounterMode(display=False) as decoder, torch.no_grad():
+        model.decoder(bits, model.decoder.start(1))
+    encode, decode = (c.get_total_flops() / 2 / 1024 / 1000 for c in (encoder, decoder))
+    return {
+        "encoder_iteration": round(encode, 2),
+        "decoder_iteration": round(decode, 2),
+        "encode": round((encode + decode) * iterations, 1),
+        "decode": round(decode * iterations, 1),
+    }
+
+
+def history(run: Path, data_sha256: str, hardware: str) -> artifact.Training:
+    """What a training folder says of itself."""
+    plan = json.loads((run / "plan.json").read_text())
+    with (run / "log.csv").open() as file:
+        last = list(csv.DictReader(file))[-1]
+    return artifact.Training(
+        command=f"python -m models.training {plan['system']} --config {plan['config']} "
+        f"--samples {plan['samples']} --iterations {plan['iterations']} --batch {plan['batch']} "
+        f"--rate {plan['rate']} --loss {plan['loss']} --seed {plan['seed']}",
+        samples=int(float(last["samples"])),
+        seconds=float(last["seconds"]),
+        hardware=hardware,
+        data_sha256=data_sha256,
+        seed=plan["seed"],
+        loss=plan["loss"],
+    )
+
+
+def write(folder: Path, manifest: artifact.Manifest) -> None:
+    """Write manifest.json."""
+    text = json.dumps(manifest.model_dump(mode="json"), indent=1)
+    (folder / artifact.MANIFEST).write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()

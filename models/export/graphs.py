@@ -1,0 +1,105 @@
+"""torch -> ONNX: one iteration of a half as a graph with a free batch and float16 weights."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+
+OPSET = 18
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A graph file and what its manifest entry says."""
+
+    file: str
+    sha256: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+class Flat(nn.Module):
+    """A half whose states are arguments and results of their own, as ONNX has them."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, value: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
+        """Value and states in, result and states out."""
+        result, following = self.inner(value, list(states))
+        return result, *following
+
+
+def round_to_half(model: nn.Module) -> None:
+    """Give the model the weights that are shipped, so that parity compares like with like."""
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.copy_(weight.half().float())
+
+
+def export_half(
+    half: nn.Module, value: Tensor, states: list[Tensor], names: tuple[str, str], path: Path
+) -> Exported:
+    """Write one iteration of an encoder or a decoder.
+
+    ``names`` are those of its value and its result; states are ``state_0`` ... and come back as
+    ``next_0`` ... . The batch is the dimension "N".
+    """
+    inputs = (names[0], *(f"state_{n}" for n in range(len(states))))
+    outputs = (names[1], *(f"next_{n}" for n in range(len(states))))
+    batch = torch.export.Dim("N", min=1, max=4096)
+    program = torch.onnx.export(
+        Flat(half).eval(),
+        (value, *states),
+        dynamo=True,
+        opset_version=OPSET,
+        input_names=list(inputs),
+        output_names=list(outputs),
+        dynamic_shapes=({0: batch}, tuple({0: batch} for _ in states)),
+        verbose=False,
+    )
+    assert program is not None
+    graph = program.model_proto
+    store_as_half(graph)
+    strip(graph)
+    onnx.checker.check_model(graph, full_check=True)
+    path.write_bytes(graph.SerializeToString(deterministic=True))
+    return Exported(path.name, hashlib.sha256(path.read_bytes()).hexdigest(), inputs, outputs)
+
+
+def store_as_half(graph: onnx.ModelProto) -> None:
+    """Keep float32 weights as float16 and cast them at load: half the file, the same arithmetic."""
+    casts = []
+    for weight in graph.graph.initializer:
+        if weight.data_type != TensorProto.FLOAT or numpy_helper.to_array(weight).size < 16:
+            continue
+        name = weight.name
+        half = numpy_helper.from_array(
+            numpy_helper.to_array(weight).astype(np.float16), name + ".f16"
+        )
+        weight.CopyFrom(half)
+        casts.append(helper.make_node("Cast", [half.name], [name], to=TensorProto.FLOAT))
+    nodes = list(graph.graph.node)
+    del graph.graph.node[:]
+    graph.graph.node.extend([*casts, *nodes])
+
+
+def strip(graph: onnx.ModelProto) -> None:
+    """Drop what the exporter notes about source files: a graph says nothing of where it was made."""
+    del graph.metadata_props[:]
+    del graph.graph.metadata_props[:]
+    for node in graph.graph.node:
+        node.doc_string = ""
+        del node.metadata_props[:]
+    for value in (*graph.graph.input, *graph.graph.output, *graph.graph.value_info):
+        del value.metadata_props[:]
+    for weight in graph.graph.initializer:
+        del weight.metadata_props[:]

@@ -1,0 +1,109 @@
+"""Artifacts: what crosses from training to serving, read and checked before anything runs."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from service.errors import ArtifactError
+
+MANIFEST = "manifest.json"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Graph(_Part):
+    """One ONNX graph: its file, the SHA-256 of the file, and what it takes and gives."""
+
+    file: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+class Training(_Part):
+    """How the weights came to be; ``data_sha256`` names pixels that are not published."""
+
+    command: str
+    samples: int
+    seconds: float
+    hardware: str
+    data_sha256: str
+    seed: int
+    loss: str
+
+
+class Score(_Part):
+    """Mean quality of one prefix on the validation thumbnails; ``payload_bytes`` has no header."""
+
+    payload_bytes: int
+    ssim: float
+    psnr: float
+
+
+class Manifest(_Part):
+    """What an artifact says of itself (``manifest.json``)."""
+
+    name: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
+    family: str
+    wire_id: int = Field(ge=1, le=31)
+    version: int = Field(ge=0, le=7)
+    paper: str
+    section: str
+    config: dict[str, int | tuple[int, ...]]
+    iterations: int = Field(ge=1, le=64)
+    bits_shape: tuple[int, int, int]
+    graphs: dict[str, Graph]
+    opset: int
+    weights_dtype: str
+    parameters: int
+    kmac_per_pixel: dict[str, float]
+    training: tuple[Training, ...]
+    parity: dict[str, float | int | str]
+    scores: tuple[Score, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A folder whose manifest holds and whose files are the ones it names."""
+
+    folder: Path
+    manifest: Manifest
+    sha256: str
+    """Of the manifest, which holds the hash of every other file."""
+
+    def graph(self, role: str) -> Path:
+        """File of a graph. Raises ArtifactError when the manifest has none of that role."""
+        try:
+            return self.folder / self.manifest.graphs[role].file
+        except KeyError:
+            raise ArtifactError(f"{self.folder / MANIFEST} has no graph {role!r}") from None
+
+
+def read(folder: Path) -> Artifact:
+    """Check and open one artifact. Raises ArtifactError naming the file and what is wrong."""
+    path = folder / MANIFEST
+    try:
+        raw = path.read_bytes()
+        manifest = Manifest.model_validate_json(raw)
+    except OSError as error:
+        raise ArtifactError(f"{path} cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        raise ArtifactError(f"{path} is not a manifest: {error}") from error
+    for graph in manifest.graphs.values():
+        _check(folder / graph.file, graph.sha256)
+    return Artifact(folder, manifest, hashlib.sha256(raw).hexdigest())
+
+
+def _check(path: Path, sha256: str) -> None:
+    try:
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ArtifactError(f"{path} cannot be read: {error.strerror}") from error
+    if found != sha256:
+        raise ArtifactError(f"{path} is not the file its manifest names (SHA-256 {found})")

@@ -1,0 +1,52 @@
+"""From a folder of artifacts to codecs that are ready to run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from service.codec import artifact
+from service.codec.artifact import Artifact
+from service.codec.interface import Codec
+from service.codec.recurrent import RecurrentCodec
+from service.errors import ArtifactError, ConfigurationError
+from service.inference import Runtime
+
+FAMILIES: dict[str, Callable[[Artifact, Runtime], Codec]] = {"recurrent": RecurrentCodec}
+
+
+def available(artifacts: Path) -> tuple[str, ...]:
+    """Names of the artifacts below a folder, sorted. Raises ArtifactError when it has none."""
+    names = tuple(sorted(path.parent.name for path in artifacts.glob(f"*/{artifact.MANIFEST}")))
+    if not names:
+        raise ArtifactError(f"{artifacts} holds no artifact (a folder with a {artifact.MANIFEST})")
+    return names
+
+
+def load_codecs(artifacts: Path, names: Sequence[str], runtime: Runtime) -> dict[str, Codec]:
+    """Load the codecs of these names, or all that are there when ``names`` is empty.
+
+    Raises ConfigurationError for a name that is not there, ArtifactError for one that is damaged.
+    """
+    there = available(artifacts)
+    codecs: dict[str, Codec] = {}
+    for name in names or there:
+        if name not in there:
+            raise ConfigurationError(
+                f"no artifact for the codec {name!r}; there are: {', '.join(there)}"
+            )
+        codec = load_codec(artifacts / name, runtime)
+        taken = [c.name for c in codecs.values() if c.wire_id == codec.wire_id]
+        if taken:
+            raise ArtifactError(f"{name} and {taken[0]} share the wire id {codec.wire_id}")
+        codecs[codec.name] = codec
+    return codecs
+
+
+def load_codec(folder: Path, runtime: Runtime) -> Codec:
+    """Load one artifact folder. Raises ArtifactError when its family is unknown or it is damaged."""
+    opened = artifact.read(folder)
+    family = opened.manifest.family
+    if family not in FAMILIES:
+        raise ArtifactError(f"{folder} is of the family {family!r}, not {', '.join(FAMILIES)}")
+    return FAMILIES[family](opened, runtime)

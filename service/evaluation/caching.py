@@ -17,9 +17,10 @@ Arrays = dict[str, NDArray[np.generic]]
 class ResultCache:
     """Named arrays under a key that holds everything they depend on."""
 
-    def __init__(self, folder: Path) -> None:
-        """``folder`` is made when something is first put."""
+    def __init__(self, folder: Path, *, read: bool = True) -> None:
+        """``folder`` is made when something is first put; without ``read`` nothing is found."""
         self._folder = folder
+        self._read = read
 
     def key(self, *parts: object) -> str:
         """Key of what depends on ``parts``, which must be JSON."""
@@ -27,6 +28,8 @@ class ResultCache:
 
     def get(self, key: str) -> Arrays:
         """The arrays. Raises KeyError when they are not there or cannot be read."""
+        if not self._read:
+            raise KeyError(key)
         try:
             with np.load(self._path(key), allow_pickle=False) as stored:
                 return {name: stored[name] for name in stored.files}

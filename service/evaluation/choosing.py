@@ -41,13 +41,14 @@ def nearest_not_under(rates: Floats, targets: Floats) -> Choice:
 def at_exactly(rates: Floats, scores: Floats, targets: Floats) -> Floats:
     """Score [I] at exactly the target rate, linear between each picture's neighbouring settings.
 
-    NaN where a picture's settings do not reach from below the target to above it: nothing is
-    extrapolated. Of equal rates the better setting counts.
+    NaN where even a picture's smallest setting is over the target: nothing is extrapolated. Where
+    even the largest is under it, the largest scores: the rest of the budget stays unspent. Of
+    equal rates the better setting counts.
     """
     found = np.full(len(rates), np.nan)
     for picture, (rate, score, target) in enumerate(zip(rates, scores, targets, strict=True)):
         # A stable sort of the reversed settings leads each run of equal rates with the best one.
         kept, first = np.unique(rate[::-1], return_index=True)
-        if kept[0] <= target <= kept[-1]:
+        if kept[0] <= target:
             found[picture] = np.interp(target, kept, score[::-1][first])
     return found

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,7 +21,10 @@ from service.evaluation.quality import METRICS
 FORMAT = 1
 """Raised when measurements change their meaning, so that old ones are not read."""
 
-CHUNK_SAMPLES = 64 * 32 * 32 * 3
+BASELINE_SAMPLES = 16 * 32 * 32 * 3
+CODEC_SAMPLES = 64 * 32 * 32 * 3
+"""Samples that are measured and kept together: a few thumbnails, or one photo."""
+
 BATCH_SAMPLES = 16 * 2**20
 
 Advance = Callable[[int], None]
@@ -75,7 +76,7 @@ def measure_baseline(
     version = baseline.version()
     found: dict[int, Arrays] = {}
     waiting: dict[Any, tuple[int, str]] = {}
-    chunks = list(_chunks(pictures))
+    chunks = list(_chunks(pictures, BASELINE_SAMPLES))
     for index, chunk in enumerate(chunks):
         key = cache.key(
             FORMAT, "baseline", baseline.name, version, baseline.settings, metrics, chunk.digest
@@ -124,7 +125,7 @@ def measure_codec(
             )
     clipped = sorted({min(max(n, codec.minimum_bytes), codec.maximum_bytes) for n in lengths})
     found = []
-    for chunk in _chunks(pictures):
+    for chunk in _chunks(pictures, CODEC_SAMPLES):
         key = cache.key(
             FORMAT, "codec", codec.name, codec.version, fingerprint, clipped, metrics, chunk.digest
         )
@@ -143,21 +144,6 @@ def measure_codec(
         stripped=f"the stream's header ({HEADER_BYTES} bytes)",
         own_size=False,
     )
-
-
-def fingerprint(folder: Path) -> str:
-    """SHA-256 over the names and bytes of an artifact's files, in hex.
-
-    Raises ConfigurationError when the folder holds none.
-    """
-    files = sorted(file for file in folder.rglob("*") if file.is_file())
-    if not files:
-        raise ConfigurationError(f"{folder} holds no artifact")
-    found = hashlib.sha256()
-    for file in files:
-        found.update(f"{file.relative_to(folder)} {file.stat().st_size}\n".encode())
-        found.update(file.read_bytes())
-    return found.hexdigest()
 
 
 def _baseline_chunk(name: str, rgb: tuple[Pixels, ...], metrics: tuple[str, ...]) -> Arrays:
@@ -198,10 +184,9 @@ def _codec_chunk(
     return arrays
 
 
-def _chunks(pictures: Pictures) -> Iterator[Pictures]:
-    """Stretches that are measured and kept together: 64 thumbnails, or one photo."""
+def _chunks(pictures: Pictures, samples: int) -> Iterator[Pictures]:
     largest = max(rgb.size for rgb in pictures.rgb)
-    step = max(1, CHUNK_SAMPLES // largest)
+    step = max(1, samples // largest)
     for start in range(0, len(pictures), step):
         yield pictures[start : start + step]
 

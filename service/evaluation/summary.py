@@ -31,12 +31,16 @@ class Mean:
     half_width: float
 
 
+NOTHING = Mean(float("nan"), float("nan"))
+
+
 @dataclass(frozen=True)
 class Cell:
     """One codec at one target (in the run's unit: bytes or bits per pixel; None for ``own``).
 
-    ``rate`` is what was really spent. ``over_share`` and ``under_share`` are the shares of
-    pictures of which even the smallest setting is over the target, or the largest under it;
+    ``payload_rate`` and ``file_rate`` are what was really spent, counted both ways; of an
+    interpolated reading they say nothing (NaN). ``over_share`` and ``under_share`` are the shares
+    of pictures of which even the smallest setting is over the target, or the largest under it;
     ``covered_share`` the share that an interpolated score is the mean of.
     """
 
@@ -45,7 +49,8 @@ class Cell:
     reading: Reading
     target: float | None
     pictures: int
-    rate: Mean
+    payload_rate: Mean
+    file_rate: Mean
     scores: Mapping[str, Mean]
     over_share: float
     under_share: float
@@ -80,20 +85,32 @@ def cells_of(
     pixels: NDArray[np.int64] | None,
 ) -> list[Cell]:
     """Both readings at every target; of a placeholder the one cell of its own size."""
-    rates = rates_of(measured, counting, pixels)
-    if measured.own_size:
-        picked = np.zeros(len(rates), np.intp)
-        return [_cell(measured, counting, "own", None, rates, picked, np.zeros((2, len(rates))))]
+    both = rates_of(measured, "payload", pixels), rates_of(measured, "file", pixels)
+    rates = both[0] if counting == "payload" else both[1]
+    rows = np.arange(len(rates))
     found = []
-    for target in targets:
-        wanted = np.full(len(rates), float(target))
+    for target in (None,) if measured.own_size else targets:
+        wanted = np.full(len(rates), 0.0 if target is None else float(target))
         choice = nearest_not_under(rates, wanted)
-        outside = np.stack([choice.over, choice.under])
-        found.append(_cell(measured, counting, "nearest", target, rates, choice.index, outside))
-        exact = {
-            name: at_exactly(rates, values, wanted) for name, values in measured.scores.items()
-        }
-        covered = ~(choice.over | choice.under)
+        outside = float(choice.over.mean()), float(choice.under.mean())
+        found.append(
+            Cell(
+                measured.name,
+                counting,
+                "own" if target is None else "nearest",
+                target,
+                len(rates),
+                mean_of(both[0][rows, choice.index]),
+                mean_of(both[1][rows, choice.index]),
+                {name: mean_of(each[rows, choice.index]) for name, each in measured.scores.items()},
+                *((0.0, 0.0) if target is None else outside),
+                1.0,
+            )
+        )
+        if target is None:
+            continue
+        exact = {name: at_exactly(rates, each, wanted) for name, each in measured.scores.items()}
+        covered = ~choice.over
         found.append(
             Cell(
                 measured.name,
@@ -101,10 +118,10 @@ def cells_of(
                 "exact",
                 target,
                 len(rates),
-                Mean(float(target), 0.0),
+                NOTHING,
+                NOTHING,
                 {name: mean_of(values[covered]) for name, values in exact.items()},
-                float(choice.over.mean()),
-                float(choice.under.mean()),
+                *outside,
                 float(covered.mean()),
             )
         )
@@ -114,11 +131,13 @@ def cells_of(
 def curve_of(
     measured: Measured, counting: Counting, limit: float, pixels: NDArray[np.int64] | None
 ) -> Curve:
-    """The curve where at least 99 of 100 pictures are covered, up to the rate ``limit``.
+    """The curve where at least 99 of 100 pictures are covered, up to the payload ``limit``.
 
-    Fewer than two points are left where no such stretch is.
+    By whole files it goes on to the same payload. There are no points where no such stretch is.
     """
     rates = rates_of(measured, counting, pixels)
+    if counting == "file":
+        limit += float(np.mean(rates - rates_of(measured, "payload", pixels)))
     low = float(np.quantile(rates.min(axis=1), COVERED_SHARE, method="higher"))
     high = float(np.quantile(rates.max(axis=1), 1 - COVERED_SHARE, method="lower"))
     high = min(high, limit)
@@ -141,31 +160,6 @@ def curve_of(
 def mean_of(values: NDArray[np.float64]) -> Mean:
     """Mean and half the confidence interval; NaN of nothing, no width of one value."""
     if not len(values):
-        return Mean(float("nan"), float("nan"))
+        return NOTHING
     spread = float(values.std(ddof=1)) if len(values) > 1 else 0.0
     return Mean(float(values.mean()), CONFIDENCE * spread / len(values) ** 0.5)
-
-
-def _cell(
-    measured: Measured,
-    counting: Counting,
-    reading: Reading,
-    target: float | None,
-    rates: NDArray[np.float64],
-    index: NDArray[np.intp],
-    outside: NDArray[np.generic],
-) -> Cell:
-    rows = np.arange(len(rates))
-    over, under = outside.astype(np.float64).mean(axis=1)
-    return Cell(
-        measured.name,
-        counting,
-        reading,
-        target,
-        len(rates),
-        mean_of(rates[rows, index]),
-        {name: mean_of(values[rows, index]) for name, values in measured.scores.items()},
-        float(over),
-        float(under),
-        1.0,
-    )

@@ -1,0 +1,172 @@
+"""``prefixel evaluate``: our codecs and today's on a set of pictures, in one table."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from service.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from service.evaluation.data import Pictures
+    from service.evaluation.run import Plan, Subject
+    from service.evaluation.summary import Counting
+
+THUMBNAIL_SIDE = 32
+DESCRIPTION = """\
+Measure codecs on pictures and print Markdown tables: scores at target sizes by the rule of
+Toderici et al. 2015 (nearest setting, never under the target), at exactly the target, and
+Bjontegaard rate differences. The folder OUT gets the report, CSV files, rate-distortion plots and
+a cache, so that a run that was stopped goes on where it was. Needs the extra 'evaluate'.
+"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the sub-command."""
+    parser = subparsers.add_parser(
+        "evaluate", help="measure codecs on pictures", description=DESCRIPTION
+    )
+    add = parser.add_argument
+    add("--codec", type=_words, default=(), metavar="A,B", help="codecs of the artifacts")
+    add(
+        "--baselines",
+        type=_words,
+        default=("jpeg", "jpeg2000", "webp", "avif"),
+        metavar="A,B",
+        help="today's codecs, all, or none: jpeg[-444][-opt], jpeg2000[-3], webp,"
+        " avif[-420][-frame], jxl, blurhash, thumbhash (jpeg,jpeg2000,webp,avif)",
+    )
+    add("--data", type=Path, required=True, help="folder of pictures, or .npz with rgb [N,H,W,3]")
+    add("--skip", type=int, default=0, metavar="N", help="leave out the first N pictures")
+    add("--first", type=int, metavar="N", help="of the rest, take the first N")
+    add("--splits", metavar="A:B,C:D", help="a block of tables for each stretch, as 0:300,300:1000")
+    add("--full", action="store_true", help="pictures as they are, targets in bits per pixel")
+    add("--targets", type=_words, metavar="N,N", help="(32,64,96,128,192,256; full: .125,.25,.5,1)")
+    add("--metrics", type=_words, metavar="A,B", help="ssim, psnr, standard-ssim, ms-ssim")
+    counting = parser.add_mutually_exclusive_group()
+    counting.add_argument("--header-less", action="store_true", help="only tables by payload")
+    counting.add_argument("--whole", action="store_true", help="only tables by whole file")
+    add("--out", type=Path, default=Path("evaluation"), metavar="DIR", help="(%(default)s)")
+    add("--fresh", action="store_true", help="measure anew what the cache holds")
+    add("--workers", type=int, metavar="N", help="processes for the baselines (all cores)")
+    add("--speed", action="store_true", help="measure pictures a second as well")
+    add("--contact-sheet", action="store_true", help="write originals and results side by side")
+    add("--sheet-data", type=Path, metavar="DIR", help="its pictures (free photos)")
+    add("--sheet-bytes", type=int, default=64, metavar="N", help="its target (%(default)s)")
+    add(
+        "--artifacts",
+        type=Path,
+        metavar="DIR",
+        help="folder of artifacts (PREFIXEL_ARTIFACTS_PATH)",
+    )
+    add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="(%(default)s)")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Evaluate and print the report; 0. Raises ConfigurationError for wrong use."""
+    from rich.console import Console
+
+    from service.evaluation.run import evaluate
+
+    plan = make_plan(arguments)
+    print(evaluate(plan, Console(stderr=True)), end="")
+    return 0
+
+
+def make_plan(arguments: argparse.Namespace) -> Plan:
+    """Check the arguments, load pictures and codecs. Raises ConfigurationError."""
+    from service.evaluation.baselines import find_baselines
+    from service.evaluation.data import free_photos, load_pictures, parse_splits
+    from service.evaluation.quality import find_metrics
+    from service.evaluation.run import Plan
+    from service.inference.runtime import usable_cores
+
+    names = [name for name in arguments.baselines if name != "none"]
+    baselines = find_baselines(names)
+    if not (baselines or arguments.codec):
+        raise ConfigurationError("nothing to evaluate: name a codec or a baseline")
+    pictures = _slice(
+        load_pictures(arguments.data, None if arguments.full else THUMBNAIL_SIDE), arguments
+    )
+    sheet = None
+    if arguments.contact_sheet:
+        sheet = (
+            load_pictures(arguments.sheet_data, THUMBNAIL_SIDE)
+            if arguments.sheet_data
+            else free_photos(THUMBNAIL_SIDE)
+        )
+    if arguments.full:
+        targets, metrics = ("0.125", "0.25", "0.5", "1"), ("ssim", "psnr", "ms-ssim")
+    else:
+        targets, metrics = ("32", "64", "96", "128", "192", "256"), ("ssim", "psnr")
+    workers = arguments.workers or usable_cores()
+    if workers < 1:
+        raise ConfigurationError(f"--workers is 1 or more, not {workers}")
+    return Plan(
+        subjects=load_subjects(arguments) if arguments.codec else (),
+        baselines=baselines,
+        pictures=pictures,
+        splits=parse_splits(arguments.splits or "0:", len(pictures)),
+        targets=_targets(arguments.targets or targets, full=arguments.full),
+        unit="bpp" if arguments.full else "bytes",
+        countings=_countings(arguments),
+        metrics=find_metrics(arguments.metrics or metrics, pictures.least_side),
+        out=arguments.out,
+        workers=workers,
+        fresh=arguments.fresh,
+        speed=arguments.speed,
+        sheet=sheet,
+        sheet_bytes=arguments.sheet_bytes,
+    )
+
+
+def load_subjects(arguments: argparse.Namespace) -> Sequence[Subject]:
+    """The codecs that were asked for. Raises ConfigurationError or ArtifactError."""
+    from service.codec import artifact
+    from service.codec.registry import load_codecs
+    from service.evaluation.run import Subject
+    from service.inference import Runtime
+    from service.settings import read_settings
+
+    folder = arguments.artifacts or read_settings().artifacts()
+    codecs = load_codecs(folder, arguments.codec, Runtime(arguments.device, threads=0))
+    found = []
+    for name, codec in codecs.items():
+        opened = artifact.read(folder / name)
+        manifest = opened.manifest
+        found.append(Subject(codec, opened.sha256, manifest.parameters, manifest.kmac_per_pixel))
+    return found
+
+
+def _slice(pictures: Pictures, arguments: argparse.Namespace) -> Pictures:
+    stop = None if arguments.first is None else arguments.skip + arguments.first
+    chosen = pictures[slice(arguments.skip, stop)]
+    if arguments.skip < 0 or not len(chosen):
+        raise ConfigurationError(f"--skip and --first leave none of {len(pictures)} pictures")
+    return chosen
+
+
+def _targets(words: Sequence[str], *, full: bool) -> tuple[float, ...]:
+    try:
+        targets = tuple(float(word) for word in words)
+    except ValueError:
+        raise ConfigurationError(f"targets are numbers, not {','.join(words)}") from None
+    if not all(target > 0 for target in targets):
+        raise ConfigurationError("targets are positive")
+    if not full and not all(target.is_integer() for target in targets):
+        raise ConfigurationError("targets in bytes are whole numbers")
+    return tuple(sorted(set(targets)))
+
+
+def _countings(arguments: argparse.Namespace) -> tuple[Counting, ...]:
+    if arguments.header_less:
+        return ("payload",)
+    return ("file",) if arguments.whole else ("payload", "file")
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())

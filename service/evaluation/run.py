@@ -1,0 +1,244 @@
+"""A whole evaluation: measure, sum up, write tables, curves, plots and a contact sheet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from service.codec.interface import Codec
+from service.codec.stream import HEADER_BYTES
+from service.evaluation.baselines import Baseline
+from service.evaluation.caching import ResultCache
+from service.evaluation.contact_sheet import contact_sheet
+from service.evaluation.costs import Cost, baseline_speed, codec_speed, cost_table, machine
+from service.evaluation.data import Pictures
+from service.evaluation.measuring import Advance, Measured, measure_baseline, measure_codec
+from service.evaluation.plots import plot_curves
+from service.evaluation.quality import Metric
+from service.evaluation.summary import Cell, Counting, Curve, cells_of, curve_of
+from service.evaluation.tables import (
+    HEADINGS,
+    Unit,
+    cells_csv,
+    counted_table,
+    curves_csv,
+    own_size_table,
+    rate_difference_table,
+    target_table,
+)
+
+ANCHORS = ("jpeg", "avif")
+CURVE_REACH = 2.0
+"""Curves go on to this many times the largest target."""
+
+PREFIXES = 32
+LIBRARIES = ("numpy", "pillow", "scikit-image", "bjontegaard")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One of our codecs, loaded; ``fingerprint`` stands for its artifact in the cache."""
+
+    codec: Codec
+    fingerprint: str
+    parameters: int | None
+    kmac_per_pixel: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to evaluate; ``splits`` are pairs start, stop within ``pictures``.
+
+    ``targets`` are in ``unit``; ``sheet`` are the pictures of the contact sheet (None: no sheet)
+    at ``sheet_bytes``. ``workers`` processes run the baselines.
+    """
+
+    subjects: Sequence[Subject]
+    baselines: Sequence[Baseline]
+    pictures: Pictures
+    splits: Sequence[tuple[int, int]]
+    targets: Sequence[float]
+    unit: Unit
+    countings: Sequence[Counting]
+    metrics: Sequence[Metric]
+    out: Path
+    workers: int
+    fresh: bool = False
+    speed: bool = False
+    sheet: Pictures | None = None
+    sheet_bytes: int = 64
+
+
+def evaluate(plan: Plan, console: Console) -> str:
+    """Run the plan; the report as Markdown, which is also in ``out/report.md``.
+
+    Beside it ``cells.csv``, ``curves.csv``, a plot for each split and counting, and the contact
+    sheet. ``console`` shows progress. The report is the same for the same plan, but for speeds.
+    Raises ConfigurationError for a plan that cannot be.
+    """
+    plan.out.mkdir(parents=True, exist_ok=True)
+    measured = _measure(plan, console)
+    report = [_head(plan)]
+    all_cells: list[tuple[str, list[Cell]]] = []
+    all_curves: list[tuple[str, list[Curve]]] = []
+    for start, stop in plan.splits:
+        label = f"{start}..{stop - 1}"
+        part = [one.part(slice(start, stop)) for one in measured]
+        pixels = plan.pictures.pixels[start:stop] if plan.unit == "bpp" else None
+        for counting in plan.countings:
+            cells, curves = _sum_up(plan, part, counting, pixels)
+            all_cells.append((label, cells))
+            all_curves.append((label, curves))
+            report += _block(plan, label, counting, measured, cells, curves)
+            plot_curves(
+                plan.out / f"rate-distortion-{start}-{stop - 1}-{counting}.png",
+                curves,
+                [cell for cell in cells if cell.reading == "own"],
+                {one.name: one.title for one in measured},
+                plan.metrics,
+                plan.unit,
+                f"pictures {label}, mean and 95 % confidence",
+            )
+    report += ["## What is counted", counted_table(measured)]
+    costs = _costs(plan, measured)
+    if costs:
+        report += ["## What it costs", cost_table(costs)]
+    if plan.speed:
+        report.append(f"Median of batches of up to 64 on {machine()}; baselines in one thread.")
+    if plan.sheet is not None:
+        contact_sheet(
+            plan.out / "contact-sheet.png",
+            plan.sheet,
+            [subject.codec for subject in plan.subjects],
+            plan.baselines,
+            plan.sheet_bytes,
+            plan.countings[0],
+        )
+    text = "\n\n".join(report) + "\n"
+    (plan.out / "report.md").write_text(text, encoding="utf-8")
+    (plan.out / "cells.csv").write_text(cells_csv(all_cells, plan.unit), encoding="utf-8")
+    (plan.out / "curves.csv").write_text(curves_csv(all_curves, plan.unit), encoding="utf-8")
+    return text
+
+
+def prefix_lengths(codec: Codec, targets: Sequence[float]) -> list[int]:
+    """Prefixes to paint, in bytes: every target counted both ways, and a grid for the curve."""
+    low, high = max(codec.minimum_bytes, HEADER_BYTES + 1), codec.maximum_bytes
+    grid = np.geomspace(low, max(low, high), PREFIXES).round().astype(int).tolist()
+    exact = [int(target) + extra for target in targets for extra in (0, HEADER_BYTES)]
+    return sorted({*grid, *exact})
+
+
+def _measure(plan: Plan, console: Console) -> list[Measured]:
+    cache = ResultCache(plan.out / "cache", read=not plan.fresh)
+    names = [metric.name for metric in plan.metrics]
+    found = []
+    with _progress(console) as track:
+        for subject in plan.subjects:
+            lengths = prefix_lengths(subject.codec, plan.targets)
+            advance = track(subject.codec.name, len(plan.pictures))
+            found.append(
+                measure_codec(
+                    subject.codec,
+                    subject.fingerprint,
+                    lengths,
+                    plan.pictures,
+                    names,
+                    cache,
+                    advance,
+                )
+            )
+        # Not forked: ONNX Runtime's threads would not survive it.
+        with ProcessPoolExecutor(plan.workers, mp_context=get_context("spawn")) as executor:
+            for baseline in plan.baselines:
+                advance = track(baseline.name, len(plan.pictures))
+                found.append(
+                    measure_baseline(baseline, plan.pictures, names, cache, executor, advance)
+                )
+    return found
+
+
+def _sum_up(
+    plan: Plan, part: Sequence[Measured], counting: Counting, pixels: NDArray[np.int64] | None
+) -> tuple[list[Cell], list[Curve]]:
+    cells = [cell for one in part for cell in cells_of(one, counting, plan.targets, pixels)]
+    limit = CURVE_REACH * max(plan.targets)
+    curves = [curve_of(one, counting, limit, pixels) for one in part if not one.own_size]
+    return cells, curves
+
+
+def _head(plan: Plan) -> str:
+    libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
+    scores = " / ".join(metric.title for metric in plan.metrics)
+    return (
+        f"# Evaluation\n\nData: {plan.pictures.describe()}.\n"
+        f"Prefixel {version('prefixel')}, {libraries}.\nScores: {scores}."
+    )
+
+
+def _block(
+    plan: Plan,
+    label: str,
+    counting: Counting,
+    measured: Sequence[Measured],
+    cells: Sequence[Cell],
+    curves: Sequence[Curve],
+) -> list[str]:
+    unit = "bytes" if plan.unit == "bytes" else "bits per pixel"
+    report = [
+        f"## Pictures {label}, {HEADINGS[counting]}",
+        f"Nearest setting, never under the target; in brackets the {unit} really spent:"
+        " header-less payload · whole file. `!`: of most pictures even the smallest setting is"
+        " over the target; `<`: even the largest is under it.",
+        target_table(cells, "nearest", measured, plan.metrics, plan.unit),
+        f"At exactly the target ({HEADINGS[counting]}), each picture interpolated between its"
+        " neighbouring settings; `–`: fewer than 99 of 100 pictures reach it.",
+        target_table(cells, "exact", measured, plan.metrics, plan.unit),
+    ]
+    if any(one.own_size for one in measured):
+        report.append(own_size_table(cells, measured, plan.metrics, plan.unit))
+    anchors = [name for name in ANCHORS if any(curve.codec == name for curve in curves)]
+    if anchors:
+        report += [
+            "Bjontegaard rate differences (PCHIP over the mean curves, SSIM in dB):",
+            rate_difference_table(curves, anchors, measured, plan.metrics),
+        ]
+    return report
+
+
+def _costs(plan: Plan, measured: Sequence[Measured]) -> list[Cost]:
+    titles = {one.name: one.title for one in measured}
+    found = []
+    middle = int(sorted(plan.targets)[len(plan.targets) // 2]) + HEADER_BYTES
+    for subject in plan.subjects:
+        speed = codec_speed(subject.codec, plan.pictures, middle) if plan.speed else (None, None)
+        title = titles[subject.codec.name]
+        found.append(Cost(title, subject.parameters, subject.kmac_per_pixel, *speed))
+    for baseline in plan.baselines if plan.speed else ():
+        found.append(
+            Cost(titles[baseline.name], None, {}, *baseline_speed(baseline, plan.pictures))
+        )
+    return found
+
+
+@contextmanager
+def _progress(console: Console) -> Iterator[Callable[[str, int], Advance]]:
+    """Gives a function that opens a bar for a name and a count, and returns what advances it."""
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
+
+        def track(name: str, total: int) -> Advance:
+            task = progress.add_task(name, total=total)
+            return lambda count: progress.advance(task, count)
+
+        yield track

@@ -12,7 +12,7 @@ from redis.asyncio.cluster import RedisCluster
 from redis.asyncio.connection import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import ConnectionError, RedisClusterException, RedisError
 
 from service.cache.redis_line import Line, Reply
 from service.errors import CacheUnavailableError, ConfigurationError
@@ -157,7 +157,10 @@ class ClusterClient:
         done, _ = await asyncio.wait((task,), timeout=seconds)
         if not done or task.cancelled():
             raise TimeoutError(f"no reply in {seconds * 1000:.0f} ms")
-        return task.result()
+        try:
+            return task.result()
+        except RedisClusterException as error:  # no node answers; not one of the library's own tree
+            raise ConnectionError(str(error)) from error
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
@@ -178,7 +181,7 @@ def open_client(url: str, timeout_ms: float, connections: int) -> Client:
             return ServerClient(url, timeout_ms, connections)
         if server in ("redis", "rediss") and cluster == "cluster":
             return ClusterClient(server + url[len(scheme) :], timeout_ms, connections)
-    except (ValueError, RedisError) as error:
+    except (ValueError, RedisError, RedisClusterException) as error:
         raise ConfigurationError("the Redis URL is malformed") from error
     raise ConfigurationError(
         f"a Redis URL begins with redis://, rediss://, unix:// or redis+cluster://, not {scheme!r}"

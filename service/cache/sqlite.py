@@ -32,7 +32,7 @@ _SCHEMA = f"""
     PRAGMA user_version = {SCHEMA_VERSION};
 """
 _PREFIX = """
-    SELECT substr(stream, 1, ?), length(stream), digest FROM entries
+    SELECT coalesce(substr(stream, 1, ?), x''), length(stream), digest FROM entries
     WHERE image_id = ? AND codec = ? AND expires > ?
 """
 _META = "SELECT meta FROM entries WHERE image_id = ? AND codec = ? AND expires > ?"

@@ -28,6 +28,7 @@ class Worker:
         self._limit_bytes = limit_bytes
         self._executor = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._connection: sqlite3.Connection | None = None
+        self._closed = False
         self.load = 0
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -35,19 +36,20 @@ class Worker:
 
         Raises CacheUnavailableError when too much waits already, and what ``work`` raises.
         """
+        if self._closed:
+            raise CacheUnavailableError("the cache is closed")
         if self.load >= _WAITING_LIMIT:
             raise CacheUnavailableError("too many commands wait for the cache already")
         self.load += 1
-        try:
-            future = asyncio.get_running_loop().run_in_executor(self._executor, self._work, work)
-        except RuntimeError as error:  # the executor is shut down
-            self.load -= 1
-            raise CacheUnavailableError("the cache is closed") from error
+        future = asyncio.get_running_loop().run_in_executor(self._executor, self._work, work)
         future.add_done_callback(self._done)
         return await future
 
     async def close(self) -> None:
         """Finish what waits, close the connection, end the thread."""
+        if self._closed:
+            return
+        self._closed = True
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._executor, self._close)
         self._executor.shutdown(wait=False)

@@ -1,0 +1,94 @@
+"""The stores under test, on real backends."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from service.cache import MemoryStore, RedisStore, SqliteStore, Store
+from service.cache.breaker import Breaker
+from service.cache.protocol import Event
+from service.cache.redis_client import open_client
+from tests.support.redis_server import RedisServer, redis_cluster
+
+TIMEOUT_MS = 250.0
+
+
+class Clock:
+    """Time that a test moves, in seconds."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    """What the service runs on."""
+    return "asyncio", {"use_uvloop": True}
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def events() -> list[Event]:
+    """What the store under test told its metrics."""
+    return []
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """A server for tests that leave it well."""
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def cluster_url() -> Iterator[str]:
+    """A cluster of three, for tests that leave it well."""
+    with redis_cluster() as servers:
+        yield f"redis+cluster://127.0.0.1:{servers[0].port}"
+
+
+def redis_store(
+    url: str,
+    events: list[Event],
+    *,
+    timeout_ms: float = TIMEOUT_MS,
+    connections: int = 32,
+    breaker_failures: int = 5,
+    breaker_seconds: float = 0.5,
+) -> RedisStore:
+    """A store on the server at ``url``; whoever asks for it closes it."""
+    return RedisStore(
+        open_client(url, timeout_ms, connections),
+        ttl_seconds=600,
+        breaker=Breaker(breaker_failures, breaker_seconds, events.append),
+        codecs=("known",),
+        on_event=events.append,
+    )
+
+
+@pytest.fixture(params=["memory", "sqlite", "redis", "cluster"])
+async def store(
+    request: pytest.FixtureRequest, tmp_path: Path, events: list[Event]
+) -> AsyncIterator[Store]:
+    """Each store, empty (Redis: but for the ids of other tests)."""
+    made: Store
+    if request.param == "memory":
+        made = MemoryStore(2**20, events.append)
+    elif request.param == "sqlite":
+        made = SqliteStore(tmp_path / "streams.db", 600, on_event=events.append)
+    elif request.param == "redis":
+        made = redis_store(request.getfixturevalue("redis_server").url, events)
+    else:
+        made = redis_store(request.getfixturevalue("cluster_url"), events)
+    yield made
+    await made.close()

@@ -1,0 +1,177 @@
+"""What every store promises, held against all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+import uuid
+
+import pytest
+
+from service.cache import Key, Store
+from service.cache.protocol import Event
+
+pytestmark = pytest.mark.anyio
+STREAM = bytes(range(256)) + b"\x00\xff"
+
+
+def fresh(codec: str = "conv-lstm") -> Key:
+    return Key(uuid.uuid4().hex, codec)
+
+
+@pytest.mark.parametrize("n", [1, 2, 64, 257, 258, 259, 100_000, None])
+async def test_a_prefix_is_the_first_bytes_with_the_length_and_hash_of_the_whole(
+    store: Store, n: int | None
+) -> None:
+    key = fresh()
+    await store.put(key, STREAM, b"meta")
+    prefix = await store.prefix(key, n)
+    assert prefix is not None
+    assert prefix.data == STREAM[:n]
+    assert prefix.total_bytes == len(STREAM)
+    assert prefix.digest == hashlib.sha256(STREAM).digest()
+    assert prefix.v == hashlib.sha256(STREAM).hexdigest()[:8]
+
+
+async def test_what_was_never_put_is_none_and_not_an_error(store: Store) -> None:
+    key = fresh()
+    assert await store.prefix(key, 64) is None
+    assert await store.prefix(key, None) is None
+    assert await store.meta(key) is None
+    assert await store.many([key, fresh()], 64) == [None, None]
+    assert await store.delete(key.image_id) is False
+
+
+async def test_meta_comes_back_whole_whatever_bytes_it_holds(store: Store) -> None:
+    key, meta = fresh(), b"\r\n\x00{}" * 1000
+    await store.put(key, STREAM, meta)
+    assert await store.meta(key) == meta
+
+
+async def test_an_image_document_is_meta_beside_an_empty_stream(store: Store) -> None:
+    key = fresh("")
+    await store.put(key, b"", b'{"id": 1}')
+    assert await store.meta(key) == b'{"id": 1}'
+    prefix = await store.prefix(key, 64)
+    assert prefix is not None
+    assert (prefix.data, prefix.total_bytes) == (b"", 0)
+
+
+async def test_codecs_of_one_image_are_kept_apart(store: Store) -> None:
+    one, two = fresh("a"), fresh("b")
+    two = Key(one.image_id, "b")
+    await store.put(one, b"one", b"1")
+    await store.put(two, b"two!", b"2")
+    first, second = await store.prefix(one, None), await store.prefix(two, None)
+    assert first is not None
+    assert second is not None
+    assert (first.data, second.data) == (b"one", b"two!")
+    assert (await store.meta(one), await store.meta(two)) == (b"1", b"2")
+
+
+async def test_a_second_put_replaces_stream_and_meta(store: Store) -> None:
+    key = fresh()
+    await store.put(key, b"a longer stream", b"old")
+    await store.put(key, b"short", b"new")
+    prefix = await store.prefix(key, None)
+    assert prefix is not None
+    assert (prefix.data, prefix.total_bytes) == (b"short", 5)
+    assert await store.meta(key) == b"new"
+
+
+async def test_many_keeps_the_order_asked_for_and_answers_each(store: Store) -> None:
+    keys = [fresh() for _ in range(256)]
+    streams = [random.Random(i).randbytes(i) for i in range(256)]
+    for i, key in enumerate(keys):
+        if i % 3:
+            await store.put(key, streams[i], b"")
+    asked = [*keys[::-1], keys[1], keys[1]]
+    found = await store.many(asked, 48)
+    expected = [s[:48] if i % 3 else None for i, s in enumerate(streams)]
+    assert [None if p is None else p.data for p in found] == [
+        *expected[::-1],
+        expected[1],
+        expected[1],
+    ]
+    assert await store.many([], 48) == []
+
+
+async def test_deletion_takes_the_document_and_every_codec_and_nothing_else(store: Store) -> None:
+    other = fresh()
+    document = fresh("")
+    keys = [document, *(Key(document.image_id, c) for c in ("known", "of-another-version"))]
+    for key in [*keys, other]:
+        await store.put(key, STREAM, b"meta")
+    assert await store.delete(document.image_id) is True
+    for key in keys:
+        assert await store.prefix(key, 64) is None
+        assert await store.meta(key) is None
+    assert await store.prefix(other, 64) is not None
+    assert await store.delete(document.image_id) is False
+
+
+async def test_each_key_read_is_one_hit_or_one_miss(store: Store, events: list[Event]) -> None:
+    key, gone = fresh(), fresh()
+    await store.put(key, STREAM, b"meta")
+    await store.prefix(key, 64)
+    await store.prefix(gone, 64)
+    await store.many([key, gone, key], 64)
+    await store.meta(gone)
+    assert events == ["hit", "miss", "hit", "miss", "hit", "miss"]
+
+
+async def test_a_megabyte_goes_in_and_out(store: Store) -> None:
+    key, stream = fresh(), random.Random(1).randbytes(900_000)
+    await store.put(key, stream, b"")
+    prefix = await store.prefix(key, None)
+    assert prefix is not None
+    assert prefix.data == stream
+
+
+async def test_a_cancelled_read_leaves_nothing_for_the_next_one(store: Store) -> None:
+    keys = [fresh() for _ in range(20)]
+    for i, key in enumerate(keys):
+        await store.put(key, b"%d" % i, b"")
+    tries = random.Random(5)
+    for _ in range(100):
+        reads = [asyncio.create_task(store.prefix(key, None)) for key in keys]
+        leaving = tries.sample(range(20), 10)
+        for _ in range(tries.randrange(4)):
+            await asyncio.sleep(0)
+        for i in leaving:
+            reads[i].cancel()
+        results = await asyncio.gather(*reads, return_exceptions=True)
+        for i, prefix in enumerate(results):
+            if not isinstance(prefix, asyncio.CancelledError):
+                assert not isinstance(prefix, BaseException)
+                assert prefix is not None
+                assert prefix.data == b"%d" % i
+            else:
+                assert i in leaving
+
+
+async def test_readers_see_one_of_the_streams_that_writers_put_and_never_a_mixture(
+    store: Store,
+) -> None:
+    key = fresh()
+    streams = [bytes([i]) * (50 + i) for i in range(30)]
+    await store.put(key, streams[0], b"")
+
+    async def write() -> None:
+        for stream in streams:
+            await store.put(key, stream, b"")
+
+    async def read() -> None:
+        for _ in range(60):
+            prefix = await store.prefix(key, 40)
+            assert prefix is not None
+            (whole,) = [s for s in streams if len(s) == prefix.total_bytes]
+            assert prefix.data == whole[:40]
+            assert prefix.digest == hashlib.sha256(whole).digest()
+
+    await asyncio.gather(write(), read(), read())
+
+
+async def test_a_store_that_answers_is_healthy(store: Store) -> None:
+    assert await store.health() is True

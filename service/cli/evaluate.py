@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from service.evaluation.summary import Counting
 
 THUMBNAIL_SIDE = 32
+THUMBNAIL_DEFAULTS = "32,64,96,128,192,256", "ssim,psnr"
+FULL_DEFAULTS = ".125,.25,.5,1", "ssim,psnr,ms-ssim"
 DESCRIPTION = """\
 Measure codecs on pictures and print Markdown tables: scores at target sizes by the rule of
 Toderici et al. 2015 (nearest setting, never under the target), at exactly the target, and
@@ -60,7 +62,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--artifacts",
         type=Path,
         metavar="DIR",
-        help="folder of artifacts (PREFIXEL_ARTIFACTS_PATH)",
+        help="(PREFIXEL_ARTIFACTS_PATH)",
     )
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="(%(default)s)")
     parser.set_defaults(run=run)
@@ -99,10 +101,7 @@ def make_plan(arguments: argparse.Namespace) -> Plan:
             if arguments.sheet_data
             else free_photos(THUMBNAIL_SIDE)
         )
-    if arguments.full:
-        targets, metrics = ("0.125", "0.25", "0.5", "1"), ("ssim", "psnr", "ms-ssim")
-    else:
-        targets, metrics = ("32", "64", "96", "128", "192", "256"), ("ssim", "psnr")
+    targets, metrics = FULL_DEFAULTS if arguments.full else THUMBNAIL_DEFAULTS
     workers = arguments.workers or usable_cores()
     if workers < 1:
         raise ConfigurationError(f"--workers is 1 or more, not {workers}")
@@ -111,10 +110,10 @@ def make_plan(arguments: argparse.Namespace) -> Plan:
         baselines=baselines,
         pictures=pictures,
         splits=parse_splits(arguments.splits or "0:", len(pictures)),
-        targets=_targets(arguments.targets or targets, full=arguments.full),
+        targets=_targets(arguments.targets or _words(targets), full=arguments.full),
         unit="bpp" if arguments.full else "bytes",
         countings=_countings(arguments),
-        metrics=find_metrics(arguments.metrics or metrics, pictures.least_side),
+        metrics=find_metrics(arguments.metrics or _words(metrics), pictures.least_side),
         out=arguments.out,
         workers=workers,
         fresh=arguments.fresh,

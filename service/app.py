@@ -11,7 +11,16 @@ from starlette.concurrency import run_in_threadpool
 from service.codec.interface import Codec
 from service.codec.registry import load_codecs
 from service.http import codecs as codecs_
-from service.http import encode_decode, images, openapi, operations, problems, thumbs
+from service.http import (
+    encode_decode,
+    images,
+    openapi,
+    operations,
+    problems,
+    rasters,
+    streams,
+    thumbs,
+)
 from service.http.middleware import Border
 from service.inference import Runtime
 from service.observability.logs import LogWriter
@@ -19,6 +28,15 @@ from service.observability.metrics import Metrics
 from service.running import running
 from service.services import Lifecycle, Phase
 from service.settings import Settings
+
+RESOURCES = (
+    *streams.RESOURCES,  # the hot path: routes are tried in this order
+    *rasters.RESOURCES,
+    *thumbs.RESOURCES,
+    *images.RESOURCES,
+    *encode_decode.RESOURCES,
+    *codecs_.RESOURCES,
+)
 
 
 def create_app(
@@ -46,15 +64,9 @@ def create_app(
             yield
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False)
-    for router in (
-        images.router,
-        thumbs.router,
-        encode_decode.router,
-        codecs_.router,
-        operations.router(metrics=settings.metrics_port is None),
-        openapi.router,
-    ):
-        app.include_router(router)
+    app.router.routes.extend(RESOURCES)
+    app.include_router(operations.router(metrics=settings.metrics_port is None))
+    app.include_router(openapi.router)
     problems.install(app)
     app.openapi = openapi.build(app)  # type: ignore[method-assign]
     app.add_middleware(

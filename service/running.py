@@ -20,6 +20,8 @@ from service.pictures import Limits, Opener, Picture
 from service.services import Lifecycle, Services
 from service.settings import Settings
 
+SHA_DIGITS = 12
+
 
 @asynccontextmanager
 async def running(
@@ -43,7 +45,7 @@ async def running(
         codecs=codecs,
         encoders={name: _encoder(codec, settings, metrics) for name, codec in codecs.items()},
         decoders={name: _decoder(codec, settings, metrics) for name, codec in codecs.items()},
-        store=build_store(settings, metrics.cache_event),
+        store=build_store(settings, metrics.cache_event, tuple(codecs)),
         single_flight=SingleFlight(),
         opener=Opener(
             Limits(
@@ -59,6 +61,10 @@ async def running(
         intake=Intake(settings.uploads_limit, settings.body_memory_bytes),
         lifecycle=lifecycle,
     )
+    for codec in codecs.values():
+        artifact = getattr(codec, "artifact", None)  # one that was made in code has none
+        sha = artifact.sha256[:SHA_DIGITS] if artifact else "none"
+        metrics.artifact(codec.name, codec.version, sha)
     try:
         for batcher in services.batchers:
             batcher.start()

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 FIELD = "file"
-PART_HEADER_BYTES = 8192
+PART_HEADERS = 8
+PART_HEADER_BYTES = 4096
 
 
 async def read_upload(request: Request) -> bytes:
@@ -100,6 +101,8 @@ class _Form:
                 "on_part_data": self._part_data,
                 "on_end": self._end,
             },
+            max_header_count=PART_HEADERS,
+            max_header_size=PART_HEADER_BYTES,
         )
 
     def _part_begin(self) -> None:
@@ -107,15 +110,9 @@ class _Form:
 
     def _header_field(self, data: bytes, start: int, end: int) -> None:
         self._name += data[start:end]
-        self._bound()
 
     def _header_value(self, data: bytes, start: int, end: int) -> None:
         self._value += data[start:end]
-        self._bound()
-
-    def _bound(self) -> None:
-        if len(self._name) + len(self._value) > PART_HEADER_BYTES:
-            raise BodyError(f"a part's header has at most {PART_HEADER_BYTES} bytes")
 
     def _header_end(self) -> None:
         if self._name.lower() == b"content-disposition":

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 HEADER_BYTES = 64 * 1024
 LINGER_SECONDS = 5.0
+FAREWELL_SECONDS = 1.0
 
 
 def _refusal(status: str, retry: str = "") -> bytes:
@@ -68,12 +69,14 @@ class BoundedConnection(HttpToolsProtocol):
         self._write_patience: asyncio.TimerHandle | None = None
         self._idle_since = self.loop.time()
         self._stopping = False
+        self._refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, if there is room; its first headers are awaited from now on."""
         super().connection_made(transport)
         if len(self.connections) > self.connections_limit and not self._make_room():
-            self._refuse(CROWDED)
+            self.transport.write(CROWDED)
+            self.transport.close()
             return
         self._await(self.header_timeout_seconds, HEADERS_LATE)
 
@@ -86,6 +89,8 @@ class BoundedConnection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser; begin to wait only if that left headers half read."""
+        if self._refused:
+            return
         super().data_received(data)
         if self._in_headers and not self.transport.is_closing():
             self._header_bytes += len(data)
@@ -155,11 +160,24 @@ class BoundedConnection(HttpToolsProtocol):
             self._patience = None
 
     def _refuse(self, farewell: bytes) -> None:
+        """Say it and close; what the client still sends is let go by, lest it reset the answer."""
         self._at_ease()
-        if not self.transport.is_closing():
-            if farewell and (self.cycle is None or self.cycle.response_complete):
-                self.transport.write(farewell)
+        if self.transport.is_closing():
+            return
+        if farewell is HEADERS_LATE and self._is_busy():
+            self._await(self.header_timeout_seconds, farewell)
+            return
+        if not farewell or self._refused or self._is_busy():
             self.transport.close()
+            return
+        self._refused = True
+        self.transport.write(farewell)
+        self.transport.write_eof()
+        self._await(FAREWELL_SECONDS, b"")
+
+    def _is_busy(self) -> bool:
+        """An earlier request of this connection is still being answered."""
+        return self.cycle is not None and not self.cycle.response_complete
 
     def _make_room(self) -> bool:
         idle = [

@@ -16,6 +16,7 @@ from fastapi.responses import HTMLResponse
 
 from service.errors import ParameterError, PrefixelError
 from service.http.problems import MEDIA_TYPE, SCHEMA, SCHEMA_REF, documented
+from service.http.resource import describe
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -42,7 +43,7 @@ def build(app: FastAPI) -> Callable[[], dict[str, Any]]:
                     routes=app.routes,
                     license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
                 )
-            app.openapi_schema = _finish(document)
+            app.openapi_schema = _finish(describe(document, app.routes))
         return app.openapi_schema
 
     return openapi

@@ -1,0 +1,115 @@
+"""No client can hold a connection, or memory, for longer or more than a bound."""
+
+from __future__ import annotations
+
+import time
+
+import httpx
+import psutil
+import pytest
+
+from tests.support.raw import connection, head, is_closed, read_answer
+from tests.support.server import running_service
+
+
+@pytest.fixture(scope="module")
+def server():
+    with running_service(
+        PREFIXEL_HEADER_TIMEOUT_SECONDS=0.5,
+        PREFIXEL_WRITE_TIMEOUT_SECONDS=0.5,
+        PREFIXEL_BODY_LIMIT_BYTES=1000,
+    ) as started:
+        yield started
+
+
+@pytest.mark.parametrize("sent", [b"", b"G", b"GET /livez HTTP/1.1\r\nHost: x\r\nX-Slow: "])
+def test_headers_that_do_not_come_end_the_connection(server, sent):
+    with connection(server) as sock:
+        sock.sendall(sent)
+        assert read_answer(sock)[0] == 408
+        assert is_closed(sock)
+
+
+def test_headers_that_trickle_do_not_win_time(server):
+    begin = time.monotonic()
+    with connection(server) as sock:
+        sock.sendall(b"GET /livez HTTP/1.1\r\nX-Slow: ")
+        try:
+            while time.monotonic() - begin < 10:
+                sock.sendall(b"a")
+                time.sleep(0.1)
+        except ConnectionError:
+            pass
+    assert time.monotonic() - begin < 5
+
+
+def test_the_second_request_of_a_connection_may_not_trickle_either(server):
+    with connection(server) as sock:
+        sock.sendall(head("GET", "/livez"))
+        assert read_answer(sock)[0] == 200
+        sock.sendall(b"GET /livez HTTP/1.1\r\n")
+        assert read_answer(sock)[0] == 408
+        assert is_closed(sock)
+
+
+def test_endless_headers_are_431(server):
+    with connection(server) as sock:
+        sock.sendall(b"GET /livez HTTP/1.1\r\nX-Long: ")
+        for _ in range(10):
+            sock.sendall(b"a" * 10_000)
+            time.sleep(0.02)
+        assert read_answer(sock)[0] == 431
+
+
+def test_an_early_answer_reaches_a_client_that_is_still_sending(server):
+    """Closing at once would reset the connection, and the 413 would be lost."""
+    answer = httpx.post(server.url + "/test/length", content=bytes(20_000_000), timeout=20)
+    assert answer.status_code == 413
+
+
+def test_a_connection_serves_on_after_an_early_answer(server):
+    with connection(server) as sock:
+        sock.sendall(head("POST", "/test/length", "Content-Length: 2000"))
+        assert read_answer(sock)[0] == 413
+        sock.sendall(bytes(2000) + head("GET", "/livez"))
+        assert read_answer(sock)[0] == 200
+
+
+def test_a_client_that_does_not_read_its_answer_is_cut(server):
+    process = psutil.Process(server.process.pid)
+    before = len(process.net_connections("tcp"))
+    with connection(server) as sock:
+        sock.sendall(head("GET", "/test/large?size=100000000"))
+        time.sleep(0.3)
+        assert len(process.net_connections("tcp")) == before + 1
+        begin = time.monotonic()
+        while len(process.net_connections("tcp")) > before:
+            assert time.monotonic() - begin < 10
+            time.sleep(0.05)
+
+
+def test_over_the_limit_the_longest_idle_connection_makes_room():
+    with (
+        running_service(PREFIXEL_CONNECTIONS_LIMIT=2) as server,
+        connection(server) as oldest,
+        connection(server) as newer,
+    ):
+        for sock in (oldest, newer):
+            sock.sendall(head("GET", "/livez"))
+            assert read_answer(sock)[0] == 200
+        with connection(server) as third:
+            third.sendall(head("GET", "/livez"))
+            assert read_answer(third)[0] == 200
+            assert is_closed(oldest)
+            newer.sendall(head("GET", "/livez"))
+            assert read_answer(newer)[0] == 200
+
+
+def test_over_the_limit_with_nobody_idle_the_new_one_is_503():
+    with running_service(PREFIXEL_CONNECTIONS_LIMIT=1) as server, connection(server) as busy:
+        busy.sendall(head("GET", "/test/sleep?seconds=1"))
+        time.sleep(0.2)
+        with connection(server) as refused:
+            status, headers, _ = read_answer(refused)
+            assert (status, headers["retry-after"]) == (503, "1")
+        assert read_answer(busy)[0] == 200

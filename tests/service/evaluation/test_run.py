@@ -1,0 +1,220 @@
+"""``prefixel evaluate`` from pictures to tables, with a small codec of its own."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import service.cli.evaluate
+from service.cli.main import main
+from service.codec.interface import Encoded, Pixels
+from service.evaluation.baselines import BASELINES
+from service.evaluation.caching import ResultCache
+from service.evaluation.choosing import nearest_not_under
+from service.evaluation.metrics import block_ssim, psnr
+from service.evaluation.run import Subject, prefix_lengths
+from tests.support.codec import GreyCodec
+from tests.support.photos import crops
+
+for needed in ("bjontegaard", "matplotlib", "skimage", "imagecodecs", "blurhash", "thumbhash"):
+    pytest.importorskip(needed)
+
+
+@dataclass(frozen=True)
+class CountingCodec(GreyCodec):
+    """Says how often it worked."""
+
+    name: str = "grey"
+    encoded: list[int] = field(default_factory=list)
+    decoded: list[int] = field(default_factory=list)
+
+    def encode(self, pictures: Pixels, aspects: Sequence[float]) -> list[Encoded]:
+        self.encoded.append(len(pictures))
+        return super().encode(pictures, aspects)
+
+    def decode(self, streams: Sequence[bytes]) -> list[Pixels]:
+        self.decoded.append(len(streams))
+        return super().decode(streams)
+
+
+@pytest.fixture
+def codec(monkeypatch: pytest.MonkeyPatch) -> CountingCodec:
+    codec = CountingCodec()
+    subject = Subject(codec, "0123456789abcdef", 1234, {"encoder": 1.5, "decoder": 0.25})
+    monkeypatch.setattr(service.cli.evaluate, "load_subjects", lambda arguments: [subject])
+    return codec
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for index, crop in enumerate(crops(4, seed=2, size_range=(170, 200))):
+        crop.save(folder / f"{index}.png")
+    return folder
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def evaluate(folder: Path, out: Path, *more: str) -> int:
+    return main(["evaluate", "--data", str(folder), "--out", str(out), "--workers", "1", *more])
+
+
+def test_the_tables_hold_what_the_codecs_do(
+    codec: CountingCodec, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    wanted = ["--codec", "grey", "--baselines", "jpeg,avif,blurhash", "--targets", "64,128"]
+    assert evaluate(folder, out, *wanted, "--splits", "0:2,0:4", "--contact-sheet") == 0
+    report = capsys.readouterr().out
+    assert (out / "report.md").read_text() == report
+    assert "## Pictures 0..1, header-less payload" in report
+    assert "## Pictures 0..3, whole file or stream" in report
+    assert "4 pictures of 32x32, sha256" in report
+    assert "| grey | 1,234 | encoder 1.5, decoder 0.25 |" in report
+
+    rows = read(out / "cells.csv")
+    cells = {
+        (r["split"], r["codec"], r["counting"], r["reading"], r["target_bytes"]): r for r in rows
+    }
+    thumbs = np.stack(
+        [
+            np.asarray(Image.open(folder / f"{i}.png").resize((32, 32), Image.Resampling.LANCZOS))
+            for i in range(4)
+        ]
+    )
+    streams = [encoded.stream for encoded in codec.encode(thumbs, [1.0] * 4)]
+    for counting, length in (("payload", 66), ("file", 64)):
+        painted = np.stack(codec.decode([stream[:length] for stream in streams]))
+        for reading in ("nearest", "exact"):
+            cell = cells["0..3", "grey", counting, reading, "64"]
+            assert float(cell["ssim"]) == pytest.approx(
+                block_ssim(thumbs, painted).mean(), abs=1e-6
+            )
+            assert float(cell["psnr"]) == pytest.approx(psnr(thumbs, painted).mean(), abs=1e-6)
+        spent = cells["0..3", "grey", counting, "nearest", "64"]
+        assert float(spent["file_bytes"]) == length
+        assert float(spent["payload_bytes"]) == length - 2
+
+    jpeg = BASELINES["jpeg"]
+    files = [[jpeg.encode(rgb, quality) for quality in jpeg.settings] for rgb in thumbs[:2]]
+    sizes = np.array([[len(jpeg.split(one).payload) for one in row] for row in files], float)
+    chosen = nearest_not_under(sizes, np.array([64.0, 64.0])).index
+    painted = np.stack(
+        [jpeg.decode(row[i], (32, 32)) for row, i in zip(files, chosen, strict=True)]
+    )
+    cell = cells["0..1", "jpeg", "payload", "nearest", "64"]
+    assert float(cell["ssim"]) == pytest.approx(block_ssim(thumbs[:2], painted).mean(), abs=1e-6)
+    assert float(cell["payload_bytes"]) == sizes[[0, 1], chosen].mean()
+    assert cells["0..3", "avif", "file", "nearest", "64"]["over_share"] == "1.0000"
+    assert cells["0..3", "avif", "file", "exact", "64"]["covered_share"] == "0.0000"
+    assert float(cells["0..3", "blurhash", "payload", "own", ""]["file_bytes"]) == 28
+
+    with Image.open(out / "contact-sheet.png") as sheet:
+        assert sheet.width > 5 * 128
+        assert sheet.height > 6 * 128
+    assert len(list(out.glob("rate-distortion-*.png"))) == 4
+
+
+def test_a_second_run_measures_nothing_and_says_the_same(
+    codec: CountingCodec, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    wanted = ["--codec", "grey", "--baselines", "webp,thumbhash", "--targets", "48,96"]
+    assert evaluate(folder, out, *wanted) == 0
+    first = capsys.readouterr().out
+    made = {path.name: path.read_bytes() for path in out.glob("*.*")}
+    assert codec.encoded == [4]
+    assert codec.decoded == [4] * len(prefix_lengths(codec, [48, 96]))
+
+    assert evaluate(folder, out, *wanted) == 0
+    assert capsys.readouterr().out == first
+    assert {path.name: path.read_bytes() for path in out.glob("*.*")} == made
+    assert codec.encoded == [4]
+
+    for kept in (out / "cache").iterdir():  # what is damaged is measured again
+        kept.write_bytes(kept.read_bytes()[:100])
+    assert evaluate(folder, out, *wanted) == 0
+    assert capsys.readouterr().out == first
+    assert codec.encoded == [4, 4]
+
+    assert evaluate(folder, out, *wanted, "--fresh") == 0
+    assert capsys.readouterr().out == first
+    assert codec.encoded == [4, 4, 4]
+
+
+def test_full_resolution_counts_bits_per_pixel(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    wanted = ["--full", "--baselines", "jpeg", "--targets", ".5,1", "--header-less", "--first", "2"]
+    assert evaluate(folder, out, *wanted, "--metrics", "psnr,standard-ssim,ms-ssim") == 0
+    assert "| JPEG 4:2:0, standard tables |" in capsys.readouterr().out
+    rows = {(r["reading"], r["target_bpp"]): r for r in read(out / "cells.csv")}
+    assert 0.5 <= float(rows["nearest", "0.5"]["payload_bpp"]) < 0.6
+    assert 1.0 <= float(rows["nearest", "1"]["payload_bpp"]) < 1.1
+    for metric in ("psnr", "standard-ssim", "ms-ssim"):
+        assert float(rows["exact", "0.5"][metric]) < float(rows["exact", "1"][metric])
+    assert {row["counting"] for row in read(out / "cells.csv")} == {"payload"}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["--baselines", "none"],
+        ["--baselines", "gif"],
+        ["--targets", "x"],
+        ["--targets", "0"],
+        ["--targets", "64.5"],
+        ["--metrics", "ms-ssim"],
+        ["--splits", "9:12"],
+        ["--skip", "4"],
+        ["--workers", "-1"],
+    ],
+)
+def test_wrong_use_is_said_and_is_2(
+    wrong: list[str], folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", "--data", str(folder), "--out", str(tmp_path / "out"), *wrong]) == 2
+    said = capsys.readouterr()
+    assert not said.out
+    assert said.err.startswith("prefixel: ")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_thumbnail_codec_refuses_pictures_of_another_size(
+    codec: CountingCodec, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wanted = ["--codec", "grey", "--baselines", "none", "--full"]
+    assert evaluate(folder, tmp_path / "out", *wanted) == 2
+    assert "grey codes 32x32 pixels; 0.png has" in capsys.readouterr().err
+
+
+def test_the_prefixes_hold_every_target_both_ways() -> None:
+    lengths = prefix_lengths(GreyCodec(), [64, 256])
+    assert {64, 66, 256, 258} <= set(lengths)
+    assert lengths == sorted(set(lengths))
+    assert len(lengths) >= 24
+
+
+def test_the_cache_tells_keys_apart_and_keeps_arrays(tmp_path: Path) -> None:
+    cache = ResultCache(tmp_path / "cache")
+    arrays = {"ssim": np.arange(6.0).reshape(2, 3), "file_bytes": np.array([[1, 2, 3]])}
+    key = cache.key("codec", 1, [1.5], ("ssim",))
+    with pytest.raises(KeyError):
+        cache.get(key)
+    cache.put(key, arrays)
+    for name, values in cache.get(key).items():
+        np.testing.assert_array_equal(values, arrays[name])
+    assert cache.key("codec", 2, [1.5], ("ssim",)) != key
+    with pytest.raises(KeyError):
+        ResultCache(tmp_path / "cache", read=False).get(key)

@@ -26,7 +26,7 @@ from service.inference import Runtime
 from service.observability.logs import LogWriter
 from service.observability.metrics import Metrics
 from service.running import running
-from service.services import Lifecycle, Phase
+from service.services import Lifecycle
 from service.settings import Settings
 
 RESOURCES = (
@@ -74,7 +74,7 @@ def create_app(
         metrics=metrics,
         log=log,
         origins=settings.cors_origins,
-        closing=lambda: lifecycle.phase is not Phase.SERVING,
+        lifecycle=lifecycle,
     )
     return app
 

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from service.codec.interface import Codec, Encoded, Pixels
@@ -26,21 +25,14 @@ if TYPE_CHECKING:
     from service.pictures import Opener, Picture
 
 
-class Phase(Enum):
-    """Where a process is in its life."""
-
-    SERVING = "serving"
-    GRACE = "grace"
-    """Told to stop: /readyz is 503, requests are still taken."""
-    DRAINING = "draining"
-    """Work in flight finishes; nothing new is taken."""
-
-
 @dataclass(slots=True)
 class Lifecycle:
-    """The process' phase; the server that runs the application moves it forward."""
+    """Where the process is in its life; the server that runs the application moves it forward.
 
-    phase: Phase = Phase.SERVING
+    ``stopping``: /readyz is 503 and every answer closes its connection, but what comes is served.
+    """
+
+    stopping: bool = False
 
 
 @dataclass(frozen=True, slots=True)

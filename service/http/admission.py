@@ -19,13 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 from service.errors import (
     BodyTooLargeError,
-    DrainingError,
     ParameterError,
     QueueFullError,
     UnauthorizedError,
 )
 from service.http.context import context_of
-from service.services import Phase, services_of
+from service.services import services_of
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -98,11 +97,9 @@ def _require(request: Request, tokens: Iterable[SecretStr]) -> None:
 def body_slot(request: Request, batchers: Iterable[Batcher[Any, Any]]) -> Iterator[None]:
     """A place for one body and the work on it; ``batchers`` are those the work will wait for.
 
-    Raises DrainingError, BodyTooLargeError, QueueFullError, all without reading the body.
+    Raises BodyTooLargeError, QueueFullError, ParameterError, all without reading the body.
     """
     services = services_of(request)
-    if services.lifecycle.phase is Phase.DRAINING:
-        raise DrainingError("the service is about to stop")
     check_length(request, services.settings)
     for batcher in batchers:
         if batcher.depth >= services.settings.queue_limit:

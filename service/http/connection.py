@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 HEADER_BYTES = 64 * 1024
 LINGER_SECONDS = 5.0
 FAREWELL_SECONDS = 1.0
+STOPPING_SECONDS = 1.0
 
 
 def _refusal(status: str, retry: str = "") -> bytes:
@@ -146,9 +147,10 @@ class BoundedConnection(HttpToolsProtocol):
     def shutdown(self) -> None:
         """Close when idle; a request that has begun, or is about to, is still answered."""
         self._stopping = True
-        if self._in_headers or self.cycle is None:
-            return
-        super().shutdown()
+        if self.cycle is None and not self._in_headers:
+            self._await(STOPPING_SECONDS, b"")
+        elif not self._in_headers:
+            super().shutdown()
 
     def _await(self, seconds: float, farewell: bytes) -> None:
         self._at_ease()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from service.observability.logs import LogWriter
     from service.observability.metrics import Metrics
+    from service.services import Lifecycle
 
 METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS"})
 SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -34,7 +35,7 @@ Header = tuple[bytes, bytes]
 
 
 class Border:
-    """``closing`` says whether answers should end their connection (the process is stopping)."""
+    """While the process is stopping, each answer ends its connection, so that clients move on."""
 
     def __init__(
         self,
@@ -43,12 +44,12 @@ class Border:
         metrics: Metrics,
         log: LogWriter,
         origins: Sequence[str],
-        closing: Callable[[], bool],
+        lifecycle: Lifecycle,
     ) -> None:
         self.app = app
         self._metrics = metrics
         self._log = log
-        self._closing = closing
+        self._lifecycle = lifecycle
         self._log_requests = log.takes("info")
         self._id_prefix = os.urandom(5).hex()
         self._ids = count()
@@ -105,7 +106,7 @@ class Border:
         if context.spans and not _is_immutable(headers):
             out.append((b"server-timing", server_timing(context)))
             out += self._cors.timing(origin)
-        if self._closing():
+        if self._lifecycle.stopping:
             out.append((b"connection", b"close"))
         return out
 

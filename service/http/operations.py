@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 
 from service.errors import DrainingError, UnavailableError
 from service.http.problems import documented
-from service.services import Phase, services_of
+from service.services import services_of
 
 HEALTHY = {"status": "ok"}
 NO_STORE = {"Cache-Control": "no-store"}
@@ -38,7 +38,7 @@ async def livez(request: Request) -> JSONResponse:
 
 async def readyz(request: Request) -> JSONResponse:
     """Whether new requests should come here; the cache's state does not matter."""
-    if services_of(request).lifecycle.phase is not Phase.SERVING:
+    if services_of(request).lifecycle.stopping:
         raise DrainingError("this process is about to stop")
     return JSONResponse(HEALTHY, headers=NO_STORE)
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from service.http.connection import bounded
-from service.services import Lifecycle, Phase
+from service.services import Lifecycle
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -82,10 +82,31 @@ class DrainingServer(uvicorn.Server):
             self._drain = asyncio.get_running_loop().create_task(self._stop(grace_seconds))
 
     async def _stop(self, grace_seconds: float) -> None:
-        self._lifecycle.phase = Phase.GRACE
+        self._lifecycle.stopping = True
         await asyncio.sleep(grace_seconds)
-        self._lifecycle.phase = Phase.DRAINING
         self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening, but take what the kernel had accepted for us: it would be reset."""
+        spares = [one.dup() for one in sockets or []]
+        for server in self.servers:
+            server.close()
+        for spare in spares:
+            spare.setblocking(False)
+            with spare, contextlib.suppress(BlockingIOError):
+                while True:
+                    await self._take(spare.accept()[0])
+        await super().shutdown(sockets)
+
+    async def _take(self, accepted: socket.socket) -> None:
+        def connection() -> asyncio.Protocol:
+            return self.config.http_protocol_class(  # type: ignore[call-arg]
+                config=self.config,
+                server_state=self.server_state,
+                app_state=self.lifespan.state,
+            )
+
+        await asyncio.get_running_loop().connect_accepted_socket(connection, accepted)
 
 
 def listen(host: str, port: int) -> socket.socket:

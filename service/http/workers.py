@@ -102,6 +102,7 @@ class _Supervisor:
 
     def _stop(self, number: int) -> None:
         self._told = True
+        self._listener.close()  # or connections would wait here for nobody
         self._signal_all(number)
 
     def _signal_all(self, number: int) -> None:

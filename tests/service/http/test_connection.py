@@ -97,6 +97,7 @@ def test_over_the_limit_the_longest_idle_connection_makes_room():
         for sock in (oldest, newer):
             sock.sendall(head("GET", "/livez"))
             assert read_answer(sock)[0] == 200
+            time.sleep(0.05)
         with connection(server) as third:
             third.sendall(head("GET", "/livez"))
             assert read_answer(third)[0] == 200

@@ -12,6 +12,9 @@ AVIF_CODING, HEIC_CODING = b"av01", b"hvc1"
 STILL_BRANDS = {b"avis": b"avif", b"hevc": b"heic", b"hevx": b"heix", b"msf1": b"mif1"}
 """Brand of a sequence -> that of a still picture: decoders would look for the sequence's track."""
 
+LAYERS_FACTOR = 4
+"""Most pixels of tiles, canvas and alpha together, in units of the pixel limit."""
+
 DEPTH_LIMIT = 3
 """A picture of tiles with alpha is two deep."""
 
@@ -68,7 +71,7 @@ class _Work:
             raise UnsupportedPictureError(
                 f"a picture coded as {kind.decode('ascii', 'replace')!r} is not decoded"
             )
-        limit = 2 * self._limits.pixel_limit
+        limit = LAYERS_FACTOR * self._limits.pixel_limit
         if self.pixels > limit:
             raise PictureTooLargeError(
                 f"tiles and layers of more than {limit} pixels", pixels=self.pixels, limit=limit

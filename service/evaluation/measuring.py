@@ -35,7 +35,7 @@ class Measured:
     """A codec on I pictures at S settings, in ascending quality.
 
     ``payload_bytes`` and ``file_bytes`` are int64 [I, S]; ``scores`` float64 [I, S] by metric.
-    ``stripped`` says what the payload leaves out, ``version`` what measured it.
+    ``stripped`` says what the payload is, ``version`` what measured it.
     """
 
     name: str
@@ -141,7 +141,7 @@ def measure_codec(
         name=codec.name,
         title=codec.name,
         version=f"version {codec.version}, artifact {fingerprint[:16]}",
-        stripped=f"the stream's header ({HEADER_BYTES} bytes)",
+        stripped=f"all but the stream's header ({HEADER_BYTES} bytes)",
         own_size=False,
     )
 

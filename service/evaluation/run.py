@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from rich import progress as bars
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from service.codec.interface import Codec
 from service.codec.stream import HEADER_BYTES
@@ -24,6 +24,7 @@ from service.evaluation.costs import Cost, baseline_speed, codec_speed, cost_tab
 from service.evaluation.data import Pictures
 from service.evaluation.measuring import Advance, Measured, measure_baseline, measure_codec
 from service.evaluation.plots import plot_curves
+from service.evaluation.progressive import Progress, chunk_ends, progress_of, progress_table
 from service.evaluation.quality import Metric
 from service.evaluation.summary import Cell, Counting, Curve, cells_of, curve_of
 from service.evaluation.tables import (
@@ -87,7 +88,8 @@ def evaluate(plan: Plan, console: Console) -> str:
     Raises ConfigurationError for a plan that cannot be.
     """
     plan.out.mkdir(parents=True, exist_ok=True)
-    measured = _measure(plan, console)
+    ends = {subject.codec.name: _ends(plan, subject) for subject in plan.subjects}
+    measured = _measure(plan, ends, console)
     report = [_head(plan)]
     all_cells: list[tuple[str, list[Cell]]] = []
     all_curves: list[tuple[str, list[Curve]]] = []
@@ -109,6 +111,9 @@ def evaluate(plan: Plan, console: Console) -> str:
                 plan.unit,
                 f"pictures {label}, mean and 95 % confidence",
             )
+        rows = _progress_rows(plan, part, ends)
+        if rows:
+            report += [f"## Pictures {label}, progressive", progress_table(rows)]
     report += ["## What is counted", counted_table(measured)]
     costs = _costs(plan, measured)
     if costs:
@@ -131,25 +136,26 @@ def evaluate(plan: Plan, console: Console) -> str:
     return text
 
 
-def prefix_lengths(codec: Codec, targets: Sequence[float]) -> list[int]:
-    """Prefixes to paint, in bytes: every target counted both ways, and a grid for the curve."""
+def prefix_lengths(codec: Codec, targets: Sequence[float], ends: Sequence[int] = ()) -> list[int]:
+    """Prefixes to paint, in bytes: targets counted both ways, chunk ends, a grid for the curve."""
     low, high = max(codec.minimum_bytes, HEADER_BYTES + 1), codec.maximum_bytes
     grid = np.geomspace(low, max(low, high), PREFIXES).round().astype(int).tolist()
     exact = [int(target) + extra for target in targets for extra in (0, HEADER_BYTES)]
-    return sorted({*grid, *exact})
+    return sorted({*grid, *exact, *ends})
 
 
-def _measure(plan: Plan, console: Console) -> list[Measured]:
+def _measure(plan: Plan, ends: Mapping[str, Sequence[int]], console: Console) -> list[Measured]:
     cache = ResultCache(plan.out / "cache", read=not plan.fresh)
     names = [metric.name for metric in plan.metrics]
     found = []
     with _progress(console) as track:
         for subject in plan.subjects:
-            lengths = prefix_lengths(subject.codec, plan.targets)
-            advance = track(subject.codec.name, len(plan.pictures))
+            codec = subject.codec
+            lengths = prefix_lengths(codec, plan.targets, ends[codec.name])
+            advance = track(codec.name, len(plan.pictures))
             found.append(
                 measure_codec(
-                    subject.codec,
+                    codec,
                     subject.fingerprint,
                     lengths,
                     plan.pictures,
@@ -166,6 +172,25 @@ def _measure(plan: Plan, console: Console) -> list[Measured]:
                     measure_baseline(baseline, plan.pictures, names, cache, executor, advance)
                 )
     return found
+
+
+def _ends(plan: Plan, subject: Subject) -> list[int]:
+    """Chunk ends; none for pictures of another size, which measuring refuses with the reason."""
+    side = subject.codec.picture_size
+    if plan.pictures.rgb[0].shape != (side, side, 3):
+        return []
+    return chunk_ends(subject.codec, plan.pictures.rgb[0])
+
+
+def _progress_rows(
+    plan: Plan, part: Sequence[Measured], ends: Mapping[str, Sequence[int]]
+) -> list[tuple[str, Metric, Progress]]:
+    return [
+        (one.title, metric, progress_of(one, ends[one.name], metric.name))
+        for one in part
+        if len(ends.get(one.name, ())) > 1
+        for metric in plan.metrics
+    ]
 
 
 def _sum_up(
@@ -234,8 +259,8 @@ def _costs(plan: Plan, measured: Sequence[Measured]) -> list[Cost]:
 @contextmanager
 def _progress(console: Console) -> Iterator[Callable[[str, int], Advance]]:
     """Gives a function that opens a bar for a name and a count, and returns what advances it."""
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-    with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
+    columns = bars.TextColumn("{task.description}"), bars.BarColumn(), bars.MofNCompleteColumn()
+    with bars.Progress(*columns, bars.TimeRemainingColumn(), console=console) as progress:
 
         def track(name: str, total: int) -> Advance:
             task = progress.add_task(name, total=total)

@@ -26,8 +26,8 @@ class Baseline:
 
     ``encode`` takes uint8 [H, W, 3] and a setting and gives the whole file; ``decode`` gives uint8
     [H, W, 3] back from the file and the picture's (height, width); ``split`` finds the payload.
-    ``stripped`` says in words what the payload leaves out. ``version`` names the libraries.
-    ``own_size`` marks placeholders: they have one size of their own, and meet no target.
+    ``stripped`` says in words what the payload is and what it leaves out, ``version`` names the
+    libraries. ``own_size`` marks placeholders: they have one size of their own, meet no target.
     """
 
     name: str

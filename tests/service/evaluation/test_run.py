@@ -73,13 +73,14 @@ def test_the_tables_hold_what_the_codecs_do(
     codec: CountingCodec, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    wanted = ["--codec", "grey", "--baselines", "jpeg,avif,blurhash", "--targets", "64,128"]
+    wanted = ["--codec", "grey", "--baselines", "jpeg,webp,blurhash", "--targets", "64,128"]
     assert evaluate(folder, out, *wanted, "--splits", "0:2,0:4", "--contact-sheet") == 0
     report = capsys.readouterr().out
     assert (out / "report.md").read_text() == report
     assert "## Pictures 0..1, header-less payload" in report
     assert "## Pictures 0..3, whole file or stream" in report
     assert "4 pictures of 32x32, sha256" in report
+    assert "| grey | SSIM (8x8 blocks) | 15 | +" in report
     assert "| grey | 1,234 | encoder 1.5, decoder 0.25 |" in report
 
     rows = read(out / "cells.csv")
@@ -115,8 +116,8 @@ def test_the_tables_hold_what_the_codecs_do(
     cell = cells["0..1", "jpeg", "payload", "nearest", "64"]
     assert float(cell["ssim"]) == pytest.approx(block_ssim(thumbs[:2], painted).mean(), abs=1e-6)
     assert float(cell["payload_bytes"]) == sizes[[0, 1], chosen].mean()
-    assert cells["0..3", "avif", "file", "nearest", "64"]["over_share"] == "1.0000"
-    assert cells["0..3", "avif", "file", "exact", "64"]["covered_share"] == "0.0000"
+    assert cells["0..3", "webp", "file", "nearest", "64"]["over_share"] == "1.0000"
+    assert cells["0..3", "webp", "file", "exact", "64"]["covered_share"] == "0.0000"
     assert float(cells["0..3", "blurhash", "payload", "own", ""]["file_bytes"]) == 28
 
     with Image.open(out / "contact-sheet.png") as sheet:
@@ -133,36 +134,37 @@ def test_a_second_run_measures_nothing_and_says_the_same(
     assert evaluate(folder, out, *wanted) == 0
     first = capsys.readouterr().out
     made = {path.name: path.read_bytes() for path in out.glob("*.*")}
-    assert codec.encoded == [4]
-    assert codec.decoded == [4] * len(prefix_lengths(codec, [48, 96]))
+    lengths = prefix_lengths(codec, [48, 96], range(18, 259, 16))
+    assert codec.encoded == [1, 4]  # one stream for its chunk ends, then every picture once
+    assert codec.decoded == [4] * len(lengths)
 
     assert evaluate(folder, out, *wanted) == 0
     assert capsys.readouterr().out == first
     assert {path.name: path.read_bytes() for path in out.glob("*.*")} == made
-    assert codec.encoded == [4]
+    assert codec.encoded.count(4) == 1
 
     for kept in (out / "cache").iterdir():  # what is damaged is measured again
         kept.write_bytes(kept.read_bytes()[:100])
     assert evaluate(folder, out, *wanted) == 0
     assert capsys.readouterr().out == first
-    assert codec.encoded == [4, 4]
+    assert codec.encoded.count(4) == 2
 
     assert evaluate(folder, out, *wanted, "--fresh") == 0
     assert capsys.readouterr().out == first
-    assert codec.encoded == [4, 4, 4]
+    assert codec.encoded.count(4) == 3
 
 
 def test_full_resolution_counts_bits_per_pixel(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    wanted = ["--full", "--baselines", "jpeg", "--targets", ".5,1", "--header-less", "--first", "2"]
-    assert evaluate(folder, out, *wanted, "--metrics", "psnr,standard-ssim,ms-ssim") == 0
+    wanted = ["--full", "--baselines", "jpeg", "--targets", ".5,1", "--header-less", "--first", "1"]
+    assert evaluate(folder, out, *wanted, "--metrics", "psnr,ms-ssim") == 0
     assert "| JPEG 4:2:0, standard tables |" in capsys.readouterr().out
     rows = {(r["reading"], r["target_bpp"]): r for r in read(out / "cells.csv")}
     assert 0.5 <= float(rows["nearest", "0.5"]["payload_bpp"]) < 0.6
     assert 1.0 <= float(rows["nearest", "1"]["payload_bpp"]) < 1.1
-    for metric in ("psnr", "standard-ssim", "ms-ssim"):
+    for metric in ("psnr", "ms-ssim"):
         assert float(rows["exact", "0.5"][metric]) < float(rows["exact", "1"][metric])
     assert {row["counting"] for row in read(out / "cells.csv")} == {"payload"}
 

@@ -1,0 +1,76 @@
+"""Whether a stream really is progressive: every chunk makes the picture better."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from service.codec.interface import Codec, Pixels
+from service.evaluation.measuring import Measured
+from service.evaluation.quality import Metric
+from service.evaluation.tables import markdown
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Of one codec by one metric, from each chunk's end to the next.
+
+    ``least_gain`` is the smallest rise of the mean over pictures (negative: it falls), after the
+    prefix of ``at_bytes``; ``rising_share`` the share of all pictures and steps at which the score
+    rises, ``always_share`` the share of pictures at which it never falls.
+    """
+
+    steps: int
+    least_gain: float
+    at_bytes: int
+    rising_share: float
+    always_share: float
+
+
+def chunk_ends(codec: Codec, rgb: Pixels) -> list[int]:
+    """Prefix lengths, in bytes, at which the chunks of a picture's stream end."""
+    stream = codec.encode(rgb[None], [1.0])[0].stream
+    ends = (chunk.offset_bytes + chunk.length_bytes for chunk in codec.inspect(stream).chunks)
+    return [end for end in ends if end >= codec.minimum_bytes]
+
+
+def progress_of(measured: Measured, ends: Sequence[int], metric: str) -> Progress:
+    """Steps between the prefixes that end with a chunk. Raises ValueError for fewer than two."""
+    columns = [
+        column
+        for column, length in enumerate(measured.file_bytes.max(axis=0))
+        if length in set(ends)
+    ]
+    if len(columns) < 2:
+        raise ValueError(f"{len(columns)} chunk ends were measured; 2 are needed")
+    gains = np.diff(measured.scores[metric][:, columns], axis=1)
+    means = gains.mean(axis=0)
+    least = int(np.argmin(means))
+    return Progress(
+        len(columns) - 1,
+        float(means[least]),
+        int(measured.file_bytes[:, columns[least]].max()),
+        float((gains > 0).mean()),
+        float((gains >= 0).all(axis=1).mean()),
+    )
+
+
+def progress_table(rows: Sequence[tuple[str, Metric, Progress]]) -> str:
+    """One row a codec and metric."""
+    head = ["chunk by chunk", "steps", "least mean gain", "it rises", "pictures it never falls on"]
+    return markdown(
+        [head[0], "", *head[1:]],
+        [
+            [
+                title,
+                metric.title,
+                f"{found.steps}",
+                f"{found.least_gain:+.4f} after {found.at_bytes} B",
+                f"{100 * found.rising_share:.1f} %",
+                f"{100 * found.always_share:.1f} %",
+            ]
+            for title, metric, found in rows
+        ],
+    )

@@ -75,6 +75,8 @@ class Opener:
             pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
         # Pillow's own bound is a second line behind ours, and must not be the lower one.
         Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, limits.pixel_limit)
+        # Its warnings repeat what the bytes say, on stderr; the one that matters becomes an error.
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
         warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
         silence_libtiff()
 

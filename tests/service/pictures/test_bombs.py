@@ -171,6 +171,9 @@ REFUSED: dict[str, Callable[[], bytes]] = {
         "bmp", "rgb", struct.pack("<II", 96, 64), struct.pack("<II", 8000, 7900)
     ),
     "bmp-runs": lambda: rle8_bmp(200, 300_000),
+    "bmp-run-pixels": lambda: patched(
+        "bmp", "runs", struct.pack("<II", 96, 64), struct.pack("<II", 60_000, 1000)
+    ),
     "tiff-pixels": lambda: tiff_page(100_000, 100_000, (273, 4, 1, 8), (279, 4, 1, 9)),
     "tiff-tile": lambda: tiff_page(
         16, 16, (322, 4, 1, 2**31), (323, 4, 1, 2**31), (324, 4, 1, 8), (325, 4, 1, 9)

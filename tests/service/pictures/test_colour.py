@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import random
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from service.pictures import Limits, Opener
+from service.pictures.colour import to_srgb
+from tests.fuzz.mutate import mutate
 from tests.support.photos import encoded
 from tests.support.profiles import black_only_cmyk, linear_grey, swapped_rgb
 from tests.support.variants import photo, png_chunk, srgb_profile
 
 OPENER = Opener(Limits())
+PROFILES = {"RGB": swapped_rgb(), "L": linear_grey(), "CMYK": black_only_cmyk()}
 WITH_PROFILES = ("jpeg", "png", "webp", "tiff", "avif", "heic")
 
 
@@ -76,6 +83,13 @@ def test_a_profile_over_the_limit_is_ignored(format: str) -> None:
     limited = Opener(Limits(profile_limit_bytes=2000))
     assert limited.open(upload).rgb[16, 16][0] > 190
     assert centre(upload)[2] > 190
+
+
+@given(seed=st.integers(0, 2**32))
+def test_no_damaged_profile_raises(seed: int) -> None:
+    for mode, profile in PROFILES.items():
+        damaged = mutate([profile], random.Random(seed))
+        assert to_srgb(Image.new(mode, (4, 4)), damaged).mode == "RGB"
 
 
 def test_a_png_profile_that_is_no_deflate_stream_is_ignored() -> None:

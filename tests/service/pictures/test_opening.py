@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from importlib.util import find_spec
 from io import BytesIO
 
@@ -265,3 +266,13 @@ def test_threads_share_one_opener() -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+def test_damaged_pictures_write_nothing_on_stderr(capfd: pytest.CaptureFixture[str]) -> None:
+    for name in ("fax", "lzw", "jpeg", "deflate-alpha"):
+        body = bytearray(variants("tiff")[name])
+        for at in range(20, len(body) - 400, 7):
+            body[at] ^= 0x55
+        with suppress(PictureError):
+            OPENER.open(bytes(body))
+    assert capfd.readouterr().err == ""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from models.export import weights
 from models.training import curve, data
 from models.training.loop import Plan, Run, measured_at
 from models.training.losses import LOSSES
@@ -24,7 +25,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="folder of checkpoint, log, curve")
     parser.add_argument("--samples", type=int, required=True, help="thumbnails of the schedule")
     parser.add_argument("--iterations", type=int, default=8, help="unrolled iterations")
-    parser.add_argument("--start-from", type=Path, help="checkpoint whose weights to begin with")
+    parser.add_argument("--start-from", type=Path, help="run or artifact to begin with")
     parser.add_argument("--max-minutes", type=float, default=1e9, help="stop after; resume later")
     parser.add_argument("--every", type=float, default=120, help="seconds between checkpoints")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
@@ -40,6 +41,15 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def weights_of(folder: Path) -> dict[str, torch.Tensor]:
+    """The averaged weights of a run's folder, or the shipped ones of an artifact's."""
+    checkpoint = folder / "checkpoint.pt"
+    if not checkpoint.exists():
+        return weights.read(folder)
+    averaged: dict[str, torch.Tensor] = torch.load(checkpoint, map_location="cpu")["averaged"]
+    return averaged
+
+
 def main() -> None:
     """Load, resume or start, train, plot."""
     options = arguments()
@@ -52,11 +62,11 @@ def main() -> None:
         plan, model, options.out, measured_at(dict(system.budgets), options.device), options.device
     )
     if not run.resume() and options.start_from:
-        run.start_from(options.start_from)
+        run.start_from(weights_of(options.start_from))
     photos, validation = data.load(options.data)
-    weights = sum(p.numel() for p in model.parameters())
+    count = sum(p.numel() for p in model.parameters())
     print(
-        f"{plan.system}/{plan.config}: {weights} weights, {len(photos)} photos, "
+        f"{plan.system}/{plan.config}: {count} weights, {len(photos)} photos, "
         f"from thumbnail {run.samples} to {plan.samples}",
         flush=True,
     )

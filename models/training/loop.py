@@ -97,11 +97,10 @@ class Run:
         self.samples, self.seconds = state["samples"], state["seconds"]
         return True
 
-    def start_from(self, checkpoint: Path) -> None:
-        """Take the averaged weights of another run; counters and schedule start anew."""
-        state = torch.load(checkpoint, map_location=self.device, weights_only=True)
+    def start_from(self, weights: dict[str, Tensor]) -> None:
+        """Take the weights of another run or of an artifact; counters and schedule start anew."""
         for model in (self.model, self.averaged):
-            model.load_state_dict(state["averaged"])
+            model.load_state_dict(weights)
 
     def rate(self) -> float:
         """Linear warm-up, then a cosine down to ``final_rate`` of the peak."""

@@ -13,7 +13,7 @@ from models.zoo import conv_lstm
 
 @dataclass(frozen=True)
 class System:
-    """A paper's system: its configs, its builder, and the iteration that spends 64 and 128 bytes."""
+    """A paper's system; ``budgets`` are the iterations that spend 64 and 128 bytes."""
 
     paper: str
     section: str
@@ -25,7 +25,8 @@ class System:
 
 SYSTEMS = {
     "conv-lstm": System(
-        paper="Toderici et al. 2015, Variable Rate Image Compression with Recurrent Neural Networks",
+        paper="Toderici et al. 2015, Variable Rate Image Compression with "
+        "Recurrent Neural Networks",
         section="3.6",
         wire_id=1,
         configs=conv_lstm.CONFIGS,

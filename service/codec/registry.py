@@ -44,7 +44,7 @@ def load_codecs(artifacts: Path, names: Sequence[str], runtime: Runtime) -> dict
 
 
 def load_codec(folder: Path, runtime: Runtime) -> Codec:
-    """Load one artifact folder. Raises ArtifactError when its family is unknown or it is damaged."""
+    """Load one artifact folder. Raises ArtifactError for an unknown family or a damaged file."""
     opened = artifact.read(folder)
     family = opened.manifest.family
     if family not in FAMILIES:

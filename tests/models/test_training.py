@@ -1,0 +1,146 @@
+"""The trainer: data, losses, resuming, stopping."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from models.training import curve, data, losses
+from models.training.loop import Plan, Run, measured_at
+from models.zoo.conv_lstm import Config, ConvLSTMCodec
+from service.evaluation.metrics import block_ssim
+from tests.support.photos import crops
+
+PLAN = Plan("conv-lstm", "tiny", samples=96, iterations=2, batch=8, warmup=8, bf16=False)
+
+
+def photos() -> torch.Tensor:
+    return torch.from_numpy(np.stack([np.asarray(c.resize((64, 64))) for c in crops(8, seed=3)]))
+
+
+def run(folder: Path, plan: Plan = PLAN) -> Run:
+    torch.manual_seed(plan.seed)
+    return Run(plan, ConvLSTMCodec(Config((4, 6, 8))), folder, measured_at({"32": 2}))
+
+
+def weights(one: Run) -> torch.Tensor:
+    return torch.cat([p.detach().flatten() for p in one.model.parameters()])
+
+
+def test_training_lowers_the_loss_and_logs_it(tmp_path: Path) -> None:
+    pictures = photos()
+    one = run(tmp_path, replace(PLAN, samples=480))
+    first = one.step(pictures)
+    one.train(pictures, data.to_thumbnails(pictures), max_minutes=2, every=1e9)
+    assert one.samples == 480
+    with (tmp_path / "log.csv").open() as file:
+        row = list(csv.DictReader(file))[-1]
+    assert float(row["loss"]) < 0.8 * first
+    assert float(row["samples"]) == 480
+    curve.plot(tmp_path / "log.csv", tmp_path / "curve.svg")
+    assert (tmp_path / "curve.svg").stat().st_size > 1000
+
+
+def test_a_resumed_run_knows_its_weights_counters_and_data_order(tmp_path: Path) -> None:
+    pictures = photos()
+    first = run(tmp_path)
+    first.step(pictures)
+    first.save()
+    second = run(tmp_path)
+    assert second.resume()
+    assert second.samples == first.samples == 8
+    assert torch.equal(weights(first), weights(second))
+    assert torch.equal(first.generator.get_state(), second.generator.get_state())
+    torch.manual_seed(9)
+    one = first.step(pictures)
+    torch.manual_seed(9)
+    assert second.step(pictures) == one
+    assert torch.equal(weights(first), weights(second))
+
+
+def test_another_plan_does_not_resume_a_run(tmp_path: Path) -> None:
+    run(tmp_path).save()
+    with pytest.raises(ValueError, match="another plan"):
+        run(tmp_path, replace(PLAN, rate=0.5)).resume()
+
+
+def test_a_run_stops_when_its_minutes_are_over(tmp_path: Path) -> None:
+    pictures = photos()
+    one = run(tmp_path, replace(PLAN, samples=10**9))
+    one.train(pictures, data.to_thumbnails(pictures), max_minutes=0.02, every=1e9)
+    assert 0 < one.samples < 10**6
+    assert one.checkpoint.exists()
+
+
+def test_a_loss_that_is_not_finite_is_an_error(tmp_path: Path) -> None:
+    one = run(tmp_path)
+    with pytest.raises(FloatingPointError):
+        one.report(data.to_thumbnails(photos()), [float("nan")])
+
+
+def test_the_rate_warms_up_and_falls(tmp_path: Path) -> None:
+    one = run(tmp_path, replace(PLAN, samples=1000, warmup=100))
+    rates = []
+    for one.samples in range(0, 1001, 50):
+        rates.append(one.rate())
+    assert rates[0] < rates[2] <= PLAN.rate
+    assert rates[2:] == sorted(rates[2:], reverse=True)
+    assert rates[-1] == pytest.approx(PLAN.rate * PLAN.final_rate)
+
+
+def test_the_losses_ssim_is_the_evaluations() -> None:
+    a = data.to_thumbnails(photos())
+    b = (a.int() + torch.randint(-20, 20, a.shape)).clamp(0, 255).byte()
+    ours = losses.block_ssim(data.to_network(a) + 0.9, data.to_network(b) + 0.9)
+    assert float(ours) == pytest.approx(block_ssim(a.numpy(), b.numpy()).mean(), abs=1e-5)
+
+
+def test_thumbnails_survive_the_way_to_the_network_and_back() -> None:
+    rgb = data.to_thumbnails(photos())
+    assert torch.equal(data.to_rgb(data.to_network(rgb)), rgb)
+    assert float(data.to_network(rgb).abs().max()) <= 0.9 + 1e-6
+
+
+def test_random_thumbnails_are_repeatable_and_of_the_photos() -> None:
+    pictures = photos()
+    draw = [
+        data.random_thumbnails(pictures, 16, torch.Generator().manual_seed(4)) for _ in range(2)
+    ]
+    assert torch.equal(*draw)
+    assert draw[0].shape == (16, 32, 32, 3)
+    assert draw[0].dtype == torch.uint8
+    assert abs(float(draw[0].float().mean() - pictures.float().mean())) < 40
+
+
+def test_a_folder_of_pictures_serves_as_data(tmp_path: Path) -> None:
+    for n, crop in enumerate(crops(21, seed=2)):
+        crop.save(tmp_path / f"{n:02}.png")
+    training, validation = data.load(tmp_path)
+    assert training.shape == (19, 64, 64, 3)
+    assert validation.shape == (2, 32, 32, 3)
+    with pytest.raises(FileNotFoundError):
+        data.load_training(tmp_path / "00.png")
+
+
+def test_shards_are_read(tmp_path: Path) -> None:
+    blobs = []
+    for n, crop in enumerate(crops(3, seed=8)):
+        path = tmp_path / f"{n}.webp"
+        crop.resize((64, 64), Image.Resampling.LANCZOS).save(path, lossless=True)
+        blobs.append(path.read_bytes())
+        path.unlink()
+    ends = np.cumsum([0, *map(len, blobs)])
+    np.savez(
+        tmp_path / "x-train-0.npz", offsets=ends, blob=np.frombuffer(b"".join(blobs), np.uint8)
+    )
+    thumbs = np.zeros((2, 32, 32, 3), np.uint8)
+    np.savez(tmp_path / "x-validation.npz", rgb=thumbs)
+    training, validation = data.load(tmp_path)
+    assert training.shape == (3, 64, 64, 3)
+    assert torch.equal(validation, torch.from_numpy(thumbs))

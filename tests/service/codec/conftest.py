@@ -1,0 +1,17 @@
+"""The shipped codecs, loaded once."""
+
+from __future__ import annotations
+
+import pytest
+
+from service.codec.recurrent import RecurrentCodec
+from service.codec.registry import load_codecs
+from service.inference import Runtime
+from service.settings import packaged_artifacts
+
+
+@pytest.fixture(scope="session")
+def conv_lstm() -> RecurrentCodec:
+    codec = load_codecs(packaged_artifacts(), ["conv-lstm"], Runtime("cpu", 1))["conv-lstm"]
+    assert isinstance(codec, RecurrentCodec)
+    return codec

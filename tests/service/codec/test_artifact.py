@@ -1,0 +1,86 @@
+"""Artifacts: every hash holds, and what does not hold is said."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from service.codec import artifact
+from service.codec.registry import available, load_codec, load_codecs
+from service.errors import ArtifactError, ConfigurationError
+from service.inference import Runtime
+from service.settings import packaged_artifacts
+
+SHIPPED = available(packaged_artifacts())
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_shipped_artifact_is_what_its_manifest_says(name: str) -> None:
+    found = artifact.read(packaged_artifacts() / name)
+    assert found.manifest.name == name
+    assert found.manifest.scores
+    on_disk = {path.name for path in found.folder.iterdir()}
+    assert on_disk == {g.file for g in found.manifest.graphs.values()} | {artifact.MANIFEST}
+
+
+def test_all_artifacts_together_stay_small() -> None:
+    files = [path for path in packaged_artifacts().rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < 20_000_000
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(packaged_artifacts() / "conv-lstm", tmp_path / "conv-lstm"))
+
+
+def test_a_damaged_graph_is_refused(copied: Path) -> None:
+    with (copied / "decoder.onnx").open("ab") as file:
+        file.write(b"\0")
+    with pytest.raises(ArtifactError, match=r"decoder\.onnx is not the file"):
+        artifact.read(copied)
+
+
+def test_a_missing_graph_is_refused(copied: Path) -> None:
+    (copied / "encoder.onnx").unlink()
+    with pytest.raises(ArtifactError, match="cannot be read"):
+        artifact.read(copied)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"wire_id": 0}, {"version": 9}, {"unknown": 1}, {"graphs": {"encoder": {"file": "../x"}}}],
+)
+def test_a_manifest_that_does_not_hold_is_refused(copied: Path, change: dict[str, object]) -> None:
+    path = copied / artifact.MANIFEST
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(ArtifactError, match="not a manifest"):
+        artifact.read(copied)
+
+
+def test_an_unknown_family_is_refused(copied: Path) -> None:
+    path = copied / artifact.MANIFEST
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"family": "other"}))
+    with pytest.raises(ArtifactError, match="family"):
+        load_codec(copied, Runtime("cpu", 1))
+
+
+def test_two_codecs_of_one_wire_id_are_refused(tmp_path: Path) -> None:
+    for name in ("conv-lstm", "twin"):
+        folder = shutil.copytree(packaged_artifacts() / "conv-lstm", tmp_path / name)
+        path = Path(folder) / artifact.MANIFEST
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"name": name}))
+    with pytest.raises(ArtifactError, match="share the wire id"):
+        load_codecs(tmp_path, (), Runtime("cpu", 1))
+
+
+def test_a_codec_that_is_not_there_is_named() -> None:
+    with pytest.raises(ConfigurationError, match="'nonesuch'"):
+        load_codecs(packaged_artifacts(), ("nonesuch",), Runtime("cpu", 1))
+
+
+def test_a_folder_without_artifacts_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="holds no artifact"):
+        available(tmp_path)

@@ -14,12 +14,18 @@ from collections.abc import Callable
 from service.cache.protocol import OnEvent, ignore
 from service.errors import CacheUnavailableError
 
+PROBE = -1
+"""The ticket of the one call that tries an open breaker's backend."""
+
 
 class Breaker:
     """Opens after ``failures`` in a row, for ``seconds``; belongs to one event loop.
 
+    In a row is one after the other: calls that were under way together when one of them failed
+    are one failure, else a single hiccup under load would open it.
+
     Each ``admit`` is followed by exactly one of ``answered``, ``failed`` and ``left``, which is
-    handed what ``admit`` returned.
+    handed the ticket that ``admit`` returned.
     """
 
     def __init__(
@@ -34,6 +40,8 @@ class Breaker:
         self._on_event = on_event
         self._clock = clock
         self._failures = 0
+        # A ticket says after how many failures its call began; failures from before do not count.
+        self._ticket = 0
         self._open_until: float | None = None
         self._probing = False
 
@@ -42,36 +50,37 @@ class Breaker:
         """Whether calls are refused, but for a probe."""
         return self._open_until is not None
 
-    def admit(self) -> bool:
-        """Let a call through; True when it is the probe. Raises CacheUnavailableError at once."""
+    def admit(self) -> int:
+        """Let a call, or a probe, through. Raises CacheUnavailableError at once, or not at all."""
         if self._open_until is None:
-            return False
+            return self._ticket
         if self._probing or self._clock() < self._open_until:
             raise CacheUnavailableError("the cache has failed repeatedly and is left to recover")
         self._probing = True
-        return True
+        return PROBE
 
-    def answered(self, probe: bool) -> None:
+    def answered(self, ticket: int) -> None:
         """The backend answered, be it with an error: there is nothing to be protected from."""
         self._failures = 0
-        if probe:
+        if ticket == PROBE:
             self._probing = False
         if self._open_until is not None:
             self._open_until = None
             self._on_event("breaker_closed")
 
-    def failed(self, probe: bool) -> None:
-        """The backend did not answer. Calls from before the opening no longer count."""
-        if probe:
+    def failed(self, ticket: int) -> None:
+        """The backend did not answer."""
+        if ticket == PROBE:
             self._probing = False
             self._open_until = self._clock() + self._seconds
-        elif self._open_until is None:
+        elif self._open_until is None and ticket == self._ticket:
+            self._ticket += 1
             self._failures += 1
             if self._failures >= self._limit:
                 self._open_until = self._clock() + self._seconds
                 self._on_event("breaker_open")
 
-    def left(self, probe: bool) -> None:
+    def left(self, ticket: int) -> None:
         """The caller went away before an answer: that says nothing, but frees the probe."""
-        if probe:
+        if ticket == PROBE:
             self._probing = False

@@ -119,7 +119,7 @@ class RedisStore:
 
     async def _ask(self, ask: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         try:
-            probe = self._breaker.admit()
+            ticket = self._breaker.admit()
         except CacheUnavailableError:
             self._on_event("error")
             raise
@@ -128,19 +128,19 @@ class RedisStore:
         except (RedisError, OSError) as error:
             # A refusal (no memory left, read only) comes at once: the breaker has no part in it.
             if isinstance(error, ResponseError):
-                self._breaker.answered(probe)
+                self._breaker.answered(ticket)
             else:
-                self._breaker.failed(probe)
+                self._breaker.failed(ticket)
             self._on_event("error")
             raise CacheUnavailableError from error
         except CacheUnavailableError:
-            self._breaker.left(probe)
+            self._breaker.left(ticket)
             self._on_event("error")
             raise
         except BaseException:
-            self._breaker.left(probe)
+            self._breaker.left(ticket)
             raise
-        self._breaker.answered(probe)
+        self._breaker.answered(ticket)
         return answer
 
     def _unpack(self, reply: Reply, n: int | None) -> Prefix | None:

@@ -18,6 +18,7 @@ from service.cache.redis_line import Line, Reply
 from service.errors import CacheUnavailableError, ConfigurationError
 
 T = TypeVar("T")
+P = TypeVar("P")
 Command = tuple[bytes | str | int, ...]
 
 # Its stub says a tuple of exactly one element.
@@ -100,7 +101,7 @@ class ClusterClient:
     """A Redis Cluster through the library's own client.
 
     Commands run in tasks of their own, which a cancelled caller leaves behind: at most
-    ``connections`` a node, each bounded by the timeouts of its sockets.
+    ``connections`` at a time, each bounded by the timeouts of its sockets.
     """
 
     def __init__(self, url: str, timeout_ms: float, connections: int) -> None:
@@ -115,16 +116,18 @@ class ClusterClient:
             max_connections=connections,
             require_full_coverage=False,
         )
-        self._limit = connections
+        self._turns = asyncio.Semaphore(connections)
+        self._waiting_limit = connections * _COMMANDS_PER_LINE
+        self._waiting = 0
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def call(self, *command: bytes | str | int) -> Reply:
         """The reply to one command. Raises ResponseError when Redis refuses it."""
-        return await self._finish(self._call(command))
+        return await self._finish(self._call, command)
 
     async def batch(self, commands: Sequence[Command]) -> list[Reply]:
         """The replies to all, one pipeline a node; a refused one is in its place."""
-        return await self._finish(self._batch(commands))
+        return await self._finish(self._batch, commands)
 
     async def close(self) -> None:
         """Disconnect."""
@@ -146,11 +149,16 @@ class ClusterClient:
         replies: list[Reply] = await pipeline.execute(raise_on_error=False)
         return replies
 
-    async def _finish(self, work: Coroutine[Any, Any, T]) -> T:
-        if len(self._tasks) >= self._limit:
-            work.close()
+    async def _finish(self, work: Callable[[P], Coroutine[Any, Any, T]], given: P) -> T:
+        if self._waiting >= self._waiting_limit:
             raise CacheUnavailableError("too many commands wait for the cache already")
-        task = asyncio.create_task(work)
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(self._seconds):
+                await self._turns.acquire()
+        finally:
+            self._waiting -= 1
+        task = asyncio.create_task(work(given))
         self._tasks.add(task)
         task.add_done_callback(self._done)
         seconds = self._seconds * _CLUSTER_ROUNDS
@@ -163,6 +171,7 @@ class ClusterClient:
             raise ConnectionError(str(error)) from error
 
     def _done(self, task: asyncio.Task[Any]) -> None:
+        self._turns.release()
         self._tasks.discard(task)
         if not task.cancelled():
             task.exception()

@@ -11,6 +11,7 @@ authentication and parsing are the library's.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Protocol
@@ -48,9 +49,13 @@ class Wire(Protocol):
         ...
 
 
-# A loop that was held up may see a reply and its deadline in the same turn; then the reader gets
-# this share of the timeout to hand the reply out before the connection is given up.
-_SECOND_LOOK = 0.1
+# A loop that was held up finds a reply and its deadline passed in the same turn. So nobody is told
+# that there is no reply before the loop has looked at the socket, fed the parser and run the
+# reader, each a turn of its own (and one to spare).
+_TURNS = 4
+# A hiccup is not worth connecting anew, and whoever asked late in it is still answered in time.
+# After so many timeouts without a reply the connection is given up.
+_GIVE_UP = 2.0
 
 
 class Line:
@@ -67,8 +72,7 @@ class Line:
         self._opening: asyncio.Task[None] | None = None
         self._reader: asyncio.Task[None] | None = None
         self._writer: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._suspect: asyncio.Future[list[Reply]] | None = None
+        self._timer: asyncio.Handle | None = None
         self._outbox: list[bytes] = []
         # Who waits, in order: whose replies, how many, since when (loop time).
         self._waiting: deque[tuple[asyncio.Future[list[Reply]], int, float]] = deque()
@@ -77,8 +81,8 @@ class Line:
     async def send(self, packed: bytes, commands: int) -> list[Reply]:
         """The replies to that many packed commands; a refused one is a ResponseError in its place.
 
-        Raises ConnectionError or TimeoutError when the connection cannot be made, breaks, or does
-        not answer in time; then every other caller on this line gets the same.
+        Raises ConnectionError when the connection breaks, for all its callers, and TimeoutError
+        when it cannot be made or does not answer in time.
         """
         self.load += 1
         try:
@@ -174,20 +178,38 @@ class Line:
                 self._break(error)
             await connection.disconnect(nowait=True)
 
-    def _watch(self) -> None:
-        """Give the connection up when the oldest caller has waited for too long."""
+    def _watch(self, turns: int = _TURNS) -> None:
+        """Tell who has waited for too long, and give the connection up when nothing comes at all.
+
+        The overdue keep their place in the line: their replies may come yet, and are dropped.
+        """
         self._timer = None
         if not self._waiting:
             return
         loop = asyncio.get_running_loop()
-        oldest, _, since = self._waiting[0]
-        if loop.time() < since + self._timeout:
-            self._timer = loop.call_at(since + self._timeout, self._watch)
-        elif oldest is not self._suspect:
-            self._suspect = oldest
-            self._timer = loop.call_later(self._timeout * _SECOND_LOOK, self._watch)
+        now = loop.time()
+        waits_since = (since for future, _, since in self._waiting if not future.done())
+        due = next(waits_since, math.inf) + self._timeout
+        given_up = self._waiting[0][2] + self._timeout * _GIVE_UP
+        if now < min(due, given_up):
+            self._timer = loop.call_at(min(due, given_up), self._watch)
+        elif turns:
+            self._timer = loop.call_soon(self._watch, turns - 1)
+        elif now < given_up:
+            self._expire(now - self._timeout)
+            self._timer = loop.call_soon(self._watch)
         else:
-            self._break(TimeoutError(f"no reply in {self._timeout * 1000:.0f} ms"))
+            self._break(TimeoutError(self._late()))
+
+    def _expire(self, asked_until: float) -> None:
+        for future, _, since in self._waiting:
+            if since > asked_until:
+                break
+            if not future.done():
+                future.set_exception(TimeoutError(self._late()))
+
+    def _late(self) -> str:
+        return f"no reply in {self._timeout * 1000:.0f} ms"
 
     def _break(self, error: Exception) -> None:
         """Forget the connection and tell everyone; the next caller makes a new one."""
@@ -200,7 +222,6 @@ class Line:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._suspect = None
         self._outbox = []
         waiting, self._waiting = self._waiting, deque()
         for future, _, _ in waiting:

@@ -13,7 +13,10 @@ from service.cache.protocol import Event
 from service.cache.redis_client import open_client
 from tests.support.redis_server import RedisServer, redis_cluster
 
-TIMEOUT_MS = 250.0
+TIMEOUT_MS = 400.0
+"""For tests of a Redis that is away: short to wait for, long for a busy machine."""
+PATIENT_MS = 10_000.0
+"""For tests of everything else."""
 
 
 class Clock:
@@ -87,8 +90,10 @@ async def store(
     elif request.param == "sqlite":
         made = SqliteStore(tmp_path / "streams.db", 600, on_event=events.append)
     elif request.param == "redis":
-        made = redis_store(request.getfixturevalue("redis_server").url, events)
+        made = redis_store(
+            request.getfixturevalue("redis_server").url, events, timeout_ms=PATIENT_MS
+        )
     else:
-        made = redis_store(request.getfixturevalue("cluster_url"), events)
+        made = redis_store(request.getfixturevalue("cluster_url"), events, timeout_ms=PATIENT_MS)
     yield made
     await made.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.cache.breaker import Breaker
+from service.cache.breaker import PROBE, Breaker
 from service.cache.protocol import Event
 from service.errors import CacheUnavailableError
 from tests.service.cache.conftest import Clock
@@ -39,6 +39,16 @@ def test_an_answer_in_between_starts_the_count_again(breaker: Breaker) -> None:
     assert not breaker.is_open
 
 
+def test_calls_that_were_under_way_together_fail_as_one(breaker: Breaker) -> None:
+    for _ in range(2):
+        together = [breaker.admit() for _ in range(100)]
+        for ticket in together:
+            breaker.failed(ticket)
+    assert not breaker.is_open
+    fail(breaker, 1)
+    assert breaker.is_open
+
+
 def test_after_its_time_one_probe_goes_through_and_the_others_wait(
     breaker: Breaker, clock: Clock
 ) -> None:
@@ -47,7 +57,7 @@ def test_after_its_time_one_probe_goes_through_and_the_others_wait(
     with pytest.raises(CacheUnavailableError):
         breaker.admit()
     clock.now += 0.02
-    assert breaker.admit() is True
+    assert breaker.admit() == PROBE
     with pytest.raises(CacheUnavailableError):
         breaker.admit()
 
@@ -60,7 +70,7 @@ def test_a_probe_that_is_answered_closes_it(
     breaker.answered(breaker.admit())
     assert events == ["breaker_open", "breaker_closed"]
     fail(breaker, 2)
-    assert breaker.admit() is False
+    assert breaker.admit() != PROBE
 
 
 def test_a_probe_that_fails_opens_it_for_as_long_again(
@@ -73,7 +83,7 @@ def test_a_probe_that_fails_opens_it_for_as_long_again(
     with pytest.raises(CacheUnavailableError):
         breaker.admit()
     clock.now += 0.02
-    assert breaker.admit() is True
+    assert breaker.admit() == PROBE
     assert events == ["breaker_open"]
 
 
@@ -81,17 +91,16 @@ def test_a_probe_whose_caller_left_makes_room_for_another(breaker: Breaker, cloc
     fail(breaker, 3)
     clock.now += 2
     breaker.left(breaker.admit())
-    assert breaker.admit() is True
+    assert breaker.admit() == PROBE
 
 
 def test_failures_of_calls_from_before_the_opening_do_not_prolong_it(
     breaker: Breaker, clock: Clock
 ) -> None:
     early = [breaker.admit() for _ in range(5)]
-    for probe in early[:3]:
-        breaker.failed(probe)
+    fail(breaker, 3)
     clock.now += 1.9
-    for probe in early[3:]:
-        breaker.failed(probe)
+    for ticket in early:
+        breaker.failed(ticket)
     clock.now += 0.1
-    assert breaker.admit() is True
+    assert breaker.admit() == PROBE

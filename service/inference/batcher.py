@@ -129,7 +129,7 @@ class Batcher(Generic[T, R]):
         finally:
             timer.cancel()
             if submit.left:
-                self._leave(submit)
+                self._drop(submit, "client")
 
     async def drain(self) -> None:
         """Take no more work, finish what was accepted, end the thread; again: waits as well.
@@ -172,11 +172,6 @@ class Batcher(Generic[T, R]):
         if len(self._queue) <= 1 or self._queue.depth >= self._sizes[0]:
             self._wake()
         self._hooks.depth(self.network, self._queue.depth)
-
-    def _leave(self, submit: Submit[T, R]) -> None:
-        """The waiter was cancelled: by its client, or by a timeout of its own at the deadline."""
-        late = asyncio.get_running_loop().time() >= submit.deadline
-        self._drop(submit, "deadline" if late else "client")
 
     def _expire(self, submit: Submit[T, R]) -> None:
         """Its deadline is lost. What of it waits will not run, and what runs is for nobody."""
@@ -248,7 +243,7 @@ class Batcher(Generic[T, R]):
     def _take(self) -> list[Part[T, R]]:
         """The next batch, oldest first; drops whom it could only serve too late."""
         for submit in [submit for submit in self._queue if submit.future.done()]:
-            self._leave(submit)
+            self._drop(submit, "client")
         now = asyncio.get_running_loop().time()
         for size in self._sizes:
             # The largest batch that enough pictures can wait for. It keeps the thread busy until

@@ -89,11 +89,10 @@ class Session(Protocol):
 class Runtime:
     """Builds sessions on one device.
 
-    Options, as measured on two busy cores with a convolutional network of 12 layers (a batch of
-    64 thumbnails): waiting threads sleep, they do not spin (the same time, 15 % less of the
-    processor; one picture 40 % less); the arena stays on (without it, or with it trimmed after
-    each run, the process is 20 % larger and no faster). The arena is bounded since batches are:
-    it holds what the largest needs.
+    The options are those that ``python -m tests.bench.runtime`` finds best: threads sleep while
+    they wait (spinning is no faster, and more than doubles what one picture takes of the
+    processor, which the event loop needs too); the arena stays on (without it the process is
+    larger and no faster). It is bounded since batches are: it holds what the largest needs.
     """
 
     def __init__(self, device: Device = "auto", threads: int = 0) -> None:

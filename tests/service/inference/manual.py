@@ -39,10 +39,14 @@ def play(main: Callable[[], Coroutine[Any, Any, A]], loop_factory: Any = ManualL
         await turns()
         return result
 
-    with asyncio.Runner(debug=True, loop_factory=loop_factory) as runner:
-        result = runner.run(watched())
-        gc.collect()
-        runner.run(asyncio.sleep(0))
+    gc.freeze()  # what was there before needs no look: the collection below stays quick
+    try:
+        with asyncio.Runner(debug=True, loop_factory=loop_factory) as runner:
+            result = runner.run(watched())
+            gc.collect()
+            runner.run(asyncio.sleep(0))
+    finally:
+        gc.unfreeze()
     assert complaints == []
     return result
 

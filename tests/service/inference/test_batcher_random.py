@@ -72,11 +72,11 @@ class Story:
 
     async def catch_up(self) -> None:
         """Wait until the thread has begun what was sent off."""
-        await turns()
+        await turns(6)
         while self.begun < len(self.events.dispatched):
             await self.network.begun()
             self.begun += 1
-            await turns()
+            await turns(6)
 
     async def step(self, step: Step) -> None:
         match step:
@@ -168,7 +168,7 @@ class Story:
             assert waiter.has_deadline
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(steps=st.lists(STEPS, max_size=40), max_batch=st.sampled_from([1, 4, 16]))
 def test_every_waiter_is_told_one_true_thing(steps: list[Step], max_batch: int) -> None:
     async def main() -> None:

@@ -34,6 +34,13 @@ def test_an_estimate_is_never_negative_and_grows_with_the_batch(
     assert 0 <= run_time.seconds(asked) <= run_time.seconds(2 * asked)
 
 
+def test_a_line_that_starts_below_zero_is_bent_to_start_at_it() -> None:
+    run_time = RunTime()
+    run_time.add(2, 0.0)
+    run_time.add(4, 1.0)
+    assert 0 < run_time.seconds(1) < run_time.seconds(4) < 1
+
+
 def test_nothing_is_refused_before_the_first_batch() -> None:
     assert RunTime().seconds(64) == 0
 

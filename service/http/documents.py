@@ -25,6 +25,10 @@ ID_BYTES = 16
 DIGITS = 4
 
 
+class ForeignMetaError(ValueError):
+    """What lies beside a stream was written by something else, or by another version of this."""
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What is known of one stream; ``levels`` ascend in bytes."""
@@ -77,9 +81,20 @@ def write_facts(facts: Facts) -> bytes:
 
 
 def read_facts(meta: bytes) -> Facts:
-    """What ``write_facts`` wrote."""
-    v, version, total_bytes, levels = json.loads(meta)
-    return Facts(v, version, total_bytes, tuple(Level(*level) for level in levels))
+    """What ``write_facts`` wrote. Raises ForeignMetaError."""
+    try:
+        v, version, total_bytes, levels = json.loads(meta)
+        return Facts(v, version, total_bytes, tuple(Level(*level) for level in levels))
+    except (ValueError, TypeError) as foreign:
+        raise ForeignMetaError("not the facts of a stream") from foreign
+
+
+def _read_image(meta: bytes) -> tuple[int, int, str]:
+    try:
+        width, height, format = json.loads(meta)
+    except (ValueError, TypeError) as foreign:
+        raise ForeignMetaError("not the facts of an image") from foreign
+    return width, height, format
 
 
 def write_image(picture: Picture) -> bytes:
@@ -97,18 +112,21 @@ async def load_image(
     own = await store.meta(Key(id, DOCUMENT))
     if own is None:
         return None
-    width, height, format = json.loads(own)
     length = BYTES.stop if with_streams else HEADER_BYTES
     prefixes = await store.many([Key(id, codec) for codec in codecs], length)
     streams = {}
-    for codec, prefix in zip(codecs, prefixes, strict=True):
-        meta = None if prefix is None else await store.meta(Key(id, codec))
-        if prefix is None or meta is None:
-            continue
-        facts = read_facts(meta)
-        if facts.v == prefix.v:
-            is_whole = len(prefix.data) == prefix.total_bytes
-            streams[codec] = Kept(facts, prefix.data if is_whole else None)
+    try:
+        width, height, format = _read_image(own)
+        for codec, prefix in zip(codecs, prefixes, strict=True):
+            meta = None if prefix is None else await store.meta(Key(id, codec))
+            if prefix is None or meta is None:
+                continue
+            facts = read_facts(meta)
+            if facts.v == prefix.v:
+                is_whole = len(prefix.data) == prefix.total_bytes
+                streams[codec] = Kept(facts, prefix.data if is_whole else None)
+    except ForeignMetaError:
+        return None
     return Image(id, width, height, format, streams)
 
 

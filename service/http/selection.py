@@ -11,7 +11,7 @@ from service.codec.interface import Level
 from service.codec.stream import HEADER_BYTES
 from service.errors import NotEncodedError, ParameterError, StreamGoneError, UnknownImageError
 from service.http.context import context_in
-from service.http.documents import DOCUMENT, Facts, read_facts
+from service.http.documents import DOCUMENT, Facts, ForeignMetaError, read_facts
 from service.http.queries import BYTES_AT_MOST, CODEC, PSNR, SSIM, V, is_image_id, known
 
 if TYPE_CHECKING:
@@ -120,7 +120,10 @@ async def _select_by_quality(services: Services, key: Key, asked: Asked) -> Sele
     meta = await services.store.meta(key)
     if meta is None:
         raise await _missing(services, key, asked.v)
-    facts = read_facts(meta)
+    try:
+        facts = read_facts(meta)
+    except ForeignMetaError as foreign:
+        raise StreamGoneError("its levels cannot be read; upload the image again") from foreign
     wanted = max(_reaching(facts, "ssim", asked.ssim), _reaching(facts, "psnr", asked.psnr))
     if asked.bytes is not None:
         wanted = min(wanted, asked.bytes)

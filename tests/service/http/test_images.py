@@ -1,0 +1,315 @@
+"""Uploads: one id for one photo, work done once, answers without a cache; documents; deletion."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import threading
+from dataclasses import dataclass, field
+
+import httpx
+import pytest
+
+from service.cache import Key
+from tests.support.app import CountingCodec, running_app
+from tests.support.codec import GreyCodec
+from tests.support.photos import FORMATS, crops, encoded
+from tests.support.raw import connection, head, read_answer
+from tests.support.redis_server import RedisServer
+from tests.support.server import eventually, running_service
+
+
+@dataclass(frozen=True)
+class OtherCodec(CountingCodec):
+    """A second codec."""
+
+    name: str = "other"
+    wire_id: int = 30
+
+
+@pytest.fixture
+def app():
+    with running_app() as started:
+        yield started
+
+
+def test_a_new_photo_is_201_and_the_same_again_is_200_without_work(app):
+    photo = encoded("jpeg")
+    first = app.request("POST", "/v1/images", content=photo)
+    again = app.request("POST", "/v1/images", content=photo)
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json() == again.json()
+    assert app.codec.encoded == [1]
+    assert first.headers["location"] == f"/v1/images/{first.json()['id']}"
+    assert first.headers["cache-control"] == "no-store"
+
+
+def test_the_document_tells_size_format_levels_and_urls(app):
+    photo = encoded("png", crops(1, size_range=(120, 120))[0].crop((0, 0, 120, 60)))
+    image = app.upload(photo)
+    assert (image["width"], image["height"], image["aspect"]) == (120, 60, 2.0)
+    assert (image["format"], image["stored"]) == ("png", True)
+    entry = image["codecs"]["conv-lstm"]
+    assert entry["bytes"] == 258
+    assert entry["levels"][0] == {"bytes": 18, "ssim": 0.53, "psnr": 16.0}
+    assert len(entry["levels"]) == 16
+    assert set(entry["urls"]) == {"pxl", "webp", "png", "jpg"}
+    for url in entry["urls"].values():
+        assert app.get(url).status_code == 200, url
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_every_format_is_taken(app, format):
+    assert app.upload(encoded(format))["format"] == format
+
+
+def test_a_form_and_a_raw_body_are_the_same_upload(app):
+    photo = encoded("webp")
+    raw = app.upload(photo)
+    form = app.request("POST", "/v1/images", files={"file": ("a.txt", photo, "text/plain")})
+    assert (form.status_code, form.json()) == (200, raw)
+
+
+def test_the_background_is_in_the_id_and_its_default_is_white(app):
+    photo = encoded("png")
+    ids = [app.upload(photo, query)["id"] for query in ("", "?background=FFFFFF")]
+    assert ids[0] == ids[1]
+    assert app.upload(photo, "?background=000000")["id"] != ids[0]
+
+
+def test_the_key_is_in_the_id():
+    photo = encoded("png")
+    ids = set()
+    for key in ("", "one", "two"):
+        with running_app(id_key=key) as app:
+            ids.add(app.upload(photo)["id"])
+    assert len(ids) == 3
+
+
+def test_codecs_are_encoded_when_asked_for_and_only_those_that_are_missing():
+    codec, other = CountingCodec(), OtherCodec()
+    photo = encoded("jpeg")
+    with running_app((codec, other)) as app:
+        assert list(app.upload(photo)["codecs"]) == ["conv-lstm"]
+        answer = app.request("POST", "/v1/images?codecs=conv-lstm,other", content=photo)
+        assert answer.status_code == 201
+        assert list(answer.json()["codecs"]) == ["conv-lstm", "other"]
+        assert (codec.encoded, other.encoded) == ([1], [1])
+        document = app.get(f"/v1/images/{answer.json()['id']}").json()
+        assert set(document["codecs"]) == {"conv-lstm", "other"}
+
+
+def test_inline_brings_the_stream_of_a_new_and_of_a_known_photo(app):
+    photo = encoded("jpeg")
+    new, known = app.upload(photo, "?inline=1"), app.upload(photo, "?inline=1")
+    entry = new["codecs"]["conv-lstm"]
+    assert app.get(entry["urls"]["pxl"]).content == base64.b64decode(entry["stream"])
+    assert known == new
+    assert app.codec.encoded == [1]
+    assert "stream" not in app.upload(photo)["codecs"]["conv-lstm"]
+
+
+def test_a_stream_that_left_the_cache_is_made_again(app):
+    photo = encoded("jpeg")
+    image = app.upload(photo)
+    app.run(app.store.inner.delete(image["id"]))
+    app.run(app.store.inner.put(Key(image["id"], ""), b"", b'[96, 64, "jpeg"]'))
+    again = app.request("POST", "/v1/images", content=photo)
+    assert (again.status_code, again.json()) == (201, image)
+    assert app.codec.encoded == [1, 1]
+
+
+def test_without_a_cache_an_upload_is_201_not_stored_and_inline(app):
+    app.store.is_down = True
+    answer = app.request("POST", "/v1/images", content=encoded("jpeg"))
+    assert answer.status_code == 201
+    assert answer.json()["stored"] is False
+    stream = base64.b64decode(answer.json()["codecs"]["conv-lstm"]["stream"])
+    assert len(stream) == 258
+    painted = app.request("POST", "/v1/decode", content=stream)
+    assert painted.headers["content-type"] == "image/png"
+
+
+def test_equal_uploads_at_the_same_time_are_made_once():
+    with running_app((CountingCodec(delay_seconds=0.2),)) as app:
+        photo = encoded("jpeg")
+
+        async def all_at_once():
+            posts = (app.http.post("/v1/images", content=photo) for _ in range(8))
+            return await asyncio.gather(*posts)
+
+        answers = app.run(all_at_once())
+        assert {answer.status_code for answer in answers} <= {200, 201}
+        assert len({answer.text for answer in answers}) == 1
+        assert app.codec.encoded == [1]
+
+
+@dataclass(frozen=True)
+class HeldCodec(GreyCodec):
+    """Encodes when it is let go."""
+
+    go: threading.Event = field(default_factory=threading.Event)
+    begun: threading.Event = field(default_factory=threading.Event)
+
+    def encode(self, pictures, aspects):
+        self.begun.set()
+        assert self.go.wait(10)
+        return super().encode(pictures, aspects)
+
+
+def test_whoever_came_second_gets_the_answer_when_the_first_client_leaves(monkeypatch):
+    """The work is the flight's, not its first client's."""
+    codec = HeldCodec()
+    with running_app((codec,)) as app:
+        photo = encoded("jpeg")
+
+        async def race():
+            first = asyncio.create_task(app.http.post("/v1/images", content=photo))
+            await asyncio.to_thread(codec.begun.wait, 5)
+            second = asyncio.create_task(app.http.post("/v1/images", content=photo))
+            await asyncio.sleep(0.2)
+            first.cancel()
+            await asyncio.wait((first,))
+            codec.go.set()
+            return await second
+
+        assert app.run(race()).status_code == 201
+
+
+def test_a_photo_whose_client_has_left_is_dropped_before_it_is_encoded():
+    with running_service(PREFIXEL_MAX_BATCH=1, TEST_CODEC_DELAY_SECONDS=1) as server:
+        photos = [encoded("jpeg", crop) for crop in crops(6)]
+        requests = [
+            head("POST", "/v1/images", f"Content-Length: {len(photo)}") + photo for photo in photos
+        ]
+
+        def metric(name):
+            lines = httpx.get(server.url + "/metrics").text.splitlines()
+            return sum(float(line.split()[-1]) for line in lines if line.startswith(name))
+
+        with connection(server) as first:
+            first.sendall(requests[0])
+            eventually(lambda: metric("prefixel_batch_dispatch_total{") == 1)
+            for request in requests[1:]:
+                with connection(server) as sock:
+                    sock.sendall(request)
+            eventually(lambda: metric("prefixel_client_gone_total ") == 5)
+            assert read_answer(first)[0] == 201
+        assert metric("prefixel_pictures_total{") == 1
+
+
+def test_a_codec_that_is_not_loaded_is_400(app):
+    answer = app.request("POST", "/v1/images?codecs=conv-lstm,nope", content=b"x")
+    assert answer.status_code == 400
+    assert (answer.json()["parameter"], answer.json()["allowed"]) == ("codecs", "conv-lstm")
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [(b"", 400), (b"not a picture", 415), (b"\xff\xd8\xff\xe0 broken", 422)],
+)
+def test_what_is_no_picture_is_refused_by_its_content(app, content, status):
+    answer = app.request("POST", "/v1/images", content=content)
+    assert answer.status_code == status
+    assert app.codec.encoded == []
+
+
+def test_a_body_over_the_limit_is_413():
+    with running_app(body_limit_bytes=1000) as app:
+        assert app.request("POST", "/v1/images", content=bytes(1001)).status_code == 413
+
+
+def test_uploads_and_encoding_need_a_token_where_tokens_are_set():
+    with running_app(upload_tokens=("one", "two")) as app:
+        photo = encoded("jpeg")
+        for path in ("/v1/images", "/v1/encode"):
+            for headers in ({}, {"authorization": "Bearer three"}, {"authorization": "Basic one"}):
+                answer = app.request("POST", path, content=photo, headers=headers)
+                assert answer.status_code == 401
+                assert answer.headers["www-authenticate"] == "Bearer"
+            for token in ("one", "two"):
+                headers = {"authorization": f"Bearer {token}"}
+                assert app.request("POST", path, content=photo, headers=headers).is_success
+        assert app.request("POST", "/v1/decode", content=b"\xf8\x80abc").status_code == 200
+
+
+def test_a_document_has_an_etag_and_is_asked_for_again(app):
+    image = app.upload(encoded("jpeg"))
+    answer = app.get(f"/v1/images/{image['id']}")
+    assert answer.json() == image
+    assert answer.headers["cache-control"] == "no-cache"
+    again = app.get(f"/v1/images/{image['id']}", if_none_match=answer.headers["etag"])
+    assert (again.status_code, again.content) == (304, b"")
+    head_ = app.request("HEAD", f"/v1/images/{image['id']}")
+    assert (head_.content, head_.headers["etag"]) == (b"", answer.headers["etag"])
+    assert head_.headers["content-length"] == answer.headers["content-length"]
+
+
+@pytest.mark.parametrize("id", ["a" * 26, "nonsense"])
+def test_an_unknown_document_is_404(app, id):
+    answer = app.get(f"/v1/images/{id}")
+    assert answer.status_code == 404
+    assert answer.json()["type"] == "urn:prefixel:problem:unknown-image"
+    assert answer.headers["cache-control"] == "no-store"
+
+
+def test_an_unanswering_cache_is_503_for_reads_and_deletion():
+    with running_app(delete_tokens=("d",)) as app:
+        image = app.upload(encoded("jpeg"))
+        app.store.is_down = True
+        headers = {"authorization": "Bearer d"}
+        for method in ("GET", "HEAD", "DELETE"):
+            answer = app.request(method, f"/v1/images/{image['id']}", headers=headers)
+            assert answer.status_code == 503, method
+            assert answer.headers["retry-after"]
+
+
+def test_deletion_needs_its_own_token_and_leaves_nothing():
+    with running_app(delete_tokens=("d",), upload_tokens=("u",)) as app:
+        photo, upload = encoded("jpeg"), {"authorization": "Bearer u"}
+        image = app.request("POST", "/v1/images", content=photo, headers=upload).json()
+        url = f"/v1/images/{image['id']}"
+        assert app.request("DELETE", url).status_code == 401
+        assert app.request("DELETE", url, headers=upload).status_code == 401
+        answer = app.request("DELETE", url, headers={"authorization": "Bearer d"})
+        assert (answer.status_code, answer.content) == (204, b"")
+        assert app.get(url).status_code == 404
+        assert app.get(f"{url}/thumb.pxl").status_code == 404
+        again = app.request("DELETE", url, headers={"authorization": "Bearer d"})
+        assert again.status_code == 404
+
+
+def test_nobody_deletes_where_no_tokens_are_set(app):
+    image = app.upload(encoded("jpeg"))
+    for headers in ({}, {"authorization": "Bearer "}, {"authorization": "Bearer x"}):
+        answer = app.request("DELETE", f"/v1/images/{image['id']}", headers=headers)
+        assert answer.status_code == 401
+    assert app.get(f"/v1/images/{image['id']}").is_success
+
+
+def test_the_paths_name_all_their_methods_in_a_405(app):
+    answer = app.request("PUT", f"/v1/images/{'a' * 26}")
+    assert answer.status_code == 405
+    assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD", "DELETE"}
+
+
+def test_redis_gone_back_and_empty_again():
+    """Uploads go on without it, reads say 503 and not 404, and it heals."""
+    photo = encoded("jpeg")
+    with (
+        RedisServer() as redis,
+        running_service(PREFIXEL_REDIS_URL=redis.url, PREFIXEL_BREAKER_SECONDS=0.2) as server,
+        httpx.Client(base_url=server.url) as client,
+    ):
+        image = client.post("/v1/images", content=photo).json()
+        pxl = f"/v1/images/{image['id']}/thumb.pxl?bytes=64"
+        assert client.get(pxl).status_code == 200
+        redis.kill()
+        assert client.get(pxl).status_code == 503
+        answer = client.post("/v1/images", content=photo)
+        assert (answer.status_code, answer.json()["stored"]) == (201, False)
+        assert client.get("/readyz").status_code == 200
+        redis.start()
+        eventually(lambda: client.get(pxl).status_code == 404)
+        eventually(lambda: client.post("/v1/images", content=photo).json()["stored"])
+        assert client.get(pxl).status_code == 200

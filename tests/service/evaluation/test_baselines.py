@@ -79,6 +79,31 @@ def test_a_payload_decodes_behind_the_header_of_another_picture(name: str) -> No
     assert not np.array_equal(expected, baseline.decode(other, (32, 32)))
 
 
+@pytest.mark.parametrize("name", ["jpeg", "jpeg-444", "jpeg2000", "jpeg2000-3", "webp"])
+def test_a_payload_begins_where_pictures_differ(name: str) -> None:
+    baseline = BASELINES[name]
+    payloads = [baseline.split(baseline.encode(rgb, baseline.settings[40])).payload for rgb in PAIR]
+    assert payloads[0][:6] != payloads[1][:6]
+
+
+@pytest.mark.parametrize("name", ["jpeg2000", "jpeg2000-3"])
+def test_a_jpeg_2000_payload_is_what_the_tile_says_it_holds(name: str) -> None:
+    """A tile part's length counts its header: SOT with its fields (12 bytes), SOD (2 bytes)."""
+    head, payload, _ = BASELINES[name].split(BASELINES[name].encode(PAIR[0], 25.0))
+    tile = head.index(b"\xff\x90")
+    assert head[tile + 12 :] == b"\xff\x93"
+    assert int.from_bytes(head[tile + 6 : tile + 10], "big") == 14 + len(payload)
+
+
+def test_the_header_of_a_jpeg_xl_is_its_signature_size_and_metadata() -> None:
+    """Signature; then small, height 4 times 8, ratio 1:1, default metadata, default transform."""
+    bits = (1, 1, 1, 0, 0, 0, 1, 0, 0, 1, 1)
+    packed = sum(bit << index for index, bit in enumerate(bits)).to_bytes(2, "little")
+    baseline = BASELINES["jxl"]
+    heads = {baseline.split(baseline.encode(rgb, 20.0)).head for rgb in PAIR}
+    assert heads == {b"\xff\x0a" + packed}
+
+
 def test_optimised_tables_are_the_picture_s_own_and_not_counted() -> None:
     plain, optimised = BASELINES["jpeg"], BASELINES["jpeg-opt"]
     heads = {optimised.split(optimised.encode(rgb, 50)).head for rgb in PAIR}

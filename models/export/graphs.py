@@ -93,7 +93,7 @@ def store_as_half(graph: onnx.ModelProto) -> None:
 
 
 def strip(graph: onnx.ModelProto) -> None:
-    """Drop what the exporter notes about source files: a graph says nothing of where it was made."""
+    """Drop the notes of the exporter: a graph says nothing of where it was made."""
     del graph.metadata_props[:]
     del graph.graph.metadata_props[:]
     for node in graph.graph.node:

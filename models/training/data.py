@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -97,7 +98,7 @@ def _from_shards(shards: list[Path]) -> Iterator[np.ndarray]:
     for shard in shards:
         with np.load(shard) as z:
             blob, offsets = z["blob"], z["offsets"]
-        for start, end in zip(offsets[:-1], offsets[1:], strict=True):
+        for start, end in pairwise(offsets):
             yield _squashed(io.BytesIO(blob[start:end].tobytes()))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 THUMBNAIL_SIDE = 32
 THUMBNAIL_DEFAULTS = "32,64,96,128,192,256", "ssim,psnr"
 FULL_DEFAULTS = ".125,.25,.5,1", "ssim,psnr,ms-ssim"
+EXTRA = ("bjontegaard", "blurhash", "imagecodecs", "matplotlib", "skimage", "sklearn", "thumbhash")
 DESCRIPTION = """\
 Measure codecs on pictures and print Markdown tables: scores at target sizes by the rule of
 Toderici et al. 2015 (nearest setting, never under the target), at exactly the target, and
@@ -74,6 +76,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     from service.evaluation.run import evaluate
 
+    missing = [name for name in EXTRA if find_spec(name) is None]
+    if missing:
+        raise ConfigurationError(
+            f"{', '.join(missing)} not installed: pip install 'prefixel[evaluate]'"
+        )
     plan = make_plan(arguments)
     print(evaluate(plan, Console(stderr=True)), end="")
     return 0

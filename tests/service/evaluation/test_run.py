@@ -193,6 +193,22 @@ def test_wrong_use_is_said_and_is_2(
     assert not (tmp_path / "out").exists()
 
 
+def test_without_the_extra_it_says_what_to_install(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def found(name: str) -> object:
+        return None if name == "matplotlib" else name
+
+    monkeypatch.setattr(service.cli.evaluate, "find_spec", found)
+    assert evaluate(folder, tmp_path / "out") == 2
+    assert capsys.readouterr().err == (
+        "prefixel: matplotlib not installed: pip install 'prefixel[evaluate]'\n"
+    )
+
+
 def test_a_thumbnail_codec_refuses_pictures_of_another_size(
     codec: CountingCodec, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

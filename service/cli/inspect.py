@@ -1,0 +1,54 @@
+"""``prefixel inspect``: what a stream says of itself."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from service.cli.files import Failures, add_codec_arguments, codec_of, load
+
+if TYPE_CHECKING:
+    from service.codec.interface import Inspection
+
+DESCRIPTION = """\
+Show the header and the chunks of a stream, with their offsets and sizes. Exit codes: 0 ok, 1 the
+file is not a stream, 2 wrong use.
+"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the sub-command."""
+    parser = subparsers.add_parser(
+        "inspect", help="header, chunks and sizes of a stream", description=DESCRIPTION
+    )
+    parser.add_argument("stream", type=Path, metavar="STREAM", help="a .pxl file")
+    add_codec_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print what there is; 0, or 1 when it is no stream."""
+    codecs = load(arguments)
+    failures = Failures()
+    with failures.of(arguments.stream):
+        stream = arguments.stream.read_bytes()
+        print(_text(arguments.stream, codec_of(codecs, stream).inspect(stream)))
+    return failures.code
+
+
+def _text(path: Path, found: Inspection) -> str:
+    whole = "complete" if found.complete else "a prefix"
+    lines = [
+        f"{path}",
+        f"  codec    {found.codec}, wire id {found.wire_id}, version {found.version}",
+        f"  aspect   {found.aspect:.3f} (width / height of the original)",
+        f"  length   {found.total_bytes} bytes, {whole}",
+        *(f"  {name.replace('_', ' ')}: {value}" for name, value in found.facts.items()),
+        "",
+        "  offset  bytes  chunk",
+    ]
+    lines += [
+        f"  {chunk.offset_bytes:6}  {chunk.length_bytes:5}  {chunk.label}" for chunk in found.chunks
+    ]
+    return "\n".join(lines)

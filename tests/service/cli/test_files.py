@@ -1,0 +1,179 @@
+"""encode, decode and inspect: files in, files out, each failure named, exit codes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from service.cli import decode, encode, inspect
+from service.cli.files import progress
+from service.cli.main import main
+from tests.support.codec import GreyCodec
+from tests.support.photos import crops, encoded
+
+
+@pytest.fixture(autouse=True)
+def grey(monkeypatch):
+    """The tests' codec in the place of the artifacts."""
+    for module in (encode, decode, inspect):
+        monkeypatch.setattr(module, "load", lambda _: {"conv-lstm": GreyCodec()})
+
+
+@pytest.fixture
+def photos(tmp_path: Path):
+    made = []
+    for index, crop in enumerate(crops(3, size_range=(90, 90))):
+        made.append(tmp_path / f"photo{index}.jpg")
+        made[-1].write_bytes(encoded("jpeg", crop.crop((0, 0, 90, 45))))
+    return made
+
+
+def run(*arguments: object) -> int:
+    return main([str(argument) for argument in arguments])
+
+
+def test_photos_become_streams_and_streams_pictures(photos, tmp_path, capsys):
+    out = tmp_path / "deep" / "out"
+    assert run("encode", *photos, "-o", out, "--bytes", 64) == 0
+    streams = sorted(out.iterdir())
+    assert [stream.name for stream in streams] == ["photo0.pxl", "photo1.pxl", "photo2.pxl"]
+    assert {stream.stat().st_size for stream in streams} == {64}
+    assert capsys.readouterr().out.count("64 of 258 bytes, SSIM 0.590") == 3
+    assert run("decode", *streams, "-o", out, "--format", "webp", "--size", 128) == 0
+    with Image.open(out / "photo1.webp") as picture:
+        assert (picture.format, picture.size) == ("WEBP", (128, 64))
+
+
+def test_a_prefix_is_the_beginning_of_the_whole(photos, tmp_path):
+    run("encode", photos[0], "-o", tmp_path / "cut", "--bytes", 50)
+    run("encode", photos[0], "-o", tmp_path / "whole", "--codec", "conv-lstm")
+    cut, whole = ((tmp_path / name / "photo0.pxl").read_bytes() for name in ("cut", "whole"))
+    assert (len(whole), whole[:50]) == (258, cut)
+
+
+def test_without_a_size_a_picture_is_as_the_codec_paints_it(photos, tmp_path):
+    run("encode", photos[0], "-o", tmp_path)
+    run("decode", tmp_path / "photo0.pxl", "-o", tmp_path)
+    with Image.open(tmp_path / "photo0.png") as picture:
+        assert picture.size == (32, 32)
+
+
+def test_inspect_shows_header_chunks_and_sizes(photos, tmp_path, capsys):
+    run("encode", photos[0], "-o", tmp_path, "--bytes", 40)
+    capsys.readouterr()
+    assert run("inspect", tmp_path / "photo0.pxl") == 0
+    said = capsys.readouterr().out
+    assert "conv-lstm, wire id 31, version 0" in said
+    assert "aspect   2.000" in said
+    assert "40 bytes, a prefix" in said
+    assert [line.split()[:2] for line in said.splitlines()[-3:]] == [
+        ["2", "16"],
+        ["18", "16"],
+        ["34", "6"],
+    ]
+
+
+def test_one_bad_file_is_named_and_the_others_go_on(photos, tmp_path, capsys):
+    photos[1].write_bytes(b"not a picture")
+    gone = tmp_path / "gone.jpg"
+    assert run("encode", *photos, gone, "-o", tmp_path) == 1
+    said = capsys.readouterr().err
+    assert str(photos[1]) in said
+    assert str(gone) in said
+    assert (tmp_path / "photo2.pxl").exists()
+    (tmp_path / "bad.pxl").write_bytes(b"\x00\x00")
+    streams = [tmp_path / name for name in ("bad.pxl", "photo0.pxl")]
+    assert run("decode", *streams, "-o", tmp_path) == 1
+    assert "wire id 0" in capsys.readouterr().err
+    assert (tmp_path / "photo0.png").exists()
+    assert run("inspect", tmp_path / "bad.pxl") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("encode", "PHOTO", "--bytes", "1"),
+        ("encode", "PHOTO", "--codec", "nope"),
+        ("encode", "PHOTO", "PHOTO"),
+        ("decode", "PHOTO", "--size", "513"),
+        ("encode", "PHOTO", "-o", "PHOTO"),
+    ],
+)
+def test_wrong_use_is_2_in_one_line(photos, tmp_path, capsys, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    filled = [photos[0] if one == "PHOTO" else one for one in arguments]
+    assert run(*filled) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("prefixel: ")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("encode",), ("encode", "x", "--background", "red"), ("decode", "x", "--format", "gif")],
+)
+def test_arguments_that_do_not_parse_are_2(arguments):
+    with pytest.raises(SystemExit) as ended:
+        run(*arguments)
+    assert ended.value.code == 2
+
+
+def test_a_source_is_never_overwritten(photos, tmp_path, capsys):
+    stream = tmp_path / "a.png"
+    stream.write_bytes(b"precious")
+    assert run("decode", stream, "-o", tmp_path) == 2
+    assert stream.read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize("command", ["encode", "decode", "inspect"])
+def test_help_tells_the_arguments_and_the_exit_codes(command, capsys):
+    with pytest.raises(SystemExit) as ended:
+        run(command, "--help")
+    assert ended.value.code == 0
+    said = capsys.readouterr().out
+    assert "Exit codes:" in " ".join(said.split())
+    assert "--artifacts" in said
+
+
+def test_a_bar_ends_with_its_work(capsys):
+    with progress(2, "working") as done:
+        done()
+        done()
+    assert capsys.readouterr().out == ""
+
+
+def test_the_help_of_the_whole_loads_nothing_heavy():
+    code = (
+        "import sys; from service.cli.main import parser; parser();"
+        "print([name for name in ('numpy', 'PIL', 'fastapi', 'onnxruntime', 'rich') "
+        "if name in sys.modules])"
+    )
+    run_ = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run_.stdout.strip() == "[]"
+
+
+def test_the_installed_command_and_the_real_codec(photos, tmp_path):
+    """The whole way through the artifacts, as a user runs it."""
+    command = [sys.executable, "-m", "service.cli.main"]
+    subprocess.run(
+        [*command, "encode", photos[0], "-o", tmp_path, "--bytes", "64"], check=True, timeout=100
+    )
+    stream = (tmp_path / "photo0.pxl").read_bytes()
+    assert (len(stream), stream[0] >> 3) == (64, 1)
+    subprocess.run(
+        [*command, "decode", tmp_path / "photo0.pxl", "-o", tmp_path], check=True, timeout=100
+    )
+    with Image.open(tmp_path / "photo0.png") as picture:
+        assert picture.size == (32, 32)
+    shown = subprocess.run(
+        [*command, "inspect", tmp_path / "photo0.pxl"],
+        check=True,
+        timeout=100,
+        capture_output=True,
+        text=True,
+    )
+    assert "conv-lstm" in shown.stdout

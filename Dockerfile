@@ -1,0 +1,59 @@
+# syntax=docker/dockerfile:1
+# The service in a container; targets: cpu (the default) and gpu (CUDA 13).
+#
+#   docker build -t prefixel .
+#   docker build -t prefixel:gpu --target gpu .
+#   docker run --read-only --tmpfs /tmp -p 8000:8000 prefixel
+
+FROM python:3.11-slim-bookworm AS python-cpu
+
+FROM nvidia/cuda:13.0.1-cudnn-runtime-ubuntu24.04 AS python-gpu
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends python3 python3-venv \
+    && rm -rf /var/lib/apt/lists/*
+
+# Only what is served goes in: the package, and of models/ the artifacts (no training code).
+FROM scratch AS source
+COPY pyproject.toml README.md LICENSE /prefixel/
+COPY service /prefixel/service
+COPY models/__init__.py /prefixel/models/__init__.py
+COPY models/artifacts /prefixel/models/artifacts
+
+FROM python-cpu AS build-cpu
+COPY --from=source /prefixel /src
+RUN python3 -m venv /opt/prefixel \
+    && /opt/prefixel/bin/pip install --no-cache-dir "/src[cpu,heif]" \
+    && /opt/prefixel/bin/pip uninstall -y pip setuptools
+
+FROM python-gpu AS build-gpu
+COPY --from=source /prefixel /src
+RUN python3 -m venv /opt/prefixel \
+    && /opt/prefixel/bin/pip install --no-cache-dir "/src[gpu,heif]" \
+    && /opt/prefixel/bin/pip uninstall -y pip
+
+FROM python-gpu AS gpu
+COPY --from=build-gpu /opt/prefixel /opt/prefixel
+ENV PATH=/opt/prefixel/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    NVIDIA_VISIBLE_DEVICES=all \
+    NVIDIA_DRIVER_CAPABILITIES=compute,utility \
+    PREFIXEL_DEVICE=cuda
+USER 10001:10001
+EXPOSE 8000
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=3s --start-period=60s --retries=3 \
+    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/livez', timeout=2)"]
+CMD ["prefixel", "serve", "--host", "0.0.0.0", "--port", "8000"]
+
+FROM python-cpu AS cpu
+COPY --from=build-cpu /opt/prefixel /opt/prefixel
+ENV PATH=/opt/prefixel/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PREFIXEL_DEVICE=cpu
+USER 10001:10001
+EXPOSE 8000
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
+    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/livez', timeout=2)"]
+CMD ["prefixel", "serve", "--host", "0.0.0.0", "--port", "8000"]

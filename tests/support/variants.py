@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageCms
 
-from tests.support.photos import PLUGINS, crops, encoded
+from tests.support.photos import crops, encoded
 
 
 def photo(width: int = 96, height: int = 64, seed: int = 7) -> Image.Image:
@@ -151,9 +151,3 @@ def heic_tiles(picture: Image.Image, tile_size: int) -> bytes:
     body = BytesIO()
     pillow_heif.from_pillow(picture).save(body, quality=60, tile_size=tile_size)
     return body.getvalue()
-
-
-def formats() -> tuple[str, ...]:
-    """The formats whose uploads can be made here."""
-    Image.init()
-    return tuple(name for name, plugin in PLUGINS.items() if plugin in Image.SAVE or name == "heic")

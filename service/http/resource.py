@@ -27,6 +27,7 @@ Header = tuple[bytes, bytes]
 Headers = tuple[Header, ...]
 Responses = Mapping[int, Mapping[str, Any]]
 BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
+SOME_BINARY: dict[str, Any] = {**BINARY, "minLength": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,12 +181,12 @@ def answer(description: str, *media_types: str, schema: Mapping[str, Any] | None
 
 def upload_body(media_type: str, what: str) -> dict[str, Any]:
     """``requestBody`` of a path that takes bytes, raw or as the ``file`` of a form."""
-    form = {"type": "object", "required": ["file"], "properties": {"file": BINARY}}
+    form = {"type": "object", "required": ["file"], "properties": {"file": SOME_BINARY}}
     return {
         "required": True,
         "description": f"{what}, raw (with any content type) or as 'file' of a form",
         "content": {
-            media_type: {"schema": BINARY},
+            media_type: {"schema": SOME_BINARY},
             "multipart/form-data": {"schema": form},
         },
     }

@@ -7,7 +7,14 @@ import time
 from collections.abc import Sequence
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 from starlette.requests import Request
 
 from service.cache import Key, Prefix
@@ -45,13 +52,18 @@ JSON_BYTES_AN_ID = 64
 JSON_BYTES = 1024
 
 
+def _json_integer(value: object) -> object:
+    """JSON has one kind of number: 64.0 is the integer 64."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 class Thumbs(BaseModel):
     """What POST takes: the same as the query of GET."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     ids: list[Annotated[str, StringConstraints(pattern=ID_SCHEMA["pattern"])]] = Field(min_length=1)
-    bytes: int = Field(ge=BYTES.start, le=BYTES.stop - 1)
+    bytes: Annotated[int, BeforeValidator(_json_integer)] = Field(ge=BYTES.start, le=BYTES.stop - 1)
     codec: Annotated[str, StringConstraints(pattern=CODEC.schema["pattern"])] = ""
 
 

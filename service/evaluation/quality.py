@@ -20,7 +20,7 @@ class Metric:
     """``score`` takes originals and results, uint8 [N, H, W, 3], and gives float64 [N].
 
     ``in_decibels`` says whether the scores are; ``least_side`` is the shortest side, in pixels,
-    that it can measure.
+    that it can measure. ``both_ways`` prints -10 log10(1 - score) beside a mean score.
     """
 
     name: str
@@ -28,10 +28,14 @@ class Metric:
     score: Callable[[Batch, Batch], NDArray[np.float64]]
     in_decibels: bool
     least_side: int
+    both_ways: bool = False
 
     def text(self, value: float) -> str:
         """A score as tables print it: 0.768 as ``.768``, 21.77 dB as ``21.77``."""
-        return f"{value:.2f}" if self.in_decibels else f"{value:.3f}".removeprefix("0")
+        if self.in_decibels:
+            return f"{value:.2f}"
+        plain = f"{value:.3f}".removeprefix("0")
+        return f"{plain} = {self.decibels(np.array(value)):.2f} dB" if self.both_ways else plain
 
     def decibels(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Scores in dB: as they are, or -10 log10(1 - score)."""
@@ -47,7 +51,7 @@ METRICS = {
         Metric("ssim", "SSIM (8x8 blocks)", block_ssim, False, 8),
         Metric("psnr", "PSNR (RGB, dB)", psnr, True, 1),
         Metric("standard-ssim", "SSIM (Gaussian window)", standard_ssim, False, 11),
-        Metric("ms-ssim", "MS-SSIM", ms_ssim, False, MS_SSIM_SIDE),
+        Metric("ms-ssim", "MS-SSIM", ms_ssim, False, MS_SSIM_SIDE, both_ways=True),
     )
 }
 

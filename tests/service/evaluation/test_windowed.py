@@ -97,6 +97,12 @@ def test_scores_in_decibels() -> None:
     np.testing.assert_array_equal(METRICS["psnr"].decibels(scores), scores)
 
 
+def test_scores_as_they_are_printed() -> None:
+    assert METRICS["ssim"].text(0.7678) == ".768"
+    assert METRICS["psnr"].text(21.7704) == "21.77"
+    assert METRICS["ms-ssim"].text(0.9) == ".900 = 10.00 dB"
+
+
 def test_an_unknown_metric_is_refused_by_name() -> None:
     with pytest.raises(ConfigurationError, match="'vmaf'"):
         find_metrics(["vmaf"], least_side=32)

@@ -69,6 +69,15 @@ async def test_the_account_returns_to_nothing_when_everything_is_gone() -> None:
     assert store.cost_bytes == 0
 
 
+async def test_putting_the_same_again_costs_nothing_more() -> None:
+    store = MemoryStore(2**20)
+    await store.put(key(1), b"stream", b"meta")
+    once = store.cost_bytes
+    for _ in range(100):
+        await store.put(key(1), b"stream", b"meta")
+    assert store.cost_bytes == once
+
+
 async def test_an_image_over_the_whole_bound_is_refused_and_pushes_nobody_out(
     events: list[Event],
 ) -> None:

@@ -242,12 +242,14 @@ async def test_a_hiccup_costs_those_who_waited_too_long_and_neither_the_others_n
 async def test_a_write_that_a_paused_redis_does_not_take_holds_up_nobody_afterwards(
     server: RedisServer, store: RedisStore
 ) -> None:
+    before = len(asyncio.all_tasks())
     await store.put(KEY, b"stream", b"")
     server.pause()
     with pytest.raises(CacheUnavailableError):
         await store.put(Key("large", "a"), bytes(32 * 2**20), b"")
+    await asyncio.sleep(TIMEOUT * 1.5)  # the connection is given up, and nobody writes to it
+    assert len(asyncio.all_tasks()) == before
     server.resume()
-    await asyncio.sleep(0.2)
     prefix = await store.prefix(KEY, 64)
     assert prefix is not None
     assert prefix.data == b"stream"

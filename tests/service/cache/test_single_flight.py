@@ -153,6 +153,23 @@ async def test_work_that_cancels_itself_is_unavailable_and_not_a_cancellation() 
         await SingleFlight().run("key", give_up)
 
 
+async def test_a_failure_in_the_turn_in_which_the_last_waiter_leaves_is_not_unhandled(
+    unhandled: list[dict[str, Any]],
+) -> None:
+    waiters: list[asyncio.Task[None]] = []
+
+    async def fail() -> None:
+        await asyncio.sleep(0)
+        waiters[0].cancel()
+        raise ValueError("broken")
+
+    waiters.append(asyncio.create_task(SingleFlight().run("key", fail)))
+    await asyncio.wait(waiters)
+    assert waiters.pop().cancelled()
+    await settle()
+    assert unhandled == []
+
+
 async def test_nothing_unhandled_is_left_behind(unhandled: list[dict[str, Any]]) -> None:
     flights = SingleFlight()
     for result in (b"fine", ValueError("broken")):

@@ -191,7 +191,7 @@ async def test_another_programs_lock_is_unavailable_after_a_bounded_wait_and_rea
 ) -> None:
     await store.put(KEY, b"stream", b"meta")
     other = sqlite3.connect(path, isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
+    other.execute("BEGIN EXCLUSIVE")
     begun = time.monotonic()
     put = asyncio.create_task(store.put(KEY, b"new", b"meta"))
     await asyncio.sleep(0.1)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +35,7 @@ from service.evaluation.tables import (
     rate_difference_table,
     target_table,
 )
+from service.evaluation.workers import worker_pool
 
 ANCHORS = ("jpeg", "avif")
 CURVE_REACH = 2.0
@@ -164,8 +163,7 @@ def _measure(plan: Plan, ends: Mapping[str, Sequence[int]], console: Console) ->
                     advance,
                 )
             )
-        # Not forked: ONNX Runtime's threads would not survive it.
-        with ProcessPoolExecutor(plan.workers, mp_context=get_context("spawn")) as executor:
+        with worker_pool(plan.workers) as executor:
             for baseline in plan.baselines:
                 advance = track(baseline.name, len(plan.pictures))
                 found.append(

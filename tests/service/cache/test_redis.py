@@ -68,6 +68,7 @@ async def test_only_the_bytes_asked_for_cross_the_wire(
         pack(b"")[:4] + b"\x01" * 32 + b"more than it says",
         b"not ours at all",
     ],
+    ids=["cut in its head", "cut in its stream", "longer than it says", "rubbish"],
 )
 async def test_a_value_that_is_not_whole_is_absent_and_counted(
     server: RedisServer, store: RedisStore, events: list[Event], value: bytes, n: int | None

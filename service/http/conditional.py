@@ -16,7 +16,6 @@ from service.errors import RangeError
 EMPTY_DIGEST = hashlib.sha256(b"").digest()
 _ETAG = rb'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
 _ETAG_LIST = re.compile(rb"[ \t,]*" + _ETAG + rb"(?:[ \t]*,(?:[ \t]*" + _ETAG + rb")?)*[ \t]*")
-_OPAQUE = re.compile(rb'"[^"]*"')
 _RANGE = re.compile(rb"bytes[ \t]*=[ \t,]*([0-9]*)-([0-9]*)[ \t,]*", re.IGNORECASE)
 _POSITION_DIGITS = 18
 
@@ -37,7 +36,7 @@ def none_match(value: bytes, etag: bytes) -> bool:
         return True
     if not _ETAG_LIST.fullmatch(value):
         return False
-    return etag in _OPAQUE.findall(value)
+    return etag in value
 
 
 def if_range(value: bytes, etag: bytes) -> bool:

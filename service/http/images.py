@@ -55,7 +55,7 @@ from service.http.resource import (
     upload_body,
 )
 from service.http.threads import open_picture
-from service.http.timing import submit
+from service.http.timing import span, submit
 from service.pictures import Picture, sniff
 from service.services import Services, services_of
 
@@ -116,7 +116,7 @@ async def _make(request: Request, wanted: Wanted, data: bytes) -> Made:
     """Encode what the store does not keep yet, and put it there if that can be done."""
     services = services_of(request)
     image = None
-    with contextlib.suppress(CacheUnavailableError):
+    with contextlib.suppress(CacheUnavailableError), span(request, "cache"):
         image = await load_image(
             services.store, wanted.id, wanted.codecs, with_streams=wanted.inline
         )
@@ -136,7 +136,8 @@ async def _make(request: Request, wanted: Wanted, data: bytes) -> Made:
         picture.format,
         {name: fresh.get(name) or there[name] for name in wanted.codecs},
     )
-    stored = await _store(services, wanted.id, picture, fresh)
+    with span(request, "cache"):
+        stored = await _store(services, wanted.id, picture, fresh)
     return Made(image, is_new=True, stored=stored)
 
 
@@ -162,7 +163,8 @@ async def read(request: Request) -> Reply:
     read_query(request.scope["query_string"], {})
     services = services_of(request)
     id = _id(request)
-    image = await load_image(services.store, id, sorted(services.codecs))
+    with span(request, "cache"):
+        image = await load_image(services.store, id, sorted(services.codecs))
     if image is None or not image.streams:
         raise UnknownImageError("no image under this id; upload it")
     body = json_body(document(image, request.scope["root_path"]))

@@ -60,6 +60,7 @@ def case(seed: int, index: int, formats: list[str]) -> tuple[str, bytes]:
 
 def _work(pipe: Connection, seed: int, start: int, count: int, formats: list[str]) -> None:
     opener, process = Opener(LIMITS), psutil.Process()
+    pipe.send(("ready",))
     for index in range(start, start + count):
         format, data = case(seed, index, formats)
         pipe.send(("case", index, format))
@@ -97,6 +98,12 @@ def run(seed: int, count: int, formats: list[str], progress: bool = False) -> Re
 def _listen(pipe: Connection, report: Report, start: int, progress: bool, count: int) -> int:
     """Collect from one child until it ends or dies; the index of the case to go on with."""
     index, format = start, ""
+    try:
+        is_ready = pipe.poll(CASE_SECONDS) and pipe.recv() == ("ready",)
+    except EOFError:
+        is_ready = False
+    if not is_ready:
+        raise RuntimeError("the child process that runs the cases did not start")
     while True:
         try:
             if not pipe.poll(CASE_SECONDS):

@@ -1,0 +1,31 @@
+"""Integer loops that must run symbol by symbol, compiled when they are first called.
+
+A symbol depends on the ones before it, so the parse is a loop that NumPy cannot take over. In
+CPython it costs 10 ms a thumbnail. Weighed against numba: an extension of our own in C or Rust
+needs a compiler or a wheel for each platform; ONNX has no loop of integers that is worth the name;
+numba is one ordinary dependency whose input is the very Python that the tests run uncompiled as
+the reference. Its price is 150 MB installed (LLVM), and seconds of compilation at the first start:
+the result is kept beside the module, or in ``NUMBA_CACHE_DIR``, or in the user's cache folder;
+where none of them can be written every start compiles anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numba
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def compiled(function: F) -> F:
+    """Machine code of a function of integers and integer arrays; it releases the interpreter lock.
+
+    The Python function stays reachable as ``py_func``.
+    """
+    dispatcher: Any = numba.njit(nogil=True)(function)
+    with contextlib.suppress(RuntimeError):  # no folder that can be written
+        dispatcher.enable_caching()
+    return cast(F, dispatcher)

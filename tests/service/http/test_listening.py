@@ -1,0 +1,48 @@
+"""When listening ends nobody is turned away who has connected already."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import pytest
+import uvloop
+
+from service.http.server import DrainingServer, listen
+from service.services import Lifecycle
+from service.settings import Settings
+from tests.support.raw import head, read_answer
+
+CLIENTS = 20
+
+
+async def app(scope, receive, send):
+    await send(
+        {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]}
+    )
+    await send({"type": "http.response.body", "body": b"ok"})
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_connections_that_wait_to_be_accepted_are_answered(run):
+    async def main() -> list[int]:
+        listener = listen("127.0.0.1", 0)
+        address = listener.getsockname()
+        server = DrainingServer(app, Settings(), Lifecycle())
+        serving = asyncio.create_task(server.serve([listener]))
+        await asyncio.sleep(0.2)
+        assert server.started
+        # the loop does not turn here: they are connected, and nobody has accepted them
+        clients = [socket.create_connection(address, timeout=5) for _ in range(CLIENTS)]
+        for client in clients:
+            client.sendall(head("GET", "/", "Connection: close"))
+        await server.shutdown([listener])
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(address, timeout=5)
+        answers = [await asyncio.to_thread(read_answer, client) for client in clients]
+        for client in clients:
+            client.close()
+        serving.cancel()
+        return [status for status, _, _ in answers]
+
+    assert run(main()) == [200] * CLIENTS

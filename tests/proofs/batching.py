@@ -18,9 +18,8 @@ from service.bench.connection import Endpoint
 from service.bench.load import closed_loop
 from service.bench.photos import variant
 from tests.proofs.claims import Claims, heading, table
-from tests.proofs.watching import metrics
+from tests.proofs.watching import metrics, real_service
 from tests.support.photos import encoded
-from tests.support.server import REAL, running_service
 
 GOAL = 3.0
 SPANS = ("queue", "picture", "network", "cache")
@@ -43,9 +42,7 @@ class Measured:
 async def measure(max_batch: int, clients: int, seconds: float, threads: int) -> Measured:
     """A service of its own under a closed loop of uploads of different pictures."""
     photo, numbers = encoded("jpeg"), count()
-    with running_service(
-        REAL, PREFIXEL_MAX_BATCH=max_batch, PREFIXEL_INFERENCE_THREADS=threads
-    ) as server:
+    with real_service(PREFIXEL_MAX_BATCH=max_batch, PREFIXEL_INFERENCE_THREADS=threads) as server:
         endpoint = Endpoint.of(server.url)
 
         def upload(_number: int) -> bytes:

@@ -17,11 +17,10 @@ from dataclasses import dataclass, field
 
 from service.bench.connection import Connection, Endpoint
 from tests.proofs.claims import Claims, heading, table
+from tests.proofs.watching import CODEC, real_service
 from tests.support.photos import FORMATS, uploads
-from tests.support.server import REAL, running_service
 
 CONNECTIONS = 8
-CODEC = "conv-lstm"
 
 
 @dataclass
@@ -77,7 +76,7 @@ async def ask_all(url: str, pictures: list[tuple[str, bytes]]) -> Found:
 def prove(pictures: int) -> Claims:
     """Ask for everything."""
     claims = Claims()
-    with running_service(REAL, PREFIXEL_LOG_LEVEL="info") as server:
+    with real_service(PREFIXEL_LOG_LEVEL="info") as server:
         found = asyncio.run(ask_all(server.url, uploads(pictures)))
     rows = [
         (format, found.pictures[format], found.answers[format], len(found.wrong[format]))

@@ -19,10 +19,9 @@ from service.bench.connection import Connection, Endpoint
 from service.bench.photos import variant
 from tests.proofs.claims import Claims, heading, percentile, table
 from tests.proofs.traffic import Seen, statuses, steady
-from tests.proofs.watching import watching
+from tests.proofs.watching import real_service, watching
 from tests.support.photos import encoded
 from tests.support.redis_server import RedisServer
-from tests.support.server import REAL, running_service
 
 CONNECTIONS = 8
 SETTLE_SECONDS = 0.2
@@ -34,7 +33,7 @@ RECOVER_SECONDS = 10.0
 async def prove(seconds: float) -> Claims:
     """Phase after phase."""
     claims, photo, numbers = Claims(), encoded("jpeg"), count()
-    with RedisServer() as redis, running_service(REAL, PREFIXEL_REDIS_URL=redis.url) as server:
+    with RedisServer() as redis, real_service(PREFIXEL_REDIS_URL=redis.url) as server:
         endpoint = Endpoint.of(server.url)
 
         def upload() -> bytes:

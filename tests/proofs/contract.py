@@ -16,9 +16,9 @@ from pathlib import Path
 import httpx
 
 from tests.proofs.claims import Claims, heading
+from tests.proofs.watching import real_service
 from tests.service.http.test_contract import CONFIG
 from tests.support.photos import encoded
-from tests.support.server import REAL, running_service
 
 TOKEN = "secret"
 
@@ -27,10 +27,10 @@ def prove(examples: int, seed: int) -> Claims:
     """For ids that are unknown (everything may be deleted), then for an image that is there."""
     claims = Claims()
     with tempfile.TemporaryDirectory() as folder:
-        with running_service(REAL, PREFIXEL_DELETE_TOKENS=TOKEN) as server:
+        with real_service(PREFIXEL_DELETE_TOKENS=TOKEN) as server:
             code = run(server.url, CONFIG, examples, seed, "-H", f"Authorization: Bearer {TOKEN}")
             claims.claim(code == 0, "nothing contradicts the document, any id", f"code {code}")
-        with running_service(REAL) as server:
+        with real_service() as server:
             id = httpx.post(f"{server.url}/v1/images", content=encoded("jpeg")).json()["id"]
             text = CONFIG.read_text()
             known = text.replace("[parameters]\n", f'[parameters]\n"path.id" = "{id}"\n')

@@ -20,8 +20,8 @@ from service.bench.connection import Connection, Endpoint
 from service.bench.photos import variant
 from tests.proofs.claims import Claims, heading, table
 from tests.proofs.traffic import REFUSED, Seen, statuses, steady
+from tests.proofs.watching import real_service
 from tests.support.photos import encoded
-from tests.support.server import REAL, running_service
 
 LOAD_SECONDS = 1.5
 GRACE_SECONDS = 1.0
@@ -31,8 +31,8 @@ DRAIN_SECONDS = 20.0
 async def once(connections: int) -> tuple[list[Seen], float, float, int]:
     """All requests, when SIGTERM came, how long it took to end, and the exit code."""
     photo, numbers = encoded("jpeg"), count()
-    with running_service(
-        REAL, PREFIXEL_DRAIN_GRACE_SECONDS=GRACE_SECONDS, PREFIXEL_DRAIN_SECONDS=DRAIN_SECONDS
+    with real_service(
+        PREFIXEL_DRAIN_GRACE_SECONDS=GRACE_SECONDS, PREFIXEL_DRAIN_SECONDS=DRAIN_SECONDS
     ) as server:
         endpoint = Endpoint.of(server.url)
 

@@ -23,9 +23,9 @@ from service.bench.connection import Connection, Endpoint
 from tests.fuzz.mutate import mutate
 from tests.fuzz.pictures import case, known_formats
 from tests.proofs.claims import Claims, heading, table
-from tests.proofs.watching import rss_mib
+from tests.proofs.watching import real_service, rss_mib
 from tests.support.photos import crops, encoded
-from tests.support.server import REAL, Server, running_service
+from tests.support.server import Server
 
 CONNECTIONS = 6
 SAMPLES = 20
@@ -110,7 +110,7 @@ def prove(uploads: int, streams: int, seed: int) -> Claims:
     claims, found = Claims(), Found()
     console = Console(stderr=True)
     with (
-        running_service(REAL) as server,
+        real_service() as server,
         Progress(console=console, transient=True, disable=not console.is_terminal) as progress,
     ):
         endpoint = Endpoint.of(server.url)

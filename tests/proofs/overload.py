@@ -18,9 +18,8 @@ from service.bench.photos import variant
 from service.settings import Settings
 from tests.proofs.claims import Claims, heading, percentile, table
 from tests.proofs.traffic import flood, statuses
-from tests.proofs.watching import metrics, rss_mib, watching
+from tests.proofs.watching import metrics, real_service, rss_mib, watching
 from tests.support.photos import encoded
-from tests.support.server import REAL, running_service
 
 AT_ONCE_SECONDS = 0.5
 HEALTH_SECONDS = 2.0
@@ -31,7 +30,7 @@ async def prove(seconds: float, times: float) -> Claims:
     """Measure what it can do, then ask for more."""
     claims, photo, numbers = Claims(), encoded("jpeg"), count()
     deadline = Settings().deadline_seconds
-    with running_service(REAL) as server:
+    with real_service() as server:
         endpoint = Endpoint.of(server.url)
 
         def upload() -> bytes:

@@ -20,6 +20,7 @@ from pathlib import Path
 from tests.bench import hot_path
 from tests.bench.hot_path import Load, Target
 from tests.proofs.claims import Claims, heading, table
+from tests.proofs.watching import metrics
 from tests.support.redis_server import RedisServer
 
 RATE = 2500.0
@@ -54,6 +55,7 @@ def prove(seconds: int, rounds: int, requests: int) -> Claims:
             runs["starlette"].append(hot_path.load(bare, seconds))
             runs["prefixel"].append(hot_path.load(ours, seconds))
         seen, failed = memory(ours, requests)
+        found_metrics = metrics(ours.url[: ours.url.index("/v1/")])
     middle = {
         name: {
             field: statistics.median(getattr(one, field) for one in found)
@@ -83,7 +85,12 @@ def prove(seconds: int, rounds: int, requests: int) -> Claims:
     claims.claim(found["rate"] >= RATE, f">= {RATE:.0f} requests/s", f"{found['rate']:.0f}")
     claims.claim(found["p99_ms"] < P99_MS, f"p99 < {P99_MS:.0f} ms", f"{found['p99_ms']:.2f} ms")
     claims.claim(ratio >= RATIO, f">= {RATIO} of the bare route", f"{ratio:.2f}")
-    claims.claim(errors == 0, "every answer is good", f"{errors} were not")
+    refused = {
+        name: int(value)
+        for name, value in found_metrics.items()
+        if name.startswith("prefixel_rejected_total") or name.endswith("{result=error}")
+    }
+    claims.claim(errors == 0, "every answer is good", f"{errors} were not; {refused}")
     claims.claim(
         seen[-1][1] - warm <= GROWTH_MIB,
         f"memory flat over {seen[-1][0]} requests",

@@ -18,6 +18,7 @@ from models.export import graphs, parity
 from models.training import data
 from models.zoo.catalogue import SYSTEMS
 from service.codec import artifact
+from service.codec.interface import Codec
 from service.codec.recurrent import RecurrentCodec
 from service.codec.stream import HEADER_BYTES
 from service.evaluation.metrics import block_ssim, psnr
@@ -110,7 +111,7 @@ def main() -> None:
         print(f"{line.payload_bytes:4d} bytes: SSIM {line.ssim:.4f}, {line.psnr:.2f} dB")
 
 
-def score(codec: RecurrentCodec, thumbnails: np.ndarray) -> list[artifact.Score]:
+def score(codec: Codec, thumbnails: np.ndarray) -> list[artifact.Score]:
     """Mean SSIM and PSNR of prefixes, over uint8 [N, 32, 32, 3]."""
     streams = [e.stream for e in codec.encode(thumbnails, [1.0] * len(thumbnails))]
     rows = []

@@ -26,6 +26,13 @@ class Graph(_Part):
     outputs: tuple[str, ...]
 
 
+class TableFile(_Part):
+    """A file of integer tables (FORMAT.md, "Tables") and its SHA-256."""
+
+    file: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
 class Training(_Part):
     """How the weights came to be; ``data_sha256`` names pixels that are not published."""
 
@@ -47,7 +54,11 @@ class Score(_Part):
 
 
 class Manifest(_Part):
-    """What an artifact says of itself (``manifest.json``)."""
+    """What an artifact says of itself (``manifest.json``).
+
+    ``iterations`` and ``bits_shape`` are a recurrent codec's, ``tables`` an embedded one's; a
+    family refuses an artifact that lacks what it needs.
+    """
 
     name: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
     family: str
@@ -56,10 +67,11 @@ class Manifest(_Part):
     paper: str
     section: str
     config: dict[str, int | tuple[int, ...]]
-    iterations: int = Field(ge=1, le=64)
-    bits_shape: tuple[int, int, int]
+    iterations: int | None = Field(default=None, ge=1, le=64)
+    bits_shape: tuple[int, int, int] | None = None
+    tables: TableFile | None = None
     graphs: dict[str, Graph]
-    opset: int
+    opset: int | None = None
     weights_dtype: str
     parameters: int
     kmac_per_pixel: dict[str, float]
@@ -84,6 +96,12 @@ class Artifact:
         except KeyError:
             raise ArtifactError(f"{self.folder / MANIFEST} has no graph {role!r}") from None
 
+    def tables(self) -> Path:
+        """File of the integer tables. Raises ArtifactError when the manifest has none."""
+        if self.manifest.tables is None:
+            raise ArtifactError(f"{self.folder / MANIFEST} has no tables")
+        return self.folder / self.manifest.tables.file
+
 
 def read(folder: Path) -> Artifact:
     """Check and open one artifact. Raises ArtifactError naming the file and what is wrong."""
@@ -95,9 +113,15 @@ def read(folder: Path) -> Artifact:
         raise ArtifactError(f"{path} cannot be read: {error.strerror}") from error
     except ValidationError as error:
         raise ArtifactError(f"{path} is not a manifest: {error}") from error
-    for graph in manifest.graphs.values():
-        _check(folder / graph.file, graph.sha256)
+    for part in files(manifest):
+        _check(folder / part.file, part.sha256)
     return Artifact(folder, manifest, hashlib.sha256(raw).hexdigest())
+
+
+def files(manifest: Manifest) -> tuple[Graph | TableFile, ...]:
+    """Every file that a manifest names."""
+    tables = () if manifest.tables is None else (manifest.tables,)
+    return (*manifest.graphs.values(), *tables)
 
 
 def _check(path: Path, sha256: str) -> None:

@@ -40,6 +40,8 @@ class RecurrentCodec:
         manifest = artifact.manifest
         self.artifact = artifact
         self.name, self.wire_id, self.version = manifest.name, manifest.wire_id, manifest.version
+        if manifest.iterations is None or manifest.bits_shape is None:
+            raise ArtifactError(f"{self.name}: the manifest lacks iterations or bits_shape")
         self._iterations, self._shape = manifest.iterations, manifest.bits_shape
         bits = int(np.prod(self._shape))
         if bits % 8:

@@ -7,12 +7,16 @@ from pathlib import Path
 
 from service.codec import artifact
 from service.codec.artifact import Artifact
+from service.codec.embedded import EmbeddedCodec
 from service.codec.interface import Codec
 from service.codec.recurrent import RecurrentCodec
 from service.errors import ArtifactError, ConfigurationError
 from service.inference import Runtime
 
-FAMILIES: dict[str, Callable[[Artifact, Runtime], Codec]] = {"recurrent": RecurrentCodec}
+FAMILIES: dict[str, Callable[[Artifact, Runtime], Codec]] = {
+    "embedded": EmbeddedCodec,
+    "recurrent": RecurrentCodec,
+}
 
 
 def available(artifacts: Path) -> tuple[str, ...]:

@@ -16,7 +16,10 @@ from service.inference import Runtime
 from service.settings import packaged_artifacts
 from tests.support.photos import crops
 
-PREFIXES = (2, 3, 18, 33, 64, 66, 128, 200, 258)
+PREFIXES = (2, 3, 18, 33, 64, 66, 128, 200, 258, 400, 512)
+
+COUNTS = {"symbols", "nonzero_coefficients"}
+"""What a prefix decides, where the codec says so."""
 
 
 def main() -> None:
@@ -29,7 +32,18 @@ def main() -> None:
     streams, painted = [], {}
     for n, encoded in enumerate(codec.encode(pictures, aspects)):
         lengths = [length for length in PREFIXES if length <= len(encoded.stream)]
-        streams.append({"name": f"crop-{n}", "stream": encoded.stream.hex(), "prefixes": lengths})
+        facts = {length: codec.inspect(encoded.stream[:length]).facts for length in lengths}
+        streams.append(
+            {
+                "name": f"crop-{n}",
+                "stream": encoded.stream.hex(),
+                "prefixes": lengths,
+                **{
+                    name: {n: f[name] for n, f in facts.items()}
+                    for name in COUNTS & facts[2].keys()
+                },
+            }
+        )
         for length in lengths:
             painted[f"crop-{n}-{length}"] = codec.decode([encoded.stream[:length]])[0]
     folder = Path(__file__).parent / name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from service.codec.embedded import EmbeddedCodec
 from service.codec.recurrent import RecurrentCodec
 from service.codec.registry import load_codecs
 from service.inference import Runtime
@@ -14,4 +15,11 @@ from service.settings import packaged_artifacts
 def conv_lstm() -> RecurrentCodec:
     codec = load_codecs(packaged_artifacts(), ["conv-lstm"], Runtime("cpu", 1))["conv-lstm"]
     assert isinstance(codec, RecurrentCodec)
+    return codec
+
+
+@pytest.fixture(scope="session")
+def prefixel() -> EmbeddedCodec:
+    codec = load_codecs(packaged_artifacts(), ["prefixel"], Runtime("cpu", 1))["prefixel"]
+    assert isinstance(codec, EmbeddedCodec)
     return codec

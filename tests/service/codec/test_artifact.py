@@ -23,7 +23,7 @@ def test_every_shipped_artifact_is_what_its_manifest_says(name: str) -> None:
     assert found.manifest.name == name
     assert found.manifest.scores
     on_disk = {path.name for path in found.folder.iterdir()}
-    assert on_disk == {g.file for g in found.manifest.graphs.values()} | {artifact.MANIFEST}
+    assert on_disk == {part.file for part in artifact.files(found.manifest)} | {artifact.MANIFEST}
 
 
 def test_all_artifacts_together_stay_small() -> None:

@@ -1,0 +1,1 @@
+"""Codecs learned without gradients: transforms and tables from statistics of the photos."""

@@ -1,0 +1,312 @@
+"""The embedded codec on its shipped tables: every byte a stop, integers alone, golden streams."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service.codec import embedded, embedded_tables, planes, range_coder
+from service.codec.embedded import EmbeddedCodec
+from service.codec.planes import COEFFICIENTS, REFINEMENT
+from service.codec.stream import HEADER_BYTES, pack_header
+from service.errors import ArtifactError, CodecError
+from service.evaluation.metrics import block_ssim, psnr
+from tests.support.photos import crops
+from tests.support.uncompiled import uncompiled
+
+VECTORS = Path(__file__).parents[2] / "vectors"
+
+
+@pytest.fixture(scope="module")
+def pictures() -> np.ndarray:
+    return np.stack([np.asarray(crop.resize((32, 32))) for crop in crops(48, seed=5)])
+
+
+@pytest.fixture(scope="module")
+def streams(prefixel: EmbeddedCodec, pictures: np.ndarray) -> list[bytes]:
+    return [e.stream for e in prefixel.encode(pictures, [1.5] * len(pictures))]
+
+
+def odd_pictures() -> np.ndarray:
+    """What no photo looks like: flat, noise, stripes, a checkerboard, one pixel."""
+    pictures = np.zeros((6, 32, 32, 3), np.uint8)
+    pictures[1] = 255
+    pictures[2] = np.random.default_rng(1).integers(0, 256, (32, 32, 3))
+    pictures[3, ::2] = (255, 0, 255)
+    pictures[4] = 255 * (np.indices((32, 32)).sum(axis=0) % 2)[..., None]
+    pictures[5, 7, 9] = (0, 255, 0)
+    return pictures
+
+
+def test_every_prefix_paints_and_no_byte_makes_the_set_worse(
+    prefixel: EmbeddedCodec, pictures: np.ndarray, streams: list[bytes]
+) -> None:
+    quality = []
+    for length in range(HEADER_BYTES, prefixel.maximum_bytes + 1):
+        shown = np.stack(prefixel.decode([stream[:length] for stream in streams]))
+        quality.append(block_ssim(pictures, shown).mean())
+    assert np.diff(quality).min() > -1e-3  # 48 pictures; the evaluation holds 1e-4 on hundreds
+    assert quality[62] > 0.7
+    assert quality[-1] > 0.93
+
+
+def test_levels_are_what_the_prefixes_are_worth(prefixel: EmbeddedCodec, pictures, streams) -> None:
+    encoded = [e for e in prefixel.encode(pictures, [1.0] * len(pictures)) if len(e.levels) == 9]
+    pictures = np.stack([p for p, s in zip(pictures, streams, strict=True) if len(s) > 192])
+    assert len(encoded) == len(pictures) > 20
+    assert [level.bytes for level in encoded[0].levels] == list(embedded.LEVELS_BYTES)
+    for k in (0, 4, 8):
+        shown = np.stack(prefixel.decode([e.stream[: e.levels[k].bytes] for e in encoded]))
+        np.testing.assert_allclose(
+            block_ssim(pictures, shown), [e.levels[k].ssim for e in encoded], atol=2e-3
+        )
+        np.testing.assert_allclose(
+            psnr(pictures, shown), [e.levels[k].psnr for e in encoded], atol=0.05
+        )
+
+
+def test_what_is_no_photo_is_coded_too(prefixel: EmbeddedCodec) -> None:
+    pictures = odd_pictures()
+    encoded = prefixel.encode(pictures, [1.0] * len(pictures))
+    shown = np.stack(prefixel.decode([e.stream for e in encoded]))
+    assert np.abs(shown[:2].astype(int) - pictures[:2]).max() <= 2
+    assert len(encoded[0].stream) < 200  # nothing is padded
+    assert encoded[0].levels[2].psnr > 40
+    assert prefixel.inspect(encoded[0].stream).complete
+    assert [level.bytes for level in encoded[0].levels][-1] == len(encoded[0].stream)
+    assert (psnr(pictures, shown) > [50, 50, 12, 40, 40, 35]).all()
+
+
+def test_a_whole_stream_holds_every_coefficient(prefixel: EmbeddedCodec, pictures) -> None:
+    both = np.concatenate([pictures[:8], odd_pictures()])
+    for values in embedded.quantise(prefixel.stored, both):
+        payload = planes.encode(prefixel.tables, values, 20_000)
+        known, _ = planes.decode(prefixel.tables, payload)
+        np.testing.assert_array_equal(known.magnitude * known.sign, values)
+        assert (known.plane == 0).all()
+
+
+def test_a_prefix_knows_cells_that_hold_the_coefficients(prefixel: EmbeddedCodec, pictures) -> None:
+    for values in embedded.quantise(prefixel.stored, pictures[:8]):
+        payload = planes.encode(prefixel.tables, values, 510)
+        before = -1
+        for length in range(len(payload) + 1):
+            known, symbols = planes.decode(prefixel.tables, payload[:length])
+            assert symbols >= before
+            before = symbols
+            asked = (known.plane <= prefixel.tables.tops) | (known.magnitude > 0)
+            cells = np.abs(values[asked]) >> known.plane[asked]
+            differs = known.magnitude[asked] != cells
+            assert differs.sum() <= (symbols > 0)  # an escape that the cut leaves open
+            assert (known.magnitude[asked] <= cells).all()
+
+
+def test_a_prefix_costs_two_bits_over_its_information(prefixel: EmbeddedCodec, pictures) -> None:
+    over = []
+    for values in embedded.quantise(prefixel.stored, pictures):
+        payload = planes.encode(prefixel.tables, values, 510)
+        ideal = np.concatenate([[0.0], np.cumsum(ideal_bits(prefixel.tables, values))])
+        over += [
+            8 * length - ideal[planes.decode(prefixel.tables, payload[:length])[1]]
+            for length in range(1, min(len(payload), 500), 7)
+        ]
+    assert np.mean(over) < 4
+    assert np.percentile(over, 99) < 16
+
+
+def ideal_bits(tables: planes.Tables, values: np.ndarray) -> list[float]:
+    """What each symbol says, in bits: the parse written once more, from FORMAT.md."""
+    activity = [planes.USUAL] * (COEFFICIENTS + 1)
+    bits = []
+    last = tables.zero.shape[1] - 1
+    magnitudes = np.abs(values)
+    kinds, at, at_plane = tables.order.T
+    refines = ((magnitudes[at] >> (at_plane + 1)) > 0) & (at_plane < tables.tops[at])
+    for kind, i, p in tables.order[refines == (kinds == REFINEMENT)].tolist():
+        m, g = int(magnitudes[i]), tables.groups[i]
+        c = min(max(tables.classes[i] - 4 * p, 0), last)
+        if kind == REFINEMENT:
+            row = tables.refinement[g, c, 0 if m >> p + 1 == 1 else 1]
+            symbol = 1 - (m >> p & 1)
+        else:
+            near = zip(tables.weights[i], tables.neighbours[i], strict=True)
+            total = sum(int(w) * int(activity[j]) for w, j in near)
+            row = tables.significance[g, c, tables.rows[min(total >> 5, len(tables.rows) - 1)]]
+            symbol = (0 if values[i] > 0 else 1) if m >> p else 2
+            activity[i] = (tables.nonzero if m >> p else tables.zero)[g, c]
+        bits.append(16 - math.log2(row[symbol + 1] - row[symbol]))
+        if kind != REFINEMENT and symbol != 2 and p == tables.tops[i]:
+            bits += escape_bits(tables, m >> p)
+    return bits
+
+
+def escape_bits(tables: planes.Tables, cells: int) -> list[float]:
+    above = cells.bit_length() - 1
+    yes, no = np.diff(tables.escape)
+    return [16 - math.log2(yes)] * above + [16 - math.log2(no)] + [1.0] * above
+
+
+def test_python_and_machine_code_parse_alike(prefixel: EmbeddedCodec, pictures) -> None:
+    write, read = uncompiled(planes.write_symbols), uncompiled(planes.read_symbols)
+    both = np.concatenate([pictures[:3], odd_pictures()[3:]])
+    for values in embedded.quantise(prefixel.stored, both):
+        payload = planes.encode(prefixel.tables, values, 100)
+        out = np.zeros(100 + range_coder.MARGIN, np.uint8)
+        length = write(prefixel.tables, values, range_coder.new_encoder(), out)
+        assert out[:length].tobytes() == payload
+        for cut in (0, 1, 30, 100):
+            expected, symbols = planes.decode(prefixel.tables, payload[:cut])
+            known = planes.nothing_known(prefixel.tables)
+            data = np.frombuffer(payload[:cut], np.uint8)
+            assert read(prefixel.tables, data, range_coder.new_decoder(), known) == symbols
+            for found, other in zip(known, expected, strict=True):
+                np.testing.assert_array_equal(found, other)
+
+
+def test_no_float_reaches_the_parse(prefixel: EmbeddedCodec, pictures, monkeypatch) -> None:
+    """All that the parse is given, and all that it gives back, are integers; Python too."""
+    seen: list[np.dtype] = []
+
+    def audited(function):
+        def call(tables, data, coder, rest):
+            seen.extend(np.asarray(part).dtype for part in (*tables, data, coder))
+            result = uncompiled(function)(tables, data, coder, rest)
+            seen.append(np.asarray(result).dtype)
+            seen.extend(np.asarray(part).dtype for part in rest)
+            return result
+
+        return call
+
+    compiled = [planes.write_symbols, planes.read_symbols]
+    for function in compiled:
+        monkeypatch.setattr(planes, function.py_func.__name__, audited(function))
+    values = embedded.quantise(prefixel.stored, pictures[:1])[0]
+    planes.decode(prefixel.tables, planes.encode(prefixel.tables, values, 40))
+    assert len(seen) > 30
+    assert all(np.issubdtype(dtype, np.integer) for dtype in seen)
+    for function in compiled:
+        assert function.signatures
+        assert "float" not in str(function.signatures)
+
+
+def test_painting_values_do_not_move_a_symbol(prefixel: EmbeddedCodec, streams) -> None:
+    stored = prefixel.stored
+    other = replace(
+        stored,
+        steps=stored.steps + np.uint16(7),
+        means=stored.means + np.int16(5),
+        centroids=stored.centroids // 2,
+        colours=stored.colours[::-1].copy(),
+    )
+    tables = embedded_tables.for_parse(other)
+    for stream in streams[:4]:
+        for a, b in zip(
+            planes.decode(tables, stream[2:90])[0],
+            planes.decode(prefixel.tables, stream[2:90])[0],
+            strict=True,
+        ):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_lengths_in_one_batch_do_not_touch_each_other(prefixel: EmbeddedCodec, streams) -> None:
+    cuts = [s[: 2 + 9 * n] for n, s in enumerate(streams)] * 2
+    together = prefixel.decode(cuts)
+    assert len(together) == 96
+    for cut, picture in list(zip(cuts, together, strict=True))[::5]:
+        (alone,) = prefixel.decode([cut])
+        assert np.abs(picture.astype(int) - alone).max() <= 1
+
+
+def test_one_at_a_time_gives_the_same_streams(prefixel: EmbeddedCodec, pictures, streams) -> None:
+    for picture, stream in zip(pictures[:6], streams, strict=False):
+        assert prefixel.encode(picture[None], [1.5])[0].stream == stream
+
+
+@given(cut=st.integers(0, 512), flips=st.lists(st.tuples(st.integers(0, 511), st.integers(1, 255))))
+@settings(max_examples=100, deadline=None)
+def test_any_mutation_paints_or_is_a_codec_error(
+    prefixel: EmbeddedCodec, streams: list[bytes], cut: int, flips: list[tuple[int, int]]
+) -> None:
+    data = bytearray(streams[0].ljust(512, b"\xff"))
+    for at, mask in flips:
+        data[at] ^= mask
+    stream = bytes(data[:cut])
+    try:
+        (picture,) = prefixel.decode([stream])
+        inspection = prefixel.inspect(stream)
+    except CodecError:
+        ours = pack_header(2, prefixel.version, 1.0)[0]
+        assert len(stream) < HEADER_BYTES or stream[0] != ours or stream[1] & 1
+    else:
+        assert picture.shape == (32, 32, 3)
+        assert sum(c.length_bytes for c in inspection.chunks) == len(stream)
+
+
+@given(st.binary(max_size=520))
+@settings(max_examples=200, deadline=None)
+def test_any_payload_paints(prefixel: EmbeddedCodec, payload: bytes) -> None:
+    stream = pack_header(2, prefixel.version, 1.0) + payload
+    with contextlib.suppress(CodecError):
+        (picture,) = prefixel.decode([stream])
+        assert picture.dtype == np.uint8
+    if len(stream) > prefixel.maximum_bytes:
+        with pytest.raises(CodecError, match="more than a whole stream"):
+            prefixel.decode([stream])
+
+
+def test_the_order_never_asks_before_it_may(prefixel: EmbeddedCodec) -> None:
+    place = {tuple(entry): k for k, entry in enumerate(prefixel.tables.order.tolist())}
+    assert len(place) == len(prefixel.tables.order)
+    for (kind, at, plane), k in place.items():
+        above = [(0, at, plane + 1)] if kind == 0 else [(0, at, plane + 1), (1, at, plane + 1)]
+        assert all(place.get(entry, -1) < k for entry in above)
+
+
+@pytest.mark.parametrize("field", [f.name for f in fields(embedded_tables.Stored)])
+def test_damaged_tables_are_refused(prefixel: EmbeddedCodec, tmp_path: Path, field: str) -> None:
+    array = getattr(prefixel.stored, field)
+    for damaged in (array.astype(np.float32), array[..., :-1], None):
+        arrays = {f.name: getattr(prefixel.stored, f.name) for f in fields(prefixel.stored)}
+        arrays[field] = damaged
+        np.savez(tmp_path / "t.npz", **{k: v for k, v in arrays.items() if v is not None})
+        if field == "rows" and damaged is not None and damaged.dtype == np.uint8:
+            continue  # any number of activities is a table
+        with pytest.raises(ArtifactError):
+            embedded_tables.read(tmp_path / "t.npz")
+
+
+def test_what_is_no_table_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.npz").write_bytes(b"PK\x03\x04 and then nothing")
+    with pytest.raises(ArtifactError, match="not a file of tables"):
+        embedded_tables.read(tmp_path / "t.npz")
+
+
+def test_wrong_pictures_are_refused(prefixel: EmbeddedCodec) -> None:
+    with pytest.raises(ValueError, match="uint8"):
+        prefixel.encode(np.zeros((1, 16, 16, 3), np.uint8), [1.0])
+    with pytest.raises(ValueError, match="aspects"):
+        prefixel.encode(np.zeros((2, 32, 32, 3), np.uint8), [1.0])
+
+
+def golden() -> list[dict[str, object]]:
+    return json.loads((VECTORS / "prefixel" / "streams.json").read_text())["streams"]
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_golden_streams_paint_as_they_always_did(prefixel: EmbeddedCodec, number: int) -> None:
+    vector = golden()[number]
+    stream = bytes.fromhex(str(vector["stream"]))
+    painted = np.load(VECTORS / "prefixel" / "pictures.npz")
+    for length in vector["prefixes"]:
+        (picture,) = prefixel.decode([stream[:length]])
+        expected = painted[f"{vector['name']}-{length}"]
+        assert np.abs(picture.astype(int) - expected).max() <= 1
+        assert prefixel.inspect(stream[:length]).facts["symbols"] == vector["symbols"][str(length)]

@@ -150,9 +150,9 @@ def paint(stored: Stored, known: Sequence[Known]) -> Floats:
     magnitude, sign, plane = (np.stack(part) for part in zip(*known, strict=True))  # [N, 3072]
     size = np.clip(stored.sizes - PLANE_CLASSES * plane, 0, stored.centroids.shape[1] - 1)
     inside = stored.centroids[stored.groups, size, np.clip(magnitude, 1, 3) - 1] / np.float32(256)
-    cells = sign * (magnitude + inside) * np.exp2(plane.astype(np.float32))
+    cells = np.ldexp(magnitude.astype(np.float32) + inside, plane) * sign.astype(np.float32)
     values = cells * (stored.steps / np.float32(16)) + stored.means / np.float32(16)
-    turned = DCT.T @ values.reshape(-1, 3, SIDE, SIDE).astype(np.float32) @ DCT
+    turned = DCT.T @ values.reshape(-1, 3, SIDE, SIDE) @ DCT
     return np.ascontiguousarray(turned.transpose(0, 2, 3, 1) @ axes(stored) + np.float32(MIDDLE))
 
 

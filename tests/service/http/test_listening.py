@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 
 import pytest
@@ -46,3 +47,23 @@ def test_connections_that_wait_to_be_accepted_are_answered(run):
         return [status for status, _, _ in answers]
 
     assert run(main()) == [200] * CLIENTS
+
+
+def test_a_full_collection_does_not_walk_what_was_loaded_before_listening():
+    """It would stop every request for as long."""
+
+    async def main() -> int:
+        server = DrainingServer(app, Settings(), Lifecycle())
+        listener = listen("127.0.0.1", 0)
+        serving = asyncio.create_task(server.serve([listener]))
+        await asyncio.sleep(0.2)
+        looked_at = len(gc.get_objects())
+        server.stop(grace_seconds=0)
+        await serving
+        return looked_at
+
+    loaded = len(gc.get_objects())
+    try:
+        assert asyncio.run(main()) < loaded / 10
+    finally:
+        gc.unfreeze()

@@ -1,4 +1,4 @@
-"""Whether a stream really is progressive: every chunk makes the picture better."""
+"""Whether a stream really is progressive: every level is a better picture than the one before."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from service.evaluation.tables import markdown
 
 @dataclass(frozen=True)
 class Progress:
-    """Of one codec by one metric, from each chunk's end to the next.
+    """Of one codec by one metric, from each level to the next.
 
     ``least_gain`` is the smallest rise of the mean over pictures (negative: it falls), after the
     prefix of ``at_bytes``; ``rising_share`` the share of all pictures and steps at which the score
@@ -29,22 +29,20 @@ class Progress:
     always_share: float
 
 
-def chunk_ends(codec: Codec, rgb: Pixels) -> list[int]:
-    """Prefix lengths, in bytes, at which the chunks of a picture's stream end."""
-    stream = codec.encode(rgb[None], [1.0])[0].stream
-    ends = (chunk.offset_bytes + chunk.length_bytes for chunk in codec.inspect(stream).chunks)
-    return [end for end in ends if end >= codec.minimum_bytes]
+def level_ends(codec: Codec, rgb: Pixels) -> list[int]:
+    """Prefix lengths, in bytes, that the codec measures while it encodes."""
+    return [level.bytes for level in codec.encode(rgb[None], [1.0])[0].levels]
 
 
 def progress_of(measured: Measured, ends: Sequence[int], metric: str) -> Progress:
-    """Steps between the prefixes that end with a chunk. Raises ValueError for fewer than two."""
+    """Steps between the prefixes of these lengths. Raises ValueError for fewer than two."""
     columns = [
         column
         for column, length in enumerate(measured.file_bytes.max(axis=0))
         if length in set(ends)
     ]
     if len(columns) < 2:
-        raise ValueError(f"{len(columns)} chunk ends were measured; 2 are needed")
+        raise ValueError(f"{len(columns)} levels were measured; 2 are needed")
     gains = np.diff(measured.scores[metric][:, columns], axis=1)
     means = gains.mean(axis=0)
     least = int(np.argmin(means))
@@ -59,7 +57,7 @@ def progress_of(measured: Measured, ends: Sequence[int], metric: str) -> Progres
 
 def progress_table(rows: Sequence[tuple[str, Metric, Progress]]) -> str:
     """One row a codec and metric."""
-    head = ["chunk by chunk", "steps", "least mean gain", "it rises", "pictures it never falls on"]
+    head = ["level by level", "steps", "least mean gain", "it rises", "pictures it never falls on"]
     return markdown(
         [head[0], "", *head[1:]],
         [

@@ -22,7 +22,7 @@ from service.evaluation.costs import Cost, baseline_speed, codec_speed, cost_tab
 from service.evaluation.data import Pictures
 from service.evaluation.measuring import Advance, Measured, measure_baseline, measure_codec
 from service.evaluation.plots import plot_curves
-from service.evaluation.progressive import Progress, chunk_ends, progress_of, progress_table
+from service.evaluation.progressive import Progress, level_ends, progress_of, progress_table
 from service.evaluation.quality import Metric
 from service.evaluation.summary import Cell, Counting, Curve, cells_of, curve_of
 from service.evaluation.tables import (
@@ -136,7 +136,7 @@ def evaluate(plan: Plan, console: Console) -> str:
 
 
 def prefix_lengths(codec: Codec, targets: Sequence[float], ends: Sequence[int] = ()) -> list[int]:
-    """Prefixes to paint, in bytes: targets counted both ways, chunk ends, a grid for the curve."""
+    """Prefixes to paint, in bytes: targets counted both ways, levels, a grid for the curve."""
     low, high = max(codec.minimum_bytes, HEADER_BYTES + 1), codec.maximum_bytes
     grid = np.geomspace(low, max(low, high), PREFIXES).round().astype(int).tolist()
     exact = [int(target) + extra for target in targets for extra in (0, HEADER_BYTES)]
@@ -173,11 +173,11 @@ def _measure(plan: Plan, ends: Mapping[str, Sequence[int]], console: Console) ->
 
 
 def _ends(plan: Plan, subject: Subject) -> list[int]:
-    """Chunk ends; none for pictures of another size, which measuring refuses with the reason."""
+    """Ends of levels; none for pictures of another size, which measuring refuses with the reason."""
     side = subject.codec.picture_size
     if plan.pictures.rgb[0].shape != (side, side, 3):
         return []
-    return chunk_ends(subject.codec, plan.pictures.rgb[0])
+    return level_ends(subject.codec, plan.pictures.rgb[0])
 
 
 def _progress_rows(

@@ -1,4 +1,4 @@
-"""Falls and rises from chunk to chunk are counted."""
+"""Falls and rises from level to level are counted."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from service.evaluation.measuring import Measured
-from service.evaluation.progressive import chunk_ends, progress_of
+from service.evaluation.progressive import level_ends, progress_of
 from tests.support.codec import GreyCodec
 
 
@@ -15,7 +15,7 @@ def measured(scores: list[list[float]], lengths: list[int]) -> Measured:
     return Measured("x", "x", "1", "", False, sizes - 2, sizes, {"ssim": np.array(scores)})
 
 
-def test_gains_are_between_chunk_ends_alone() -> None:
+def test_gains_are_between_levels_alone() -> None:
     scores = [[0.1, 0.0, 0.5, 0.6], [0.1, 0.9, 0.3, 0.2], [0.2, 0.0, 0.2, 0.8]]
     found = progress_of(measured(scores, [18, 20, 34, 50]), [18, 34, 50], "ssim")
     assert found.steps == 2
@@ -33,11 +33,11 @@ def test_a_mean_that_falls_is_found_where_it_falls() -> None:
     assert found.always_share == 0
 
 
-def test_one_chunk_end_is_too_few() -> None:
-    with pytest.raises(ValueError, match="1 chunk ends"):
+def test_one_level_is_too_few() -> None:
+    with pytest.raises(ValueError, match="1 levels"):
         progress_of(measured([[0.1, 0.2]], [18, 34]), [18], "ssim")
 
 
-def test_chunk_ends_of_a_codec() -> None:
-    ends = chunk_ends(GreyCodec(), np.zeros((32, 32, 3), np.uint8))
+def test_the_levels_of_a_codec() -> None:
+    ends = level_ends(GreyCodec(), np.zeros((32, 32, 3), np.uint8))
     assert ends == list(range(18, 259, 16))

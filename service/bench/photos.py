@@ -10,6 +10,7 @@ from PIL import Image
 SOI = b"\xff\xd8"
 SIZE = (1024, 768)
 OCTAVES = 7
+QUALITY = 85
 
 
 def synthetic_photo(seed: int = 0) -> bytes:
@@ -26,8 +27,28 @@ def synthetic_photo(seed: int = 0) -> bytes:
         total += np.stack(planes, -1) / octave
     total = 128 + 60 * total / total.std()
     body = BytesIO()
-    Image.fromarray(total.clip(0, 255).astype(np.uint8)).save(body, "JPEG", quality=85)
+    Image.fromarray(total.clip(0, 255).astype(np.uint8)).save(body, "JPEG", quality=QUALITY)
     return body.getvalue()
+
+
+def different(jpeg: bytes, count: int) -> list[bytes]:
+    """``count`` JPEGs of different pictures: the given one, then it shifted sideways.
+
+    Equal work asked for at the same time is done once by the service; these are all different.
+    Raises ValueError for what Pillow does not open.
+    """
+    try:
+        with Image.open(BytesIO(jpeg)) as photo:
+            pixels = np.asarray(photo.convert("RGB"))
+    except OSError as wrong:
+        raise ValueError("the photo is not one that Pillow opens") from wrong
+    found = [jpeg]
+    for number in range(1, count):
+        body = BytesIO()
+        shifted = np.roll(pixels, number * pixels.shape[1] // count, axis=1)
+        Image.fromarray(shifted).save(body, "JPEG", quality=QUALITY)
+        found.append(body.getvalue())
+    return found
 
 
 def variant(jpeg: bytes, number: int) -> bytes:

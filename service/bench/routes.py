@@ -9,7 +9,7 @@ from itertools import count
 
 from service.bench.connection import Answer, Connection, Endpoint
 from service.bench.load import MakeRequest
-from service.bench.photos import variant
+from service.bench.photos import different, variant
 
 PAGE = 60
 """Thumbnails of a page."""
@@ -31,8 +31,15 @@ class Target:
     about: str = ""
 
 
-def _fresh(photo: bytes, numbers: Callable[[], int]) -> Callable[[], bytes]:
-    return lambda: variant(photo, numbers())
+def _fresh(photos: list[bytes], first_number: int) -> Callable[[], bytes]:
+    """Files that no server knows, of all photos in turn."""
+    numbers = count(first_number)
+
+    def make() -> bytes:
+        number = next(numbers)
+        return variant(photos[number % len(photos)], number)
+
+    return make
 
 
 async def prepare_service(
@@ -43,7 +50,8 @@ async def prepare_service(
     Raises RefusedError, OSError, ValueError (a URL that is none).
     """
     endpoint = Endpoint.of(url)
-    fresh = _fresh(photo, count(first_number).__next__)
+    photos = different(photo, PAGE)
+    fresh = _fresh(photos, first_number)
     headers = (f"Authorization: Bearer {token}",) if token else ()
 
     def post(path: str, body: bytes) -> bytes:
@@ -57,21 +65,20 @@ async def prepare_service(
         about = (await need(endpoint.request("GET", "/v1/codecs"))).body.decode()
         answers = [await need(post("/v1/images", fresh())) for _ in range(PAGE)]
         ids = [json.loads(answer.body)["id"] for answer in answers]
-        prefix = (await need(post(f"/v1/encode?bytes={BUDGET_BYTES}", photo))).body
+        encode = [post(f"/v1/encode?bytes={BUDGET_BYTES}", one) for one in photos]
+        decode = [post("/v1/decode", (await need(request)).body) for request in encode]
     pxl = [endpoint.request("GET", f"/v1/images/{id}/thumb.pxl?bytes={BUDGET_BYTES}") for id in ids]
     webp = [
         endpoint.request("GET", f"/v1/images/{id}/thumb.webp?bytes={BUDGET_BYTES}") for id in ids
     ]
     page = endpoint.request("GET", f"/v1/thumbs?ids={','.join(ids)}&bytes={BUDGET_BYTES}")
-    encode = post(f"/v1/encode?bytes={BUDGET_BYTES}", photo)
-    decode = post("/v1/decode", prefix)
     requests: dict[str, MakeRequest] = {
         "upload": lambda _: post("/v1/images", fresh()),
         "thumb.pxl": lambda n: pxl[n % PAGE],
         "thumb.webp": lambda n: webp[n % PAGE],
         "thumbs": lambda _: page,
-        "encode": lambda _: encode,
-        "decode": lambda _: decode,
+        "encode": lambda n: encode[n % PAGE],
+        "decode": lambda n: decode[n % PAGE],
     }
     return Target("prefixel", endpoint, requests, about)
 
@@ -79,26 +86,27 @@ async def prepare_service(
 async def prepare_peer(url: str, photo: bytes) -> Target:
     """The same for the peer; both thumbnails of ours stand beside its one. Raises as above."""
     endpoint = Endpoint.of(url)
-    fresh = _fresh(photo, count().__next__)
+    photos = different(photo, PAGE)
+    fresh = _fresh(photos, 0)
     async with Connection(endpoint, keep=True) as connection:
         ids = []
         for _ in range(PAGE):
             answer = _good(await connection.ask(endpoint.request("POST", "/images", fresh())), url)
             ids.append(json.loads(answer.body)["id"])
-        small = _good(await connection.ask(endpoint.request("POST", "/encode", photo)), url).body
+        encode = [endpoint.request("POST", "/encode", one) for one in photos]
+        small = [_good(await connection.ask(request), url).body for request in encode]
     reads = [endpoint.request("GET", f"/images/{id}/thumb.webp") for id in ids]
     page = endpoint.request("GET", f"/thumbs?ids={','.join(ids)}")
-    encode = endpoint.request("POST", "/encode", photo)
-    decode = endpoint.request("POST", "/decode", small)
+    decode = [endpoint.request("POST", "/decode", one) for one in small]
     requests: dict[str, MakeRequest] = {
         "upload": lambda _: endpoint.request("POST", "/images", fresh()),
         "thumb.pxl": lambda n: reads[n % PAGE],
         "thumb.webp": lambda n: reads[n % PAGE],
         "thumbs": lambda _: page,
-        "encode": lambda _: encode,
-        "decode": lambda _: decode,
+        "encode": lambda n: encode[n % PAGE],
+        "decode": lambda n: decode[n % PAGE],
     }
-    about = f"thumbnails of {len(small)} bytes"
+    about = f"thumbnails of {sum(map(len, small)) / PAGE:.0f} bytes"
     return Target("pillow-webp", endpoint, requests, about)
 
 

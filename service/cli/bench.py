@@ -83,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
 def make_plan(arguments: argparse.Namespace) -> Plan:
     """The plan that was asked for. Raises ConfigurationError."""
     from service.bench.connection import Endpoint
-    from service.bench.photos import synthetic_photo, variant
+    from service.bench.photos import different, synthetic_photo, variant
     from service.bench.run import Plan
 
     routes = tuple(arguments.routes.split(","))
@@ -98,6 +98,7 @@ def make_plan(arguments: argparse.Namespace) -> Plan:
             Endpoint.of(arguments.url)
         photo = arguments.photo.read_bytes() if arguments.photo else synthetic_photo()
         variant(photo, 0)
+        different(photo, 1)
     except (ValueError, OSError) as wrong_use:
         raise ConfigurationError(str(wrong_use)) from wrong_use
     return Plan(
@@ -124,7 +125,8 @@ def _print_head(where: dict[str, object], plan: Plan, measured: Measured) -> Non
     print(f"client: {CLIENT}, on the same machine")
     for name, about in measured.about.items():
         print(f"{name}: {about}")
-    print(f"photo: JPEG of {len(plan.photo)} bytes; {plan.seconds:g} s for each load\n")
+    size = f"{len(plan.photo)} bytes, 60 different ones made of it"
+    print(f"photo: JPEG of {size}; {plan.seconds:g} s each load\n")
 
 
 def _write(path: Path, text: str) -> None:

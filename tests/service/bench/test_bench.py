@@ -11,7 +11,7 @@ from PIL import Image
 
 from service.bench import ROUTES
 from service.bench.peer import SIDE
-from service.bench.photos import SIZE, synthetic_photo, variant
+from service.bench.photos import SIZE, different, synthetic_photo, variant
 from service.bench.servers import PEER, started
 from service.cli.main import main
 from tests.support.photos import encoded
@@ -93,6 +93,15 @@ def test_the_synthetic_photo_is_a_photo_and_its_variants_differ_in_bytes_only():
         assert first.size == SIZE
         assert first.tobytes() == second.tobytes()
     assert len(jpeg) > 50_000, "as much detail as a photo of this size"
+
+
+def test_different_photos_are_different_pictures():
+    photos = different(encoded("jpeg"), 5)
+    pictures = []
+    for photo in photos:
+        with Image.open(BytesIO(photo)) as picture:
+            pictures.append(picture.tobytes())
+    assert len(set(pictures)) == 5
 
 
 def test_the_peer_makes_what_it_says():

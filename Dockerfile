@@ -36,6 +36,7 @@ FROM python-gpu AS gpu
 COPY --from=build-gpu /opt/prefixel /opt/prefixel
 ENV PATH=/opt/prefixel/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
+    NUMBA_CACHE_DIR=/tmp/numba \
     NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility \
     PREFIXEL_DEVICE=cuda
@@ -50,6 +51,7 @@ FROM python-cpu AS cpu
 COPY --from=build-cpu /opt/prefixel /opt/prefixel
 ENV PATH=/opt/prefixel/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
+    NUMBA_CACHE_DIR=/tmp/numba \
     PREFIXEL_DEVICE=cpu
 USER 10001:10001
 EXPOSE 8000

@@ -40,7 +40,7 @@ def arguments() -> argparse.Namespace:
     add("--bytes", type=int, default=512, help="longest stream (%(default)s)")
     add("--seed", type=int, default=1, help="of the crops (%(default)s)")
     add("--hardware", default=f"CPU, {platform.machine()}", help="for the manifest")
-    add("--version", type=int, default=1, help="version in the stream's header (%(default)s)")
+    add("--version", type=int, default=0, help="version in the stream's header (%(default)s)")
     return parser.parse_args()
 
 

@@ -7,6 +7,7 @@ from importlib.metadata import version
 import numpy as np
 from PIL import Image
 
+from service.evaluation.baselines import thumbhash
 from service.evaluation.baselines.base import Baseline, Parts, Pixels
 
 _COMPONENTS = (4, 3)
@@ -30,23 +31,15 @@ def _paint_blurhash(data: bytes, size: tuple[int, int]) -> Pixels:
 
 
 def _thumbhash(rgb: Pixels, _: float) -> bytes:
-    from thumbhash.encode import rgba_to_thumbhash
-
-    picture = Image.fromarray(rgb)
-    picture.thumbnail((100, 100))
-    return bytes(
-        rgba_to_thumbhash(picture.width, picture.height, list(picture.convert("RGBA").tobytes()))
-    )
+    return thumbhash.encode(rgb)
 
 
 def _paint_thumbhash(data: bytes, size: tuple[int, int]) -> Pixels:
-    from thumbhash.decode import thumbhash_to_rgba
-
-    width, height, rgba = thumbhash_to_rgba(data, base_size=32)
-    picture = Image.frombytes("RGBA", (width, height), bytes(rgba)).convert("RGB")
-    if picture.size != (size[1], size[0]):
-        picture = picture.resize((size[1], size[0]), Image.Resampling.BICUBIC)
-    return np.asarray(picture)
+    pixels = thumbhash.decode(data)
+    if pixels.shape[:2] == size:
+        return pixels
+    picture = Image.fromarray(pixels)
+    return np.asarray(picture.resize((size[1], size[0]), Image.Resampling.BICUBIC))
 
 
 PLACEHOLDERS = (
@@ -69,7 +62,7 @@ PLACEHOLDERS = (
         decode=_paint_thumbhash,
         split=_whole,
         stripped="all of it: its bytes",
-        version=lambda: f"thumbhash-python {version('thumbhash-python')}",
+        version=lambda: f"thumbhash {version('thumbhash')}",
         own_size=True,
     ),
 )

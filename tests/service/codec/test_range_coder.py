@@ -93,7 +93,8 @@ def test_a_full_buffer_holds_a_prefix_of_the_stream(message, room) -> None:
     found = decode(rows, short)
     assert found == symbols[: len(found)]
     assert found == symbols or len(short) == room - range_coder.MARGIN
-    assert 8 * len(short) <= bits_of(rows, symbols[: len(found) + 1]) * 1.003 + 16
+    if found == symbols:  # a cut beside a boundary may leave any number of bits undecided
+        assert 8 * len(short) <= bits_of(rows, symbols) * 1.003 + 16
 
 
 @given(messages())

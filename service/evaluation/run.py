@@ -173,7 +173,7 @@ def _measure(plan: Plan, ends: Mapping[str, Sequence[int]], console: Console) ->
 
 
 def _ends(plan: Plan, subject: Subject) -> list[int]:
-    """Ends of levels; none for pictures of a size that measuring refuses, with the reason."""
+    """Ends of levels; none for pictures of another size: measuring refuses them with the reason."""
     side = subject.codec.picture_size
     if plan.pictures.rgb[0].shape != (side, side, 3):
         return []

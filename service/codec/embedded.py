@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from service.codec import embedded_tables, planes
 from service.codec.artifact import Artifact
 from service.codec.embedded_tables import SIDE, Stored
-from service.codec.interface import Chunk, Encoded, Inspection, Level, Pixels
+from service.codec.interface import Chunk, Encoded, Inspection, Level, Pixels, header_of
 from service.codec.planes import COEFFICIENTS, LAST_PLANE, PLANE_CLASSES, Ints, Known
-from service.codec.stream import HEADER_BYTES, Header, pack_header, parse_header, truncate
-from service.errors import ArtifactError, CodecError
+from service.codec.stream import HEADER_BYTES, pack_header, truncate
+from service.errors import ArtifactError
 from service.evaluation.metrics import block_ssim, psnr
 from service.inference import Runtime
 
@@ -85,7 +85,7 @@ class EmbeddedCodec:
     def decode(self, streams: Sequence[bytes]) -> list[Pixels]:
         """Paint prefixes of any lengths: uint8 [32, 32, 3] each, in the order given."""
         for stream in streams:
-            self._header(stream)
+            header_of(self, stream)
         pictures: list[Pixels] = []
         for start in range(0, len(streams), LARGEST_BATCH):
             known = [
@@ -97,7 +97,7 @@ class EmbeddedCodec:
 
     def inspect(self, stream: bytes) -> Inspection:
         """The header, and how many symbols the payload decides."""
-        header = self._header(stream)
+        header = header_of(self, stream)
         known, symbols = planes.decode(self.tables, stream[HEADER_BYTES:])
         payload = len(stream) - HEADER_BYTES
         every_symbol = bool((known.plane == 0).all())
@@ -114,20 +114,6 @@ class EmbeddedCodec:
             chunks=tuple(chunks),
             facts={"symbols": symbols, "nonzero_coefficients": int((known.magnitude > 0).sum())},
         )
-
-    def _header(self, stream: bytes) -> Header:
-        header = parse_header(stream)
-        if (header.wire_id, header.version) != (self.wire_id, self.version):
-            raise CodecError(
-                f"wire id {header.wire_id} version {header.version} is not {self.name} "
-                f"(wire id {self.wire_id} version {self.version})"
-            )
-        if len(stream) > self.maximum_bytes:
-            raise CodecError(
-                f"{len(stream)} bytes are more than a whole stream of {self.name} has "
-                f"({self.maximum_bytes})"
-            )
-        return header
 
 
 def quantise(stored: Stored, pictures: Pixels) -> Ints:

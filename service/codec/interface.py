@@ -9,6 +9,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from service.codec.stream import Header, parse_header
+from service.errors import CodecError
+
 Pixels = NDArray[np.uint8]
 """RGB, uint8, [H, W, 3]."""
 
@@ -82,3 +85,19 @@ class Codec(Protocol):
     def inspect(self, stream: bytes) -> Inspection:
         """Read a stream's structure. Raises CodecError, and nothing else."""
         ...
+
+
+def header_of(codec: Codec, stream: bytes) -> Header:
+    """The header of a prefix that this codec may decode. Raises CodecError for any other."""
+    header = parse_header(stream)
+    if (header.wire_id, header.version) != (codec.wire_id, codec.version):
+        raise CodecError(
+            f"wire id {header.wire_id} version {header.version} is not {codec.name} "
+            f"(wire id {codec.wire_id} version {codec.version})"
+        )
+    if len(stream) > codec.maximum_bytes:
+        raise CodecError(
+            f"{len(stream)} bytes are more than a whole stream of {codec.name} has "
+            f"({codec.maximum_bytes})"
+        )
+    return header

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.codec.artifact import Artifact
-from service.codec.interface import Chunk, Encoded, Inspection, Level, Pixels
-from service.codec.stream import HEADER_BYTES, Header, pack_header, parse_header
-from service.errors import ArtifactError, CodecError
+from service.codec.interface import Chunk, Encoded, Inspection, Level, Pixels, header_of
+from service.codec.stream import HEADER_BYTES, pack_header
+from service.errors import ArtifactError
 from service.evaluation.metrics import block_ssim, psnr
 from service.inference import Runtime, Session
 
@@ -96,7 +96,7 @@ class RecurrentCodec:
     def decode(self, streams: Sequence[bytes]) -> list[Pixels]:
         """Paint prefixes of any lengths: uint8 [32, 32, 3] each, in the order given."""
         for stream in streams:
-            self._header(stream)
+            header_of(self, stream)
         pictures: list[Pixels] = [np.empty(0, np.uint8)] * len(streams)
         by_length = sorted(range(len(streams)), key=lambda n: -len(streams[n]))
         for start in range(0, len(by_length), LARGEST_BATCH):
@@ -131,7 +131,7 @@ class RecurrentCodec:
 
     def inspect(self, stream: bytes) -> Inspection:
         """The header and the chunks, the last one perhaps cut."""
-        header = self._header(stream)
+        header = header_of(self, stream)
         starts = range(HEADER_BYTES, len(stream), self._chunk_bytes)
         chunks = tuple(
             Chunk(f"iteration {t + 1}", start, min(self._chunk_bytes, len(stream) - start))
@@ -147,20 +147,6 @@ class RecurrentCodec:
             chunks=(Chunk("header", 0, HEADER_BYTES), *chunks),
             facts={"iterations": len(chunks), "iterations_at_most": self._iterations},
         )
-
-    def _header(self, stream: bytes) -> Header:
-        header = parse_header(stream)
-        if (header.wire_id, header.version) != (self.wire_id, self.version):
-            raise CodecError(
-                f"wire id {header.wire_id} version {header.version} is not {self.name} "
-                f"(wire id {self.wire_id} version {self.version})"
-            )
-        if len(stream) > self.maximum_bytes:
-            raise CodecError(
-                f"{len(stream)} bytes are more than a whole stream of {self.name} has "
-                f"({self.maximum_bytes})"
-            )
-        return header
 
 
 class _Half:

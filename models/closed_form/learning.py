@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from models.closed_form import counting
 from models.closed_form.slopes import pooled
-from service.codec.embedded import coefficients, quantise
+from service.codec.embedded import coefficients, in_steps
 from service.codec.embedded_tables import OCTAVE, OFFSETS, SIDE, Stored, for_parse, neighbours
 from service.codec.planes import ACTIVITY_SHIFT, COEFFICIENTS, PLANE_CLASSES, USUAL
 from service.codec.range_coder import TOTAL
@@ -33,10 +33,16 @@ Floats = NDArray[np.float32]
 def learn(thumbnails: NDArray[np.uint8], step: float, rounds: int = 2) -> Stored:
     """Tables from uint8 [N, 32, 32, 3]; ``step`` is the finest cell, in levels of 255."""
     colours = colour_axes(thumbnails)
-    raw = coefficients(thumbnails, colours)  # [N, 3072]
+    steps = np.full(COEFFICIENTS, round(16 * step), np.uint16)
+    return learn_tables(coefficients(thumbnails, colours), colours, steps, rounds)
+
+
+def learn_tables(
+    raw: Floats, colours: Floats, steps: NDArray[np.uint16], rounds: int = 2
+) -> Stored:
+    """Tables from coefficients [N, 3072] on colour axes [3, 3]; ``steps`` [3072] in 16ths."""
     means = np.rint(16 * raw.mean(axis=0))
     means[np.abs(means) < 16 * 4 * raw.std(axis=0) / np.sqrt(len(raw))] = 0
-    steps = np.full(COEFFICIENTS, round(16 * step), np.uint16)
     values = np.asarray((raw - means / 16) * 16 / steps, np.float32)
     usual = np.abs(values).mean(axis=0)
     sizes = np.rint(PLANE_CLASSES * np.log2(np.maximum(usual, 2.0**-6))) + UNIT_CLASS
@@ -57,7 +63,7 @@ def learn(thumbnails: NDArray[np.uint8], step: float, rounds: int = 2) -> Stored
         colours=colours_as_integers(colours),
     )
     stored = with_cells(stored, values, usual)
-    whole = quantise(stored, thumbnails)
+    whole = in_steps(stored, raw)
     for _ in range(rounds):
         stored = with_counts(stored, whole)
     return stored

@@ -118,8 +118,12 @@ class EmbeddedCodec:
 
 def quantise(stored: Stored, pictures: Pixels) -> Ints:
     """uint8 [N, 32, 32, 3] -> int32 [N, 3072]: whole steps, towards zero."""
-    values = coefficients(pictures, axes(stored)) - stored.means / np.float32(16)
-    values /= stored.steps / np.float32(16)
+    return in_steps(stored, coefficients(pictures, axes(stored)))
+
+
+def in_steps(stored: Stored, raw: Floats) -> Ints:
+    """Coefficients [N, 3072] -> int32 [N, 3072]: whole steps from the mean, towards zero."""
+    values = (raw - stored.means / np.float32(16)) / (stored.steps / np.float32(16))
     largest = (1 << (LAST_PLANE + 1)) - 1
     return np.clip(np.trunc(values), -largest, largest).astype(np.int32)
 

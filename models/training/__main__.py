@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from models.export import weights
-from models.training import curve, data
+from models.training import compute, curve, data
 from models.training.loop import Plan, Run, measured_at
 from models.training.losses import LOSSES
 from models.zoo.catalogue import SYSTEMS
@@ -23,8 +23,14 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--config", default="small", help="widths, by name (paper, small)")
     parser.add_argument("--data", type=Path, required=True, help="folder of shards or of pictures")
     parser.add_argument("--out", type=Path, required=True, help="folder of checkpoint, log, curve")
-    parser.add_argument("--samples", type=int, required=True, help="thumbnails of the schedule")
-    parser.add_argument("--iterations", type=int, default=8, help="unrolled iterations")
+    length = parser.add_mutually_exclusive_group(required=True)
+    length.add_argument("--samples", type=int, help="thumbnails of the schedule")
+    length.add_argument(
+        "--gmac", type=float, help="its length in forward GMAC: equal compute for every system"
+    )
+    parser.add_argument(
+        "--iterations", type=int, help="unrolled iterations; default: those of the largest budget"
+    )
     parser.add_argument("--start-from", type=Path, help="run or artifact to begin with")
     parser.add_argument("--max-minutes", type=float, default=1e9, help="stop after; resume later")
     parser.add_argument("--every", type=float, default=120, help="seconds between checkpoints")
@@ -54,10 +60,13 @@ def main() -> None:
     """Load, resume or start, train, plot."""
     options = arguments()
     torch.set_num_threads(options.threads)
+    system = SYSTEMS[options.system]
+    torch.manual_seed(options.seed)
+    model = system.build(system.configs[options.config])
+    options.iterations = options.iterations or max(system.budgets.values())
+    if options.samples is None:
+        options.samples = round(options.gmac * 1e9 / compute.macs(model, options.iterations))
     plan = Plan(**{f.name: getattr(options, f.name) for f in fields(Plan)})
-    system = SYSTEMS[plan.system]
-    torch.manual_seed(plan.seed)
-    model = system.build(system.configs[plan.config])
     run = Run(
         plan, model, options.out, measured_at(dict(system.budgets), options.device), options.device
     )
@@ -67,7 +76,8 @@ def main() -> None:
     count = sum(p.numel() for p in model.parameters())
     print(
         f"{plan.system}/{plan.config}: {count} weights, {len(photos)} photos, "
-        f"from thumbnail {run.samples} to {plan.samples}",
+        f"from thumbnail {run.samples} to {plan.samples}, "
+        f"{run.gmac_each * 1000:.2f} MMAC each, {run.gmac_each * plan.samples:.0f} GMAC in all",
         flush=True,
     )
     run.train(photos, validation[:300], options.max_minutes, options.every)

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.training import data, losses
+from models.training import compute, data, losses
 from service.evaluation.metrics import block_ssim, psnr
 
 
@@ -53,9 +53,10 @@ class Run:
         measure: Callable[[nn.Module, Tensor], dict[str, float]],
         device: str = "cpu",
     ) -> None:
-        torch.manual_seed(plan.seed)
         self.plan, self.folder, self.device, self.measure = plan, folder, device, measure
         self.model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.gmac_each = compute.macs(self.model, plan.iterations) / 1e9
+        torch.manual_seed(plan.seed)
         self.averaged = deepcopy(self.model)
         self.adam = torch.optim.Adam(self.model.parameters(), plan.rate)
         self.generator = torch.Generator().manual_seed(plan.seed)
@@ -160,7 +161,10 @@ class Run:
         self.report(validation, window)
 
     def report(self, validation: Tensor, window: list[float]) -> None:
-        """One progress line, one row of the log, a checkpoint."""
+        """One progress line, one row of the log, a checkpoint.
+
+        ``gmac`` is what was computed so far, forward: thumbnails times multiplications of one.
+        """
         if not all(math.isfinite(value) for value in window):
             raise FloatingPointError(f"the loss is not finite after {self.samples} thumbnails")
         row = {
@@ -169,16 +173,24 @@ class Run:
             "rate": self.rate(),
             "loss": float(np.mean(window)) if window else math.nan,
             **self.measure(self.averaged, validation),
+            "gmac": round(self.samples * self.gmac_each, 1),
         }
-        log = self.folder / "log.csv"
-        new = not log.exists()
-        with log.open("a", newline="") as file:
-            writer = csv.DictWriter(file, list(row))
-            if new:
-                writer.writeheader()
-            writer.writerow(row)
+        log_row(self.folder / "log.csv", row)
         print(" ".join(f"{name} {value:.5g}" for name, value in row.items()), flush=True)
         self.save()
+
+
+def log_row(log: Path, row: dict[str, float]) -> None:
+    """Append a row; a log keeps the columns that it began with."""
+    columns = list(row)
+    if log.exists():
+        with log.open(newline="") as file:
+            columns = next(csv.reader(file))
+    with log.open("a", newline="") as file:
+        writer = csv.DictWriter(file, columns, extrasaction="ignore")
+        if file.tell() == 0:
+            writer.writeheader()
+        writer.writerow(row)
 
 
 def measured_at(

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from torch import nn
+from models.zoo import conv_autoencoder, conv_lstm, conv_residual, fc_lstm, fc_residual
+from models.zoo.progressive import Progressive
 
-from models.zoo import conv_lstm
+PAPER = "Toderici et al. 2015, Variable Rate Image Compression with Recurrent Neural Networks"
 
 
 @dataclass(frozen=True)
@@ -19,18 +20,43 @@ class System:
     section: str
     wire_id: int
     configs: Mapping[str, Any]
-    build: Callable[[Any], nn.Module]
+    build: Callable[[Any], Progressive]
     budgets: Mapping[str, int]
 
+    def config(self, fields: Mapping[str, Any]) -> Any:
+        """The configuration that an artifact's manifest spells out."""
+        (kind,) = {type(config) for config in self.configs.values()}
+        return kind(**fields)
+
+
+SIXTEEN_BYTES_A_STEP = {"64": 4, "128": 8}
 
 SYSTEMS = {
     "conv-lstm": System(
-        paper="Toderici et al. 2015, Variable Rate Image Compression with "
-        "Recurrent Neural Networks",
-        section="3.6",
-        wire_id=1,
-        configs=conv_lstm.CONFIGS,
-        build=conv_lstm.ConvLSTMCodec,
-        budgets={"64": 4, "128": 8},
+        PAPER, "3.6", 1, conv_lstm.CONFIGS, conv_lstm.ConvLSTMCodec, SIXTEEN_BYTES_A_STEP
+    ),
+    "fc-shared": System(
+        PAPER, "3.3", 3, fc_residual.SHARED, fc_residual.FCResidualCodec, SIXTEEN_BYTES_A_STEP
+    ),
+    "fc-distinct": System(
+        PAPER, "3.3", 4, fc_residual.DISTINCT, fc_residual.FCResidualCodec, SIXTEEN_BYTES_A_STEP
+    ),
+    "fc-lstm": System(PAPER, "3.4", 5, fc_lstm.CONFIGS, fc_lstm.FCLSTMCodec, SIXTEEN_BYTES_A_STEP),
+    "conv-shared": System(
+        PAPER, "3.5", 6, conv_residual.SHARED, conv_residual.ConvResidualCodec, SIXTEEN_BYTES_A_STEP
+    ),
+    "conv-distinct": System(
+        PAPER,
+        "3.5",
+        7,
+        conv_residual.DISTINCT,
+        conv_residual.ConvResidualCodec,
+        SIXTEEN_BYTES_A_STEP,
+    ),
+    "conv-ae-64": System(
+        PAPER, "3.5", 8, conv_autoencoder.BYTES_64, conv_residual.ConvResidualCodec, {"64": 1}
+    ),
+    "conv-ae-128": System(
+        PAPER, "3.5", 9, conv_autoencoder.BYTES_128, conv_residual.ConvResidualCodec, {"128": 1}
     ),
 }

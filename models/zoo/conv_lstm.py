@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from models.zoo.layers import Binarizer, ConvLSTM, DeconvLSTM, State
+from models.zoo.progressive import Progressive
 
 SIDE = 32
 GRID = 8
@@ -27,6 +28,11 @@ class Config:
     widths: tuple[int, int, int]
     bits: int = 2
     iterations: int = 16
+
+    @property
+    def bits_shape(self) -> tuple[int, int, int]:
+        """Bits of one iteration: channels, rows, columns."""
+        return self.bits, GRID, GRID
 
 
 CONFIGS = {
@@ -87,27 +93,12 @@ class Decoder(nn.Module):
         return torch.tanh(self.to_rgb(x)), [h3, c3, h2, c2]
 
 
-class ConvLSTMCodec(nn.Module):
-    """Both halves, run for as many iterations as asked for."""
+class ConvLSTMCodec(Progressive):
+    """The convolutional / deconvolutional LSTM compressor."""
 
     def __init__(self, config: Config) -> None:
-        super().__init__()
+        super().__init__(Encoder(config), Decoder(config))
         self.config = config
-        self.encoder = Encoder(config)
-        self.decoder = Decoder(config)
-
-    def forward(self, x: Tensor, iterations: int) -> tuple[list[Tensor], list[Tensor]]:
-        """[N, 3, 32, 32] in [-0.9, 0.9] -> the picture and the bits after each iteration."""
-        encoder_states = self.encoder.start(len(x))
-        decoder_states = self.decoder.start(len(x))
-        residual, pictures, codes = x, [], []
-        for _ in range(iterations):
-            bits, encoder_states = self.encoder(residual, encoder_states)
-            picture, decoder_states = self.decoder(bits, decoder_states)
-            residual = x - picture
-            pictures.append(picture)
-            codes.append(bits)
-        return pictures, codes
 
 
 __all__ = ["CONFIGS", "Config", "ConvLSTMCodec", "State"]

@@ -1,4 +1,4 @@
-"""Layers that the recurrent codecs share: binarizer, (de)convolutional LSTM.
+"""Layers that the systems share: binarizer, (de)convolutional LSTM, a layer for each step.
 
 Source: Toderici et al. 2015, "Variable Rate Image Compression with Recurrent Neural Networks",
 sections 3.2 (binarizer), 3.4 (LSTM) and 3.6 (convolutional and deconvolutional LSTM).
@@ -6,8 +6,11 @@ sections 3.2 (binarizer), 3.4 (LSTM) and 3.6 (convolutional and deconvolutional 
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 State = tuple[Tensor, Tensor]
 """h and c, each [N, C, H, W]."""
@@ -26,11 +29,71 @@ class Binarizer(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """[N, C, H, W] -> [N, bits, H, W] of -1 and +1."""
-        x = torch.tanh(self.project(features).float())
-        if self.training:
-            hard = torch.where(torch.rand_like(x) < (1 + x) / 2, 1.0, -1.0)
-            return x + (hard - x).detach()
-        return torch.where(x < 0, -1.0, 1.0)
+        return binary(self.project(features), self.training)
+
+
+def binary(projected: Tensor, training: bool) -> Tensor:
+    """Equations 3 and 4 on what a binarizer projected: -1 and +1 of the same shape."""
+    x = torch.tanh(projected.float())
+    if training:
+        hard = torch.where(torch.rand_like(x) < (1 + x) / 2, 1.0, -1.0)
+        return x + (hard - x).detach()
+    return torch.where(x < 0, -1.0, 1.0)
+
+
+class StepBinarizer(nn.Module):
+    """A binarizer whose projection may differ from step to step."""
+
+    def __init__(self, stages: int, channels: int, bits: int) -> None:
+        super().__init__()
+        self.project = StepConv(stages, channels, bits, 1)
+
+    def forward(self, features: Tensor, step: Tensor) -> Tensor:
+        """[N, C, H, W] and the step [N, 1] -> [N, bits, H, W] of -1 and +1."""
+        return binary(self.project(features, step), self.training)
+
+
+class StepConv(nn.Module):
+    """``stages`` convolutions of one shape (or transposed ones), of which a step uses its own.
+
+    With one stage every step shares it. Their weights lie in one array, the step picks a slice: so
+    one graph serves all steps. Glorot's start, as all of them are followed by a tanh.
+    """
+
+    def __init__(
+        self,
+        stages: int,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        stride: int = 1,
+        transposed: bool = False,
+    ) -> None:
+        super().__init__()
+        self.stages, self.stride, self.padding = stages, stride, kernel // 2
+        self.transposed = transposed
+        first, second = (inputs, outputs) if transposed else (outputs, inputs)
+        self.shape = first, second, kernel, kernel
+        bound = math.sqrt(6 / ((inputs + outputs) * kernel * kernel))
+        if transposed:
+            bound *= stride  # every output meets only a part of the kernel
+        weight = torch.empty(stages, first, second * kernel * kernel).uniform_(-bound, bound)
+        self.weight = nn.Parameter(weight)
+        self.bias = nn.Parameter(torch.zeros(stages, outputs))
+
+    def forward(self, x: Tensor, step: Tensor) -> Tensor:
+        """[N, inputs, H, W] and the step [N, 1], the same for all -> [N, outputs, H', W']."""
+        weight: Tensor = self.weight
+        bias: Tensor = self.bias
+        if self.stages > 1:
+            index = step[0].long()
+            weight, bias = weight.index_select(0, index), bias.index_select(0, index)
+        weight, bias = weight.view(self.shape), bias.view(-1)
+        if self.transposed:
+            return functional.conv_transpose2d(
+                x, weight, bias, self.stride, self.padding, output_padding=self.stride - 1
+            )
+        return functional.conv2d(x, weight, bias, self.stride, self.padding)
 
 
 class ConvLSTM(nn.Module):

@@ -11,8 +11,8 @@ import pytest
 import torch
 from PIL import Image
 
-from models.training import curve, data, losses
-from models.training.loop import Plan, Run, measured_at
+from models.training import compute, curve, data, losses
+from models.training.loop import Plan, Run, log_row, measured_at
 from models.zoo.conv_lstm import Config, ConvLSTMCodec
 from service.evaluation.metrics import block_ssim
 from tests.support.photos import crops
@@ -43,8 +43,23 @@ def test_training_lowers_the_loss_and_logs_it(tmp_path: Path) -> None:
         row = list(csv.DictReader(file))[-1]
     assert float(row["loss"]) < 0.8 * first
     assert float(row["samples"]) == 480
+    assert float(row["gmac"]) == pytest.approx(480 * one.gmac_each, abs=0.06)
     curve.plot(tmp_path / "log.csv", tmp_path / "curve.svg")
     assert (tmp_path / "curve.svg").stat().st_size > 1000
+
+
+def test_a_log_keeps_the_columns_it_began_with(tmp_path: Path) -> None:
+    log_row(tmp_path / "log.csv", {"samples": 1.0, "loss": 0.5})
+    log_row(tmp_path / "log.csv", {"samples": 2.0, "loss": 0.25, "gmac": 7.0})
+    assert (tmp_path / "log.csv").read_text().split() == ["samples,loss", "1.0,0.5", "2.0,0.25"]
+
+
+def test_multiplications_are_counted_over_both_halves_and_all_iterations() -> None:
+    model = ConvLSTMCodec(Config((4, 6, 8)))
+    once = compute.macs(model, 1)
+    rgb = 32 * 32 * 4 * 3  # the last layer alone: 1x1, 4 to 3 channels
+    assert once > rgb
+    assert compute.macs(model, 3) == 3 * once
 
 
 def test_a_resumed_run_knows_its_weights_counters_and_data_order(tmp_path: Path) -> None:

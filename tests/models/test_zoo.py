@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
-import torch
-from torch import nn
+import math
 
+import pytest
+import torch
+from torch import Tensor, nn
+
+from models.zoo import conv_residual, fc_lstm, fc_residual
 from models.zoo.catalogue import SYSTEMS
 from models.zoo.conv_lstm import Config, ConvLSTMCodec
-from models.zoo.layers import Binarizer, ConvLSTM, DeconvLSTM
+from models.zoo.layers import Binarizer, ConvLSTM, DeconvLSTM, StepConv
+from models.zoo.progressive import Progressive
+
+RESIDUAL = {
+    "fc-shared": fc_residual.FCResidualCodec(fc_residual.Config(6, stages=1)),
+    "fc-distinct": fc_residual.FCResidualCodec(fc_residual.Config(6, stages=3)),
+    "conv-shared": conv_residual.ConvResidualCodec(conv_residual.Config((4, 5, 6), stages=1)),
+    "conv-distinct": conv_residual.ConvResidualCodec(conv_residual.Config((4, 5, 6), stages=3)),
+}
+
+
+def noise(batch: int) -> Tensor:
+    generator = torch.Generator().manual_seed(3)
+    return torch.rand(batch, 3, 32, 32, generator=generator) * 1.8 - 0.9
 
 
 def test_a_conv_lstm_of_one_pixel_is_an_lstm() -> None:
@@ -70,8 +87,101 @@ def test_every_iteration_predicts_the_image_from_all_bits_so_far() -> None:
     assert torch.equal(bits, codes[0]), "the first residual is the image itself"
 
 
+@pytest.mark.parametrize("name", RESIDUAL)
+@torch.no_grad()
+def test_a_residual_step_answers_what_the_one_before_left_over(name: str) -> None:
+    model = RESIDUAL[name].eval()
+    x = noise(2)
+    pictures, codes = model(x, 3)
+    total, residual = torch.zeros_like(x), x
+    for t, (picture, code) in enumerate(zip(pictures, codes, strict=True)):
+        step = torch.full((2, 1), float(t))
+        assert torch.equal(model.encoder(residual, [step])[0], code)
+        prediction, _ = model.decoder(code, [step, torch.zeros_like(x)])
+        total = total + prediction
+        residual = residual - prediction
+        torch.testing.assert_close(picture, total)
+        torch.testing.assert_close(x - picture, residual)
+
+
+@pytest.mark.parametrize("name", RESIDUAL)
+@torch.no_grad()
+def test_a_step_has_its_own_weights_only_where_they_are_distinct(name: str) -> None:
+    model = RESIDUAL[name].eval()
+    x = noise(1)
+    before, _ = model(x, 3)
+    bias = model.decoder.to_rgb.bias
+    bias[-1] += 0.5
+    after, _ = model(x, 3)
+    bias[-1] -= 0.5
+    changed = [not torch.equal(a, b) for a, b in zip(before, after, strict=True)]
+    assert changed == ([False, False, True] if "distinct" in name else [True] * 3)
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_a_step_layer_is_the_convolution_of_its_step(transposed: bool) -> None:
+    layer = StepConv(3, 4, 5, 3, 2, transposed)
+    nn.init.normal_(layer.bias)
+    plain: nn.Module = nn.Conv2d(4, 5, 3, 2, 1)
+    if transposed:
+        plain = nn.ConvTranspose2d(4, 5, 3, 2, 1, output_padding=1)
+    x = torch.randn(2, 4, 8, 8)
+    for step in range(3):
+        with torch.no_grad():
+            plain.weight.copy_(layer.weight[step].view_as(plain.weight))
+            plain.bias.copy_(layer.bias[step])
+        torch.testing.assert_close(layer(x, torch.full((2, 1), float(step))), plain(x))
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_a_step_layer_starts_with_outputs_as_large_as_its_inputs(transposed: bool) -> None:
+    torch.manual_seed(0)
+    layer = StepConv(1, 96, 96, 3, 2, transposed)
+    with torch.no_grad():
+        y = layer(torch.randn(4, 96, 16, 16), torch.zeros(4, 1))[:, :, 2:-2, 2:-2]
+    assert math.isclose(y.std().item(), 1.0, rel_tol=0.1)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [RESIDUAL["fc-shared"], RESIDUAL["fc-distinct"], fc_lstm.FCLSTMCodec(fc_lstm.Config(6))],
+)
+@torch.no_grad()
+def test_patches_of_fully_connected_systems_are_coded_alone(model: Progressive) -> None:
+    model.eval()
+    x = noise(1)
+    other = x.clone()
+    other[:, :, 8:16, 24:32] = noise(2)[1:, :, 8:16, 24:32]  # the patch of row 1, column 3
+    for before, after in zip(*(model(y, 3)[1] for y in (x, other)), strict=True):
+        differs = (before != after).any(dim=1)[0]
+        differs[1, 3] = False
+        assert not differs.any()
+    for before, after in zip(*(model(y, 3)[0] for y in (x, other)), strict=True):
+        differs = (before != after).any(dim=1)[0]
+        differs[8:16, 24:32] = False
+        assert not differs.any()
+
+
 def test_budgets_are_what_the_iterations_spend() -> None:
     for system in SYSTEMS.values():
         for config in system.configs.values():
             for payload, iterations in system.budgets.items():
-                assert config.bits * 64 * iterations == 8 * int(payload)
+                assert math.prod(config.bits_shape) * iterations == 8 * int(payload)
+                assert iterations <= config.iterations
+
+
+@pytest.mark.parametrize("name", sorted(SYSTEMS))
+def test_a_small_system_gives_the_bits_and_pictures_its_config_says(name: str) -> None:
+    system = SYSTEMS[name]
+    config = system.configs["small"]
+    assert system.config(vars(config)) == config
+    model = system.build(config).eval()
+    with torch.no_grad():
+        pictures, codes = model(noise(2), 1)
+    assert pictures[0].shape == (2, 3, 32, 32)
+    assert codes[0].shape == (2, *config.bits_shape)
+    assert 2 * sum(p.numel() for p in model.parameters()) < 1_450_000
+
+
+def test_wire_ids_are_each_systems_own() -> None:
+    assert len({system.wire_id for system in SYSTEMS.values()}) == len(SYSTEMS)

@@ -1,0 +1,69 @@
+"""``python -m models.export.kernel``: the browser kit's ``kernel.wat`` -> ``kernel.js``.
+
+The module is inlined as text so that it needs no request of its own. Its custom sections (names
+for debuggers) are left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import sys
+
+from wasmtime import wat2wasm
+
+from models.export.browser import KIT
+
+SOURCE, MODULE = KIT / "kernel.wat", KIT / "kernel.js"
+_PREAMBLE_BYTES = 8
+_CUSTOM = 0
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m models.export.kernel", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if not current")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Write the module, or compare."""
+    options = arguments()
+    made = module(SOURCE.read_text())
+    if options.check:
+        sys.exit(0 if made == MODULE.read_text() else f"{MODULE} is not made of {SOURCE.name}")
+    MODULE.write_text(made)
+    print(f"{len(made)} bytes  {MODULE.name}")
+
+
+def module(source: str) -> str:
+    """JavaScript that exports the assembled bytes."""
+    text = base64.b64encode(without_custom_sections(bytes(wat2wasm(source)))).decode()
+    return (
+        "/** Made of kernel.wat by `python -m models.export.kernel`. */\n"
+        f'const TEXT =\n  "{text}";\n\n'
+        "export const MODULE = Uint8Array.from(atob(TEXT), (letter) => letter.charCodeAt(0));\n"
+    )
+
+
+def without_custom_sections(binary: bytes) -> bytes:
+    """A WebAssembly module without its sections of kind 0."""
+    kept, at = bytearray(binary[:_PREAMBLE_BYTES]), _PREAMBLE_BYTES
+    while at < len(binary):
+        begin, kind = at, binary[at]
+        at += 1
+        length = shift = 0
+        while True:
+            byte = binary[at]
+            length |= (byte & 0x7F) << shift
+            at, shift = at + 1, shift + 7
+            if byte < 0x80:
+                break
+        at += length
+        if kind != _CUSTOM:
+            kept += binary[begin:at]
+    return bytes(kept)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""``python -m tests.kit.cases DIR``: what the service makes of streams, for the kit's own tests.
+
+parse.npz      streams of photos and of noise at many lengths, and every symbol they decide
+network.npz    a synthesis network of random weights (weights.bin) and what it paints
+"""
+
+from __future__ import annotations
+
+import argparse
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from models.export.browser import Layer, pack
+from service.codec import planes
+from service.codec.embedded import EmbeddedCodec, paint
+from service.codec.registry import load_codecs
+from service.codec.stream import HEADER_BYTES, pack_header
+from service.inference import Runtime
+from service.settings import packaged_artifacts
+from tests.support.photos import crops
+
+LENGTHS = (2, 3, 4, 7, 16, 31, 64, 128, 300, 512)
+NAME = "prefixel"
+KNOWN = 18
+WIDTH = 43
+"""Odd, so that the last block of outputs is not whole."""
+
+
+def streams(codec: EmbeddedCodec) -> list[bytes]:
+    """Prefixes of real streams, and headers with random bytes behind them."""
+    pictures = np.stack([np.asarray(c.resize((32, 32))) for c in crops(8, seed=5)])
+    drawing = np.zeros((1, 32, 32, 3), np.uint8)
+    drawing[:, ::2, ::3] = (255, 0, 255)
+    pictures = np.concatenate((pictures, drawing))
+    real = [encoded.stream for encoded in codec.encode(pictures, [1.0] * len(pictures))]
+    draw = np.random.default_rng(3)
+    header = pack_header(codec.wire_id, codec.version, 1.5)
+    room = codec.maximum_bytes - HEADER_BYTES
+    noise = [header + draw.bytes(room) for _ in range(20)]
+    noise += [header + bytes([value]) * room for value in (0, 255)]
+    return [stream[:length] for stream in real + noise for length in LENGTHS]
+
+
+def write_parse(folder: Path) -> None:
+    """Streams, one behind the other, and what they decide: arrays [N, 3072]."""
+    codec = load_codecs(packaged_artifacts(), [NAME], Runtime("cpu", 1))[NAME]
+    assert isinstance(codec, EmbeddedCodec)
+    given = streams(codec)
+    found = [planes.decode(codec.tables, stream[HEADER_BYTES:]) for stream in given]
+    np.savez_compressed(
+        folder / "parse.npz",
+        lengths=np.array([len(stream) for stream in given], np.int32),
+        streams=np.frombuffer(b"".join(given), np.uint8),
+        symbols=np.array([symbols for _, symbols in found], np.int32),
+        magnitude=np.stack([known.magnitude for known, _ in found]),
+        sign=np.stack([known.sign for known, _ in found]),
+        plane=np.stack([known.plane for known, _ in found]),
+        painted=paint(codec.stored, [known for known, _ in found]),
+    )
+
+
+def write_network(folder: Path) -> None:
+    """Weights of 8 bits, and pictures [N, 32, 32, 3] with what is made of them."""
+    draw = torch.Generator().manual_seed(1)
+    widths = (12, WIDTH, WIDTH, WIDTH, 12)
+    layers = []
+    for inputs, outputs in pairwise(widths):
+        whole = torch.randint(-127, 128, (outputs, inputs, 3, 3), generator=draw, dtype=torch.int8)
+        scales = 0.001 * torch.rand(outputs, generator=draw)
+        biases = 0.1 * torch.randn(outputs, generator=draw)
+        steering = 0.02 * torch.randn(outputs, KNOWN, generator=draw)
+        layers.append(
+            Layer(whole.numpy(), *(floats.numpy() for floats in (scales, biases, steering)))
+        )
+    painted = 260 * torch.rand(4, 32, 32, 3, generator=draw)
+    known = 6 * torch.rand(4, KNOWN, generator=draw)
+    (folder / "weights.bin").write_bytes(pack(layers))
+    np.savez_compressed(
+        folder / "network.npz",
+        painted=painted.numpy(),
+        known=known.numpy(),
+        picture=synthesis(layers, painted, known).numpy(),
+    )
+
+
+def synthesis(layers: list[Layer], painted: Tensor, known: Tensor) -> Tensor:
+    """[N, 32, 32, 3] and [N, 18] -> [N, 32, 32, 3], as FORMAT.md says it."""
+    h = functional.pixel_unshuffle(((painted - 128) / 64).permute(0, 3, 1, 2), 2)
+    for n, layer in enumerate(layers):
+        scales, biases, steering = map(
+            torch.from_numpy, (layer.scales, layer.biases, layer.steering)
+        )
+        weights = torch.from_numpy(layer.weights) * scales[:, None, None, None]
+        found = functional.conv2d(h, weights, biases, padding=1)
+        found = found + (known @ steering.T)[:, :, None, None]
+        if n == len(layers) - 1:
+            return painted + 64 * functional.pixel_shuffle(found, 2).permute(0, 2, 3, 1)
+        h = torch.relu(found) + (h if n else 0)
+    raise ValueError("a network has layers")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    folder = parser.parse_args().folder
+    write_parse(folder)
+    write_network(folder)
+
+
+if __name__ == "__main__":
+    main()

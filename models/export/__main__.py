@@ -59,7 +59,7 @@ def main() -> None:
     out = options.out or ARTIFACTS / options.system
     out.mkdir(parents=True, exist_ok=True)
     encoder, decoder = model.encoder, model.decoder
-    shape = (config.bits, 8, 8)
+    shape = config.bits_shape
     exported = {
         "encoder": graphs.export_half(
             encoder,
@@ -115,7 +115,7 @@ def score(codec: Codec, thumbnails: np.ndarray) -> list[artifact.Score]:
     """Mean SSIM and PSNR of prefixes, over uint8 [N, 32, 32, 3]."""
     streams = [e.stream for e in codec.encode(thumbnails, [1.0] * len(thumbnails))]
     rows = []
-    for payload in SCORED_PAYLOADS:
+    for payload in (p for p in SCORED_PAYLOADS if p <= codec.maximum_bytes - HEADER_BYTES):
         shown = np.stack(codec.decode([s[: HEADER_BYTES + payload] for s in streams]))
         rows.append(
             artifact.Score(

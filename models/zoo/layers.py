@@ -74,12 +74,12 @@ class StepConv(nn.Module):
         self.transposed = transposed
         first, second = (inputs, outputs) if transposed else (outputs, inputs)
         self.shape = first, second, kernel, kernel
+        stack = (stages, math.prod(self.shape)) if stages > 1 else self.shape
         bound = math.sqrt(6 / ((inputs + outputs) * kernel * kernel))
         if transposed:
             bound *= stride  # every output meets only a part of the kernel
-        weight = torch.empty(stages, first, second * kernel * kernel).uniform_(-bound, bound)
-        self.weight = nn.Parameter(weight)
-        self.bias = nn.Parameter(torch.zeros(stages, outputs))
+        self.weight = nn.Parameter(torch.empty(stack).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.zeros((stages, outputs) if stages > 1 else (outputs,)))
 
     def forward(self, x: Tensor, step: Tensor) -> Tensor:
         """[N, inputs, H, W] and the step [N, 1], the same for all -> [N, outputs, H', W']."""
@@ -87,8 +87,8 @@ class StepConv(nn.Module):
         bias: Tensor = self.bias
         if self.stages > 1:
             index = step[0].long()
-            weight, bias = weight.index_select(0, index), bias.index_select(0, index)
-        weight, bias = weight.view(self.shape), bias.view(-1)
+            weight = weight.index_select(0, index).view(self.shape)
+            bias = bias.index_select(0, index).view(-1)
         if self.transposed:
             return functional.conv_transpose2d(
                 x, weight, bias, self.stride, self.padding, output_padding=self.stride - 1

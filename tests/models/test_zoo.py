@@ -110,10 +110,10 @@ def test_a_step_has_its_own_weights_only_where_they_are_distinct(name: str) -> N
     model = RESIDUAL[name].eval()
     x = noise(1)
     before, _ = model(x, 3)
-    bias = model.decoder.to_rgb.bias
-    bias[-1] += 0.5
+    bias = model.decoder.to_rgb.bias.view(-1)
+    bias[-3:] += 0.5
     after, _ = model(x, 3)
-    bias[-1] -= 0.5
+    bias[-3:] -= 0.5
     changed = [not torch.equal(a, b) for a, b in zip(before, after, strict=True)]
     assert changed == ([False, False, True] if "distinct" in name else [True] * 3)
 

@@ -288,50 +288,56 @@ function firstPlane(size) {
 /** All entries as coefficient << 5 | plane << 1 | kind, the highest priority first. */
 function priorityOrder(codec, priorities) {
   const cells = codec.zero.length;
-  const unbounded = 2 ** 30;
-  const ceilings = [0, 1].map(() => new Int32Array(COEFFICIENTS).fill(unbounded));
-  const entries = [];
-  const keys = [];
+  const ceilings = [0, 1].map(() => new Int32Array(COEFFICIENTS).fill(2 ** 30));
+  const byKey = new Map();
+  let count = 0;
+  const add = (key, entry) => {
+    const equals = byKey.get(key);
+    if (equals) equals.push(entry);
+    else byKey.set(key, [entry]);
+    count += 1;
+  };
   for (let plane = codec.tops.reduce((a, b) => Math.max(a, b)); plane >= 0; plane -= 1) {
-    const found = [0, 1].map(() => new Int32Array(COEFFICIENTS));
+    const later = [];
     for (let at = 0; at < COEFFICIENTS; at += 1) {
+      if (codec.tops[at] < plane) continue;
       const cell = codec.cell(at, plane);
       const [zeros, nonzeros] = [ceilings[0][at], ceilings[1][at]];
-      found[0][at] = Math.min(priorities[cell] + 2 * OCTAVE * plane, zeros);
-      found[1][at] = Math.min(priorities[cells + cell] + 2 * OCTAVE * plane, zeros, nonzeros);
+      const key = Math.min(priorities[cell] + 2 * OCTAVE * plane, zeros);
+      ceilings[0][at] = key;
+      add(key, (at << 5) | (plane << 1));
+      if (codec.tops[at] === plane) continue;
+      const other = Math.min(priorities[cells + cell] + 2 * OCTAVE * plane, zeros, nonzeros);
+      ceilings[1][at] = other;
+      later.push(other, (at << 5) | (plane << 1) | 1);
     }
-    for (const kind of [0, 1]) {
-      for (let at = 0; at < COEFFICIENTS; at += 1) {
-        if (codec.tops[at] < plane + kind) continue;
-        ceilings[kind][at] = found[kind][at];
-        entries.push((at << 5) | (plane << 1) | kind);
-        keys.push(found[kind][at]);
-      }
-    }
+    for (let n = 0; n < later.length; n += 2) add(later[n], later[n + 1]);
   }
-  return Int32Array.from(
-    entries.map((_, n) => n).sort((a, b) => keys[b] - keys[a] || a - b),
-    (n) => entries[n],
-  );
+  const order = new Int32Array(count);
+  let at = 0;
+  for (const key of [...byKey.keys()].sort((a, b) => b - a)) {
+    order.set(byKey.get(key), at);
+    at += byKey.get(key).length;
+  }
+  return order;
 }
 
 /** For every coefficient its 14 neighbours (COEFFICIENTS: outside) and their weights. */
 function neighbourhood(byChannel) {
   const near = new Uint16Array(COEFFICIENTS * NEIGHBOURS).fill(COEFFICIENTS);
   const weights = new Uint8Array(COEFFICIENTS * NEIGHBOURS);
-  for (let at = 0; at < COEFFICIENTS; at += 1) {
-    const channel = Math.floor(at / PIXELS);
-    const [row, column] = [(at >> 5) & 31, at & 31];
-    for (let k = 0; k < NEIGHBOURS; k += 1) {
+  for (let k = 0; k < NEIGHBOURS; k += 1) {
+    const isInside = k < OFFSETS.length;
+    const down = isInside ? OFFSETS[k][0] : 0;
+    const right = isInside ? OFFSETS[k][1] : 0;
+    const over = isInside ? 0 : k - OFFSETS.length + 1;
+    for (let at = 0; at < COEFFICIENTS; at += 1) {
+      const channel = at >> 10;
+      const row = ((at >> 5) & 31) + down;
+      const column = (at & 31) + right;
       weights[at * NEIGHBOURS + k] = byChannel[channel * NEIGHBOURS + k];
-      if (k >= OFFSETS.length) {
-        const other = (channel + k - OFFSETS.length + 1) % 3;
-        near[at * NEIGHBOURS + k] = other * PIXELS + (at % PIXELS);
-        continue;
-      }
-      const [r, c] = [row + OFFSETS[k][0], column + OFFSETS[k][1]];
-      if (r >= 0 && r < SIDE && c >= 0 && c < SIDE) {
-        near[at * NEIGHBOURS + k] = (channel * SIDE + r) * SIDE + c;
+      if (row >= 0 && row < SIDE && column >= 0 && column < SIDE) {
+        near[at * NEIGHBOURS + k] = (((channel + over) % 3) * SIDE + row) * SIDE + column;
       }
     }
   }

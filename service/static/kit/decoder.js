@@ -1,0 +1,109 @@
+/** Streams to pictures in this thread: which version, its tables, its network once it is here. */
+
+import { Codec, SIDE, StreamError, WIRE_ID, precision, readHeader, toRgba } from "./codec.js";
+import { makeNetwork, readWeights } from "./synthesis.js";
+import { NEWEST, VERSIONS } from "./versions.js";
+
+const codecs = new Map();
+const networks = new Map();
+/** Networks by version whose weights are here; null for a version that has none. */
+const loaded = new Map();
+
+/** The newest version's tables come with the kit: nothing is waited for. */
+function newestCodec() {
+  if (!codecs.has(NEWEST)) codecs.set(NEWEST, new Codec(VERSIONS[NEWEST].tables()));
+  return codecs.get(NEWEST);
+}
+
+async function codecOf(version) {
+  if (version === NEWEST) return newestCodec();
+  if (!codecs.has(version)) {
+    codecs.set(version, VERSIONS[version].tables().then((tables) => new Codec(tables)));
+  }
+  return codecs.get(version);
+}
+
+function checkedVersion(bytes) {
+  const { wireId, version } = readHeader(bytes);
+  if (wireId !== WIRE_ID || !(version in VERSIONS)) {
+    throw new StreamError(`no decoder here for wire id ${wireId} version ${version}`);
+  }
+  return version;
+}
+
+/** Fetch the network of a version; rejects, and may be tried again, where that fails. */
+export function load(version = NEWEST) {
+  if (!networks.has(version)) {
+    const network = fetchNetwork(VERSIONS[version].weights);
+    networks.set(version, network);
+    network.then(
+      (value) => loaded.set(version, value),
+      () => networks.delete(version),
+    );
+  }
+  return networks.get(version);
+}
+
+async function fetchNetwork(name) {
+  if (name === null) return null;
+  const url = new URL(name, import.meta.url);
+  if (url.protocol === "file:") {
+    const { readFile } = await import("node:fs/promises");
+    return makeNetwork(readWeights(await readFile(url)));
+  }
+  const answer = await fetch(url);
+  if (!answer.ok) throw new Error(`${url}: ${answer.status}`);
+  return makeNetwork(readWeights(await answer.arrayBuffer()));
+}
+
+/** Paint one prefix with its network. Rejects with StreamError, or where the weights are away. */
+export async function decode(bytes) {
+  const version = checkedVersion(bytes);
+  const [codec, network] = await Promise.all([codecOf(version), load(version)]);
+  return painted(codec, network, bytes);
+}
+
+/**
+ * Paint one prefix at once, in closed form unless its network is here. Throws StreamError, also
+ * for a version other than the newest.
+ */
+export function sketch(bytes) {
+  const version = checkedVersion(bytes);
+  if (version !== NEWEST) throw new StreamError(`version ${version} is not sketched, decode it`);
+  return painted(newestCodec(), loaded.get(version) ?? null, bytes);
+}
+
+/** The same for many; in place of a picture that cannot be, its StreamError. */
+export function sketchMany(streams) {
+  return streams.map((bytes) => attempt(() => sketch(bytes)));
+}
+
+/** The same with networks; rejects only where weights are away. */
+export function decodeMany(streams) {
+  return Promise.all(
+    streams.map((bytes) => {
+      return decode(bytes).catch((error) => {
+        if (error instanceof StreamError) return error;
+        throw error;
+      });
+    }),
+  );
+}
+
+function attempt(paint) {
+  try {
+    return paint();
+  } catch (error) {
+    if (error instanceof StreamError) return error;
+    throw error;
+  }
+}
+
+function painted(codec, network, bytes) {
+  const known = codec.parse(bytes);
+  const picture = codec.paint(known);
+  const { aspect } = readHeader(bytes);
+  const rgba = toRgba(network ? network.run(picture, precision(known)) : picture);
+  const isFinal = network !== null || VERSIONS[codec.version].weights === null;
+  return { width: SIDE, height: SIDE, aspect, rgba, bytes, symbols: known.symbols, isFinal };
+}

@@ -1,0 +1,95 @@
+/**
+ * Prefixel streams to pictures, off the main thread where there are workers.
+ *
+ *     const { rgba, width, height, aspect } = await decode(bytes);
+ */
+
+import { StreamError } from "./codec.js";
+import * as here from "./decoder.js";
+
+export { StreamError, readHeader } from "./codec.js";
+export { load, sketch, sketchMany } from "./decoder.js";
+export { fetchThumbs, readContainer } from "./thumbs.js";
+
+/** A slice of work in this thread, where there is no worker. */
+const SLICE = 4;
+let remote = null;
+
+/** Paint any prefix. Rejects with StreamError for bytes that are none. */
+export async function decode(bytes) {
+  const [picture] = await decodeMany([bytes]);
+  if (picture instanceof StreamError) throw picture;
+  return picture;
+}
+
+/** Paint many prefixes in one message; in place of one that cannot be, its StreamError. */
+export async function decodeMany(streams) {
+  remote ??= startWorker();
+  const worker = await remote;
+  if (worker) return worker.decodeMany(streams);
+  const pictures = [];
+  for (let at = 0; at < streams.length; at += SLICE) {
+    pictures.push(...(await here.decodeMany(streams.slice(at, at + SLICE))));
+    await new Promise((resume) => setTimeout(resume));
+  }
+  return pictures;
+}
+
+/** Paint a picture anew with the bytes that follow those it was painted from. */
+export function upgrade(picture, more) {
+  const bytes = new Uint8Array(picture.bytes.length + more.length);
+  bytes.set(picture.bytes);
+  bytes.set(more, picture.bytes.length);
+  return decode(bytes);
+}
+
+/** The worker once it runs; null where none can be: Node, or a policy that forbids it. */
+async function startWorker() {
+  if (typeof Worker === "undefined" || typeof document === "undefined") return null;
+  const url = new URL("./worker.js", import.meta.url).href;
+  const isOurs = url.startsWith(`${location.origin}/`);
+  const source = new Blob([`import ${JSON.stringify(url)};`], { type: "text/javascript" });
+  const start = isOurs ? url : URL.createObjectURL(source);
+  try {
+    const worker = new Worker(start, { type: "module", name: "prefixel" });
+    await new Promise((resolve, reject) => {
+      worker.addEventListener("message", resolve, { once: true });
+      worker.addEventListener("error", reject, { once: true });
+    });
+    return new RemoteDecoder(worker);
+  } catch {
+    return null; // decoded in this thread then, a slice at a time
+  } finally {
+    if (!isOurs) URL.revokeObjectURL(start);
+  }
+}
+
+class RemoteDecoder {
+  constructor(worker) {
+    this.worker = worker;
+    this.waiting = new Map();
+    this.asked = 0;
+    worker.addEventListener("message", ({ data }) => this.settle(data));
+    worker.addEventListener("error", (event) => {
+      for (const { reject } of this.waiting.values()) reject(new Error(event.message));
+      this.waiting.clear();
+      remote = null;
+    });
+  }
+
+  decodeMany(streams) {
+    this.asked += 1;
+    const id = this.asked;
+    return new Promise((resolve, reject) => {
+      this.waiting.set(id, { resolve, reject });
+      this.worker.postMessage({ id, streams });
+    });
+  }
+
+  settle({ id, pictures, failed }) {
+    const { resolve, reject } = this.waiting.get(id);
+    this.waiting.delete(id);
+    if (failed) reject(new Error(failed));
+    else resolve(pictures.map((one) => (one.refused ? new StreamError(one.refused) : one)));
+  }
+}

@@ -1,0 +1,19 @@
+/** The decoder in a worker: many streams in a message, many pictures in the answer. */
+
+import { StreamError } from "./codec.js";
+import { decodeMany, load } from "./decoder.js";
+
+load().catch(() => {}); // whoever asks for a picture hears of it
+
+addEventListener("message", async ({ data: { id, streams } }) => {
+  try {
+    const found = await decodeMany(streams);
+    const pictures = found.map((one) => (one instanceof StreamError ? { refused: one.message } : one));
+    const buffers = found.flatMap((one) => (one instanceof StreamError ? [] : [one.rgba.buffer]));
+    postMessage({ id, pictures }, { transfer: buffers });
+  } catch (error) {
+    postMessage({ id, failed: String(error) });
+  }
+});
+
+postMessage({ ready: true });

@@ -14,6 +14,7 @@ from service.http import codecs as codecs_
 from service.http import (
     encode_decode,
     images,
+    kit,
     openapi,
     operations,
     problems,
@@ -67,6 +68,7 @@ def create_app(
     app.router.routes.extend(RESOURCES)
     app.include_router(operations.router(metrics=settings.metrics_port is None))
     app.include_router(openapi.router)
+    app.include_router(kit.router(demo=settings.demo))
     problems.install(app)
     app.openapi = openapi.build(app)  # type: ignore[method-assign]
     app.add_middleware(

@@ -162,6 +162,11 @@ class Settings(BaseSettings):
         default=("*",), description="Origins that may read from a page, comma separated; * for all"
     )
 
+    # the pages
+    demo: bool = Field(
+        default=False, description="Whether the gallery compares formats (/demo/compare)"
+    )
+
     # connections
     connections_limit: int = Field(
         default=4096,

@@ -8,7 +8,7 @@ import { StreamError } from "./codec.js";
 import * as here from "./decoder.js";
 
 export { StreamError, readHeader } from "./codec.js";
-export { load, sketch, sketchMany } from "./decoder.js";
+export { sketch, sketchMany } from "./decoder.js";
 export { fetchThumbs, readContainer } from "./thumbs.js";
 
 /** A slice of work in this thread, where there is no worker. */
@@ -27,12 +27,18 @@ export async function decodeMany(streams) {
   remote ??= startWorker();
   const worker = await remote;
   if (worker) return worker.decodeMany(streams);
+  await here.load();
   const pictures = [];
   for (let at = 0; at < streams.length; at += SLICE) {
     pictures.push(...(await here.decodeMany(streams.slice(at, at + SLICE))));
     await new Promise((resume) => setTimeout(resume));
   }
   return pictures;
+}
+
+/** Start the worker and fetch the network now. Rejects where the weights are away. */
+export async function preload() {
+  await decodeMany([]);
 }
 
 /** Paint a picture anew with the bytes that follow those it was painted from. */

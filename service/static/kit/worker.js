@@ -3,10 +3,9 @@
 import { StreamError } from "./codec.js";
 import { decodeMany, load } from "./decoder.js";
 
-load().catch(() => {}); // whoever asks for a picture hears of it
-
 addEventListener("message", async ({ data: { id, streams } }) => {
   try {
+    await load();
     const found = await decodeMany(streams);
     const pictures = found.map((one) => (one instanceof StreamError ? { refused: one.message } : one));
     const buffers = found.flatMap((one) => (one instanceof StreamError ? [] : [one.rgba.buffer]));

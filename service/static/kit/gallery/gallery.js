@@ -1,0 +1,132 @@
+/** The gallery: photos in, their streams at any number of bytes, beside other formats. */
+
+import { PrefixelImage, fillGallery } from "../element.js";
+import { showDetail } from "./detail.js";
+
+const CODEC = "prefixel";
+const UPLOADS_AT_ONCE = 4;
+const FIRST_BYTES = 64;
+
+const at = (id) => document.getElementById(id);
+/** What is on the page: its element, its id, the photo's file where it was dropped here. */
+const photos = [];
+let fillingSince = null;
+
+function budget() {
+  return Number(at("bytes").value);
+}
+
+function add(id, name, file) {
+  const element = new PrefixelImage();
+  element.dataset.id = id;
+  element.setAttribute("alt", name);
+  const photo = { id, name, file, element, whole: null };
+  const button = document.createElement("button");
+  button.append(element);
+  button.addEventListener("click", () => showDetail(photo, budget()));
+  const item = document.createElement("li");
+  item.append(button);
+  at("gallery").append(item);
+  photos.push(photo);
+  return photo;
+}
+
+function show(photo, bytes) {
+  const prefix = photo.whole.subarray(0, bytes);
+  if (prefix.length !== photo.element.stream.length) photo.element.stream = prefix;
+}
+
+/** Every picture at the slider's bytes; while the page fills, at what has come by now. */
+function update() {
+  const bytes = budget();
+  at("budget").value = bytes;
+  let each = bytes;
+  if (fillingSince !== null) {
+    const arrived = ((performance.now() - fillingSince) / 1000) * Number(at("rate").value);
+    each = Math.min(bytes, Math.max(2, Math.floor(arrived / Math.max(1, photos.length))));
+    if (each < bytes) requestAnimationFrame(update);
+    else fillingSince = null;
+  }
+  for (const photo of photos) if (photo.whole) show(photo, each);
+  tellTotals();
+}
+
+function tellTotals() {
+  const painted = photos.reduce((sum, { element }) => sum + element.stream.length, 0);
+  const kit = new Map(
+    performance
+      .getEntriesByType("resource")
+      .filter(({ name }) => name.includes("/kit/") && !name.includes("/gallery/"))
+      .map(({ name, encodedBodySize }) => [name, encodedBodySize]),
+  );
+  const kitBytes = [...kit.values()].reduce((sum, one) => sum + one, 0);
+  const number = new Intl.NumberFormat("en");
+  at("totals").textContent = photos.length
+    ? `${photos.length} pictures, ${number.format(painted)} bytes of streams` +
+      ` (the kit: ${number.format(kitBytes)} bytes, once)`
+    : "";
+}
+
+function tell(problem) {
+  at("problem").hidden = false;
+  at("problem").textContent = problem;
+}
+
+async function upload(file) {
+  const answer = await fetch(`v1/images?codecs=${CODEC}&inline=1`, { method: "POST", body: file });
+  const said = await answer.json();
+  if (!answer.ok) throw new Error(`${file.name}: ${said.detail}`);
+  const stream = Uint8Array.from(atob(said.codecs[CODEC].stream), (one) => one.charCodeAt(0));
+  const photo = add(said.id, file.name, file);
+  photo.whole = stream;
+  show(photo, budget());
+  remember();
+}
+
+async function uploadAll(files) {
+  const left = [...files];
+  const next = async () => {
+    for (let file = left.shift(); file; file = left.shift()) {
+      await upload(file).catch((error) => tell(error.message));
+    }
+  };
+  await Promise.all(Array.from({ length: UPLOADS_AT_ONCE }, next));
+  update();
+}
+
+/** The page's address holds its pictures, so that it can be sent to someone. */
+function remember() {
+  history.replaceState(null, "", `#${photos.map(({ id }) => id).join(",")}`);
+}
+
+/** Pictures that the address names: one request for all, then the rest of each stream by Range. */
+async function restore() {
+  const ids = location.hash.slice(1).split(",").filter(Boolean);
+  if (ids.length === 0) return;
+  const added = ids.map((id, n) => add(id, `Photo ${n + 1}`, null));
+  const elements = added.map(({ element }) => element);
+  await fillGallery(elements, { bytes: FIRST_BYTES, codec: CODEC });
+  tellTotals();
+  for (const photo of added) {
+    await photo.element.refine().catch((error) => tell(error.message));
+    photo.whole = photo.element.stream;
+    show(photo, budget());
+  }
+  update();
+}
+
+at("files").addEventListener("change", (event) => uploadAll(event.target.files));
+at("bytes").addEventListener("input", update);
+at("slow").addEventListener("change", (event) => {
+  fillingSince = event.target.checked ? performance.now() : null;
+  update();
+});
+for (const kind of ["dragover", "dragleave", "drop"]) {
+  addEventListener(kind, (event) => {
+    event.preventDefault();
+    at("drop").classList.toggle("over", kind === "dragover");
+    if (kind === "drop") uploadAll(event.dataTransfer.files);
+  });
+}
+at("controls").addEventListener("submit", (event) => event.preventDefault());
+restore().catch((error) => tell(error.message));

@@ -1,0 +1,65 @@
+/** What a prefix paints. */
+export interface Picture {
+  /** 32; the original's shape is `aspect`. */
+  width: number;
+  height: number;
+  /** Width / height of the original. */
+  aspect: number;
+  /** Opaque, `4 * width * height`. */
+  rgba: Uint8ClampedArray;
+  /** The prefix that was painted. */
+  bytes: Uint8Array;
+  /** How many symbols the prefix decides. */
+  symbols: number;
+  /** False for a closed form that the synthesis network would still change. */
+  isFinal: boolean;
+}
+
+export interface Header {
+  wireId: number;
+  version: number;
+  aspect: number;
+}
+
+/** One entry of a container: CONTAINER.md. */
+export type Entry =
+  | { state: "ok"; v: string; total: number; bytes: Uint8Array }
+  | { state: "unknown" | "unavailable" };
+
+export interface Asked {
+  bytes: number;
+  codec?: string;
+  signal?: AbortSignal;
+}
+
+/** Bytes that are no stream of a version this kit has. */
+export class StreamError extends Error {}
+
+/** Throws StreamError. */
+export function readHeader(bytes: Uint8Array): Header;
+
+/** Paint any prefix of a stream, in a worker where there is one. Rejects with StreamError. */
+export function decode(bytes: Uint8Array): Promise<Picture>;
+
+/** Paint many in one message to the worker; in place of one that cannot be, its StreamError. */
+export function decodeMany(streams: readonly Uint8Array[]): Promise<(Picture | StreamError)[]>;
+
+/** Paint anew with the bytes that follow `picture.bytes`. Rejects with StreamError. */
+export function upgrade(picture: Picture, more: Uint8Array): Promise<Picture>;
+
+/** Paint at once in this thread, in closed form unless the network is here. Throws StreamError. */
+export function sketch(bytes: Uint8Array): Picture;
+export function sketchMany(streams: readonly Uint8Array[]): (Picture | StreamError)[];
+
+/** Start the worker and fetch the weights now; else the first `decode` does. */
+export function preload(): Promise<void>;
+
+/** Prefixes of many images in one request to `server` ("" for the page's own). */
+export function fetchThumbs(
+  server: string,
+  ids: readonly string[],
+  asked: Asked,
+): Promise<Entry[]>;
+
+/** Throws StreamError. */
+export function readContainer(body: Uint8Array): Entry[];

@@ -20,6 +20,7 @@ from models.zoo.catalogue import SYSTEMS
 from service.codec import artifact
 from service.codec.interface import Codec
 from service.codec.recurrent import RecurrentCodec
+from service.codec.registry import load_codec
 from service.codec.stream import HEADER_BYTES
 from service.evaluation.metrics import block_ssim, psnr
 from service.inference import Runtime
@@ -79,7 +80,7 @@ def main() -> None:
     photos, validation = data.load(options.data)
     manifest = artifact.Manifest(
         name=options.system,
-        family="recurrent",
+        family=system.family,
         wire_id=system.wire_id,
         version=options.version,
         paper=system.paper,
@@ -97,7 +98,8 @@ def main() -> None:
         scores=(),
     )
     write(out, manifest)
-    codec = RecurrentCodec(artifact.read(out), Runtime("cpu"))
+    codec = load_codec(out, Runtime("cpu"))
+    assert isinstance(codec, RecurrentCodec)
     found = parity.compare(model, codec, validation.numpy())
     print(
         f"{found.differing_bits} of {found.bits} bits differ between torch and ONNX Runtime, in "

@@ -14,7 +14,10 @@ PAPER = "Toderici et al. 2015, Variable Rate Image Compression with Recurrent Ne
 
 @dataclass(frozen=True)
 class System:
-    """A paper's system; ``budgets`` are the iterations that spend 64 and 128 bytes."""
+    """A paper's system.
+
+    ``budgets`` are the iterations that spend 64 and 128 bytes, ``family`` the codec that serves it.
+    """
 
     paper: str
     section: str
@@ -22,6 +25,7 @@ class System:
     configs: Mapping[str, Any]
     build: Callable[[Any], Progressive]
     budgets: Mapping[str, int]
+    family: str = "recurrent"
 
     def config(self, fields: Mapping[str, Any]) -> Any:
         """The configuration that an artifact's manifest spells out."""
@@ -36,12 +40,26 @@ SYSTEMS = {
         PAPER, "3.6", 1, conv_lstm.CONFIGS, conv_lstm.ConvLSTMCodec, SIXTEEN_BYTES_A_STEP
     ),
     "fc-shared": System(
-        PAPER, "3.3", 3, fc_residual.SHARED, fc_residual.FCResidualCodec, SIXTEEN_BYTES_A_STEP
+        PAPER,
+        "3.3",
+        3,
+        fc_residual.SHARED,
+        fc_residual.FCResidualCodec,
+        SIXTEEN_BYTES_A_STEP,
+        "patches",
     ),
     "fc-distinct": System(
-        PAPER, "3.3", 4, fc_residual.DISTINCT, fc_residual.FCResidualCodec, SIXTEEN_BYTES_A_STEP
+        PAPER,
+        "3.3",
+        4,
+        fc_residual.DISTINCT,
+        fc_residual.FCResidualCodec,
+        SIXTEEN_BYTES_A_STEP,
+        "patches",
     ),
-    "fc-lstm": System(PAPER, "3.4", 5, fc_lstm.CONFIGS, fc_lstm.FCLSTMCodec, SIXTEEN_BYTES_A_STEP),
+    "fc-lstm": System(
+        PAPER, "3.4", 5, fc_lstm.CONFIGS, fc_lstm.FCLSTMCodec, SIXTEEN_BYTES_A_STEP, "patches"
+    ),
     "conv-shared": System(
         PAPER, "3.5", 6, conv_residual.SHARED, conv_residual.ConvResidualCodec, SIXTEEN_BYTES_A_STEP
     ),

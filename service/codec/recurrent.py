@@ -3,6 +3,8 @@
     encode   r_0 = x;  bits_t = E(r_{t-1}, states);  x_t = D(bits_t, states);  r_t = x - x_t
     decode   x_t = D(bits_t, states), as far as the prefix reaches
 
+A system that predicts residuals fits too: the picture so far is one of its decoder's states, and so
+is the number of the step where each has its own weights. An autoencoder is one iteration.
 The parse knows no number but the length of the stream: bit k of chunk t is the same bit whatever
 the pictures are. Bits that a cut chunk lacks are fed as 0, neither +1 nor -1 (Johnston et al. 2017,
 section 3.4). Source: Toderici et al. 2015, section 3.
@@ -70,18 +72,11 @@ class RecurrentCodec:
 
     def _encode(self, pictures: Pixels, aspects: Sequence[float]) -> Iterator[Encoded]:
         count = len(pictures)
-        x = pictures.transpose(0, 3, 1, 2).astype(np.float32) * _FROM_BYTE - np.float32(0.9)
-        residual = x = np.ascontiguousarray(x, np.float32)
-        encoder, decoder = _Half(self._encoder, count), _Half(self._decoder, count)
         payload = np.empty((count, self._iterations, self._chunk_bytes), np.uint8)
         ssim = np.empty((self._iterations, count))
         decibels = np.empty((self._iterations, count))
-        for t in range(self._iterations):
-            bits = encoder.step(residual)  # [N, bits, 8, 8] of -1 and +1
-            painted = decoder.step(bits)  # [N, 3, 32, 32], unrounded: the decoder's own picture
-            residual = x - painted
+        for t, (bits, shown) in enumerate(self.steps(pictures)):
             payload[:, t] = np.packbits(bits.reshape(count, -1)[:, self._order] > 0, axis=1)
-            shown = _to_rgb(painted)
             ssim[t], decibels[t] = block_ssim(pictures, shown), psnr(pictures, shown)
         ends = [HEADER_BYTES + (t + 1) * self._chunk_bytes for t in range(self._iterations)]
         for n, aspect in enumerate(aspects):
@@ -92,6 +87,24 @@ class RecurrentCodec:
                     for t, end in enumerate(ends)
                 ),
             )
+
+    def steps(self, pictures: Pixels) -> Iterator[tuple[Floats, Pixels]]:
+        """Each iteration's bits, [N, bits, rows, columns] of -1 and +1, and what they paint.
+
+        ``pictures`` and what is painted are uint8 [N, 32, 32, 3].
+        """
+        x = pictures.transpose(0, 3, 1, 2).astype(np.float32) * _FROM_BYTE - np.float32(0.9)
+        residual = x = np.ascontiguousarray(x, np.float32)
+        encoder, decoder = Half(self._encoder, len(x)), self.decoder(len(x))
+        for _ in range(self._iterations):
+            bits = encoder.step(residual)
+            painted = decoder.step(bits)  # [N, 3, 32, 32], unrounded: the decoder's own picture
+            residual = x - painted
+            yield bits, to_rgb(painted)
+
+    def decoder(self, batch: int) -> Half:
+        """A decoder whose states are zero."""
+        return Half(self._decoder, batch)
 
     def decode(self, streams: Sequence[bytes]) -> list[Pixels]:
         """Paint prefixes of any lengths: uint8 [32, 32, 3] each, in the order given."""
@@ -107,12 +120,12 @@ class RecurrentCodec:
         """Paint some streams at once; a stream leaves the batch after its last iteration."""
         needed = [self._needed(len(streams[n])) for n in longest_first]
         bits = np.stack([self._bits(streams[n], needed[0]) for n in longest_first])
-        decoder = _Half(self._decoder, len(longest_first))
+        decoder = self.decoder(len(longest_first))
         for t in range(needed[0]):
             active = sum(count > t for count in needed)
             painted = decoder.step(bits[:active, t], active)
             ending = [k for k in range(active) if needed[k] == t + 1]
-            for k, rgb in zip(ending, _to_rgb(painted[ending]), strict=True):
+            for k, rgb in zip(ending, to_rgb(painted[ending]), strict=True):
                 out[longest_first[k]] = rgb
 
     def _needed(self, length_bytes: int) -> int:
@@ -120,7 +133,7 @@ class RecurrentCodec:
         return max(1, -(-(length_bytes - HEADER_BYTES) // self._chunk_bytes))
 
     def _bits(self, stream: bytes, iterations: int) -> Floats:
-        """[iterations, bits, 8, 8] of -1, +1, and 0 where the stream has ended."""
+        """[iterations, bits, rows, columns] of -1, +1, and 0 where the stream has ended."""
         flat = np.zeros((iterations, self._chunk_bytes * 8), np.float32)
         known = np.unpackbits(np.frombuffer(stream, np.uint8, offset=HEADER_BYTES))
         sent = flat.reshape(-1)
@@ -149,7 +162,7 @@ class RecurrentCodec:
         )
 
 
-class _Half:
+class Half:
     """Encoder or decoder with the states of one batch, zero at the start."""
 
     def __init__(self, session: Session, batch: int) -> None:
@@ -197,7 +210,7 @@ def _fixed(shape: tuple[int | str | None, ...]) -> tuple[int, ...]:
     return tuple(length for length in shape[1:] if isinstance(length, int))
 
 
-def _to_rgb(planes: Floats) -> Pixels:
-    """float [N, 3, H, W] in [-0.9, 0.9] -> uint8 [N, H, W, 3]."""
+def to_rgb(planes: Floats) -> Pixels:
+    """Float [N, 3, H, W] in [-0.9, 0.9] -> uint8 [N, H, W, 3]."""
     scaled = np.rint((planes + np.float32(0.9)) * np.float32(_TO_BYTE))
     return np.ascontiguousarray(scaled.clip(0, 255).astype(np.uint8).transpose(0, 2, 3, 1))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from service.codec import artifact
 from service.codec.artifact import Artifact
+from service.codec.assigned import PatchCodec
 from service.codec.embedded import EmbeddedCodec
 from service.codec.interface import Codec
 from service.codec.recurrent import RecurrentCodec
@@ -15,6 +16,7 @@ from service.inference import Runtime
 
 FAMILIES: dict[str, Callable[[Artifact, Runtime], Codec]] = {
     "embedded": EmbeddedCodec,
+    "patches": PatchCodec,
     "recurrent": RecurrentCodec,
 }
 

@@ -22,9 +22,10 @@ FULL_DEFAULTS = ".125,.25,.5,1", "ssim,psnr,ms-ssim"
 EXTRA = ("bjontegaard", "blurhash", "imagecodecs", "matplotlib", "skimage", "sklearn", "thumbhash")
 DESCRIPTION = """\
 Measure codecs on pictures and print Markdown tables: scores at target sizes by the rule of
-Toderici et al. 2015 (nearest setting, never under the target), at exactly the target, and
-Bjontegaard rate differences. The folder OUT gets the report, CSV files, rate-distortion plots and
-a cache, so that a run that was stopped goes on where it was. Needs the extra 'evaluate'.
+Toderici et al. 2015 (nearest setting, never under the target), at exactly the target, beside the
+paper's own table, and Bjontegaard rate differences. The folder OUT gets the report, CSV files,
+rate-distortion plots and a cache, so that a run that was stopped goes on where it was. Needs the
+extra 'evaluate'.
 """
 
 
@@ -34,7 +35,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "evaluate", help="measure codecs on pictures", description=DESCRIPTION
     )
     add = parser.add_argument
-    add("--codec", type=_words, default=(), metavar="A,B", help="codecs of the artifacts")
+    add("--codec", type=_words, default=(), metavar="A,B", help="codecs of the artifacts, or all")
     add(
         "--baselines",
         type=_words,
@@ -43,7 +44,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="today's codecs, all, or none: jpeg[-444][-opt], jpeg2000[-3], webp,"
         " avif[-420][-frame], jxl, blurhash, thumbhash (jpeg,jpeg2000,webp,avif)",
     )
-    add("--data", type=Path, required=True, help="folder of pictures, or .npz with rgb [N,H,W,3]")
+    data = parser.add_mutually_exclusive_group(required=True)
+    data.add_argument("--data", type=Path, help="folder of pictures, or .npz with rgb [N,H,W,3]")
+    data.add_argument(
+        "--kind",
+        choices=("other",),
+        help="drawn pictures that are no photos: icons, screenshots, drawings, text, gradients,"
+        " noise; scores kind by kind (a --data folder with folders in it gives that too)",
+    )
     add("--skip", type=int, default=0, metavar="N", help="leave out the first N pictures")
     add("--first", type=int, metavar="N", help="of the rest, take the first N")
     add("--splits", metavar="A:B,C:D", help="a block of tables for each stretch, as 0:300,300:1000")
@@ -54,6 +62,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     counting.add_argument("--header-less", action="store_true", help="only tables by payload")
     counting.add_argument("--whole", action="store_true", help="only tables by whole file")
     add("--out", type=Path, default=Path("evaluation"), metavar="DIR", help="(%(default)s)")
+    add("--cache", type=Path, metavar="DIR", help="where measurements are kept (OUT/cache)")
     add("--fresh", action="store_true", help="measure anew what the cache holds")
     add("--workers", type=int, metavar="N", help="processes for the baselines (all cores)")
     add("--speed", action="store_true", help="measure pictures a second as well")
@@ -90,6 +99,7 @@ def make_plan(arguments: argparse.Namespace) -> Plan:
     """Check the arguments, load pictures and codecs. Raises ConfigurationError."""
     from service.evaluation.baselines import find_baselines
     from service.evaluation.data import free_photos, load_pictures, parse_splits
+    from service.evaluation.drawings import other_kinds
     from service.evaluation.quality import find_metrics
     from service.evaluation.run import Plan
     from service.inference.runtime import usable_cores
@@ -98,8 +108,13 @@ def make_plan(arguments: argparse.Namespace) -> Plan:
     baselines = find_baselines(names)
     if not (baselines or arguments.codec):
         raise ConfigurationError("nothing to evaluate: name a codec or a baseline")
+    if arguments.kind and arguments.full:
+        raise ConfigurationError("--kind draws thumbnails: there is nothing --full of them")
     pictures = _slice(
-        load_pictures(arguments.data, None if arguments.full else THUMBNAIL_SIDE), arguments
+        other_kinds(THUMBNAIL_SIDE)
+        if arguments.kind
+        else load_pictures(arguments.data, None if arguments.full else THUMBNAIL_SIDE),
+        arguments,
     )
     sheet = None
     if arguments.contact_sheet:
@@ -122,6 +137,7 @@ def make_plan(arguments: argparse.Namespace) -> Plan:
         countings=_countings(arguments),
         metrics=find_metrics(arguments.metrics or _words(metrics), pictures.least_side),
         out=arguments.out,
+        cache=arguments.cache or arguments.out / "cache",
         workers=workers,
         fresh=arguments.fresh,
         speed=arguments.speed,
@@ -139,7 +155,8 @@ def load_subjects(arguments: argparse.Namespace) -> Sequence[Subject]:
     from service.settings import read_settings
 
     folder = arguments.artifacts or read_settings().artifacts()
-    codecs = load_codecs(folder, arguments.codec, Runtime(arguments.device, threads=0))
+    names = () if "all" in arguments.codec else arguments.codec
+    codecs = load_codecs(folder, names, Runtime(arguments.device, threads=0))
     found = []
     for name, codec in codecs.items():
         opened = artifact.read(folder / name)

@@ -19,7 +19,9 @@ class Progress:
 
     ``least_gain`` is the smallest rise of the mean over pictures (negative: it falls), after the
     prefix of ``at_bytes``; ``rising_share`` the share of all pictures and steps at which the score
-    rises, ``always_share`` the share of pictures at which it never falls.
+    rises, ``always_share`` the share of pictures at which it never falls. Level by level: the
+    longest prefix ``ends_bytes`` [L], ``means`` [L], and ``rises`` [L - 1], the share of pictures
+    on which the next level is better.
     """
 
     steps: int
@@ -27,6 +29,9 @@ class Progress:
     at_bytes: int
     rising_share: float
     always_share: float
+    ends_bytes: tuple[int, ...]
+    means: tuple[float, ...]
+    rises: tuple[float, ...]
 
 
 def level_ends(codec: Codec, rgb: Pixels) -> list[int]:
@@ -52,6 +57,9 @@ def progress_of(measured: Measured, ends: Sequence[int], metric: str) -> Progres
         int(measured.file_bytes[:, columns[least]].max()),
         float((gains > 0).mean()),
         float((gains >= 0).all(axis=1).mean()),
+        tuple(int(end) for end in measured.file_bytes[:, columns].max(axis=0)),
+        tuple(float(mean) for mean in measured.scores[metric][:, columns].mean(axis=0)),
+        tuple(float(share) for share in (gains > 0).mean(axis=0)),
     )
 
 
@@ -72,3 +80,19 @@ def progress_table(rows: Sequence[tuple[str, Metric, Progress]]) -> str:
             for title, metric, found in rows
         ],
     )
+
+
+def levels_table(rows: Sequence[tuple[str, Metric, Progress]]) -> str:
+    """One row a level, one column a codec: prefix, mean score, where it is better than before."""
+    deepest = max(len(found.means) for _, _, found in rows)
+    lines = []
+    for level in range(deepest):
+        line = [f"{level + 1}"]
+        for _, metric, found in rows:
+            if level >= len(found.means):
+                line.append("")
+                continue
+            text = f"{metric.text(found.means[level])} at {found.ends_bytes[level]} B"
+            line.append(f"{text}, {100 * found.rises[level - 1]:.1f} %" if level else text)
+        lines.append(line)
+    return markdown(["level", *(title for title, _, _ in rows)], lines)

@@ -37,6 +37,12 @@ class Metric:
         plain = f"{value:.3f}".removeprefix("0")
         return f"{plain} = {self.decibels(np.array(value)):.2f} dB" if self.both_ways else plain
 
+    def gain_text(self, value: float) -> str:
+        """A difference of scores with its sign: ``+.041``, ``−0.31``."""
+        sign = "−" if round(value, 2 if self.in_decibels else 3) < 0 else "+"
+        plain = f"{abs(value):.2f}" if self.in_decibels else f"{abs(value):.3f}".removeprefix("0")
+        return sign + plain
+
     def decibels(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Scores in dB: as they are, or -10 log10(1 - score)."""
         if self.in_decibels:

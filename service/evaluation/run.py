@@ -16,14 +16,25 @@ from rich.console import Console
 from service.codec.interface import Codec
 from service.codec.stream import HEADER_BYTES
 from service.evaluation.baselines import Baseline
+from service.evaluation.beside_paper import beside_paper
 from service.evaluation.caching import ResultCache
 from service.evaluation.contact_sheet import contact_sheet
 from service.evaluation.costs import Cost, baseline_speed, codec_speed, cost_table, machine
 from service.evaluation.data import Pictures
+from service.evaluation.kinds import by_kind
 from service.evaluation.measuring import Advance, Measured, measure_baseline, measure_codec
 from service.evaluation.plots import plot_curves
-from service.evaluation.progressive import Progress, level_ends, progress_of, progress_table
+from service.evaluation.printed import TARGETS as PRINTED_TARGETS
+from service.evaluation.progressive import (
+    Progress,
+    level_ends,
+    levels_table,
+    progress_of,
+    progress_table,
+)
 from service.evaluation.quality import Metric
+from service.evaluation.same_bytes import HEADING as SAME_BYTES_HEADING
+from service.evaluation.same_bytes import same_bytes
 from service.evaluation.summary import Cell, Counting, Curve, cells_of, curve_of
 from service.evaluation.tables import (
     HEADINGS,
@@ -42,6 +53,9 @@ CURVE_REACH = 2.0
 """Curves go on to this many times the largest target."""
 
 PREFIXES = 32
+SPEED_BYTES = 64
+"""Prefixes whose painting is timed have so much payload."""
+
 LIBRARIES = ("numpy", "pillow", "scikit-image", "bjontegaard")
 
 
@@ -60,7 +74,8 @@ class Plan:
     """What to evaluate; ``splits`` are pairs start, stop within ``pictures``.
 
     ``targets`` are in ``unit``; ``sheet`` are the pictures of the contact sheet (None: no sheet)
-    at ``sheet_bytes``. ``workers`` processes run the baselines.
+    at ``sheet_bytes``. ``workers`` processes run the baselines. ``cache`` is the folder in which
+    measurements are kept.
     """
 
     subjects: Sequence[Subject]
@@ -72,6 +87,7 @@ class Plan:
     countings: Sequence[Counting]
     metrics: Sequence[Metric]
     out: Path
+    cache: Path
     workers: int
     fresh: bool = False
     speed: bool = False
@@ -110,15 +126,28 @@ def evaluate(plan: Plan, console: Console) -> str:
                 plan.unit,
                 f"pictures {label}, mean and 95 % confidence",
             )
+        report += _comparisons(plan, label, part)
         rows = _progress_rows(plan, part, ends)
         if rows:
-            report += [f"## Pictures {label}, progressive", progress_table(rows)]
+            first = [row for row in rows if row[1] is plan.metrics[0]]
+            report += [
+                f"## Pictures {label}, progressive",
+                progress_table(rows),
+                f"{plan.metrics[0].title} after each level of whole streams, and the share of"
+                " pictures on which it is better than the level before:",
+                levels_table(first),
+            ]
+    if plan.unit == "bytes":
+        report += _kinds(plan, measured)
     report += ["## What is counted", counted_table(measured)]
     costs = _costs(plan, measured)
     if costs:
         report += ["## What it costs", cost_table(costs)]
     if plan.speed:
-        report.append(f"Median of batches of up to 64 on {machine()}; baselines in one thread.")
+        report.append(
+            f"Median of batches of up to 64 on {machine()}; prefixes of {SPEED_BYTES} bytes of"
+            " payload; baselines in one thread, at the middle of their settings."
+        )
     if plan.sheet is not None:
         contact_sheet(
             plan.out / "contact-sheet.png",
@@ -135,41 +164,36 @@ def evaluate(plan: Plan, console: Console) -> str:
     return text
 
 
-def prefix_lengths(codec: Codec, targets: Sequence[float], ends: Sequence[int] = ()) -> list[int]:
-    """Prefixes to paint, in bytes: targets counted both ways, levels, a grid for the curve."""
+def prefix_lengths(codec: Codec, targets: Sequence[float], more: Sequence[int] = ()) -> list[int]:
+    """Prefixes to paint, in bytes: targets counted both ways, a grid for curves, and ``more``."""
     low, high = max(codec.minimum_bytes, HEADER_BYTES + 1), codec.maximum_bytes
     grid = np.geomspace(low, max(low, high), PREFIXES).round().astype(int).tolist()
     exact = [int(target) + extra for target in targets for extra in (0, HEADER_BYTES)]
-    return sorted({*grid, *exact, *ends})
+    return sorted({*grid, *exact, *more})
 
 
 def _measure(plan: Plan, ends: Mapping[str, Sequence[int]], console: Console) -> list[Measured]:
-    cache = ResultCache(plan.out / "cache", read=not plan.fresh)
+    cache = ResultCache(plan.cache, read=not plan.fresh)
     names = [metric.name for metric in plan.metrics]
-    found = []
+    others, ours = [], []
     with _progress(console) as track:
-        for subject in plan.subjects:
-            codec = subject.codec
-            lengths = prefix_lengths(codec, plan.targets, ends[codec.name])
-            advance = track(codec.name, len(plan.pictures))
-            found.append(
-                measure_codec(
-                    codec,
-                    subject.fingerprint,
-                    lengths,
-                    plan.pictures,
-                    names,
-                    cache,
-                    advance,
-                )
-            )
         with worker_pool(plan.workers) as executor:
             for baseline in plan.baselines:
                 advance = track(baseline.name, len(plan.pictures))
-                found.append(
+                others.append(
                     measure_baseline(baseline, plan.pictures, names, cache, executor, advance)
                 )
-    return found
+        own = {int(size) for one in others if one.own_size for size in np.unique(one.file_bytes)}
+        for subject in plan.subjects:
+            codec = subject.codec
+            lengths = prefix_lengths(codec, plan.targets, [*ends[codec.name], *own])
+            advance = track(codec.name, len(plan.pictures))
+            ours.append(
+                measure_codec(
+                    codec, subject.fingerprint, lengths, plan.pictures, names, cache, advance
+                )
+            )
+    return ours + others
 
 
 def _ends(plan: Plan, subject: Subject) -> list[int]:
@@ -189,6 +213,32 @@ def _progress_rows(
         if len(ends.get(one.name, ())) > 1
         for metric in plan.metrics
     ]
+
+
+def _comparisons(plan: Plan, label: str, part: Sequence[Measured]) -> list[str]:
+    """Blocks that set ours beside others and beside the paper, where the plan holds both."""
+    if plan.unit != "bytes" or not (plan.subjects and plan.baselines):
+        return []
+    ours, others = part[: len(plan.subjects)], part[len(plan.subjects) :]
+    report = []
+    if len(plan.countings) > 1:
+        report += [
+            f"## Pictures {label}, {SAME_BYTES_HEADING}",
+            *same_bytes(ours, others, plan.targets, plan.metrics, ANCHORS[0]),
+        ]
+    if set(PRINTED_TARGETS) <= set(plan.targets) and "payload" in plan.countings:
+        found = beside_paper(part)
+        report += [f"## Pictures {label}, beside the paper's table", *found] if found else []
+    return report
+
+
+def _kinds(plan: Plan, measured: Sequence[Measured]) -> list[str]:
+    """Kind by kind, where the pictures are of several and the first anchor was measured."""
+    ours, others = measured[: len(plan.subjects)], measured[len(plan.subjects) :]
+    anchor = next((one for one in others if one.name == ANCHORS[0]), None)
+    if anchor is None or not ours:
+        return []
+    return by_kind(plan.pictures.names, ours, anchor, plan.targets, plan.metrics)
 
 
 def _sum_up(
@@ -242,9 +292,9 @@ def _block(
 def _costs(plan: Plan, measured: Sequence[Measured]) -> list[Cost]:
     titles = {one.name: one.title for one in measured}
     found = []
-    middle = int(sorted(plan.targets)[len(plan.targets) // 2]) + HEADER_BYTES
+    prefix = SPEED_BYTES + HEADER_BYTES
     for subject in plan.subjects:
-        speed = codec_speed(subject.codec, plan.pictures, middle) if plan.speed else (None, None)
+        speed = codec_speed(subject.codec, plan.pictures, prefix) if plan.speed else (None, None)
         title = titles[subject.codec.name]
         found.append(Cost(title, subject.parameters, subject.kmac_per_pixel, *speed))
     for baseline in plan.baselines if plan.speed else ():

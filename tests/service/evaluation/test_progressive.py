@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from service.evaluation.measuring import Measured
-from service.evaluation.progressive import level_ends, progress_of
+from service.evaluation.progressive import level_ends, levels_table, progress_of
+from service.evaluation.quality import METRICS
 from tests.support.codec import GreyCodec
 
 
@@ -41,3 +42,14 @@ def test_one_level_is_too_few() -> None:
 def test_the_levels_of_a_codec() -> None:
     ends = level_ends(GreyCodec(), np.zeros((32, 32, 3), np.uint8))
     assert ends == list(range(18, 259, 16))
+
+
+def test_the_table_of_levels_has_every_mean_and_where_it_rises() -> None:
+    scores = [[0.1, 0.5, 0.6], [0.1, 0.3, 0.2]]
+    deep = progress_of(measured(scores, [18, 34, 50]), [18, 34, 50], "ssim")
+    flat = progress_of(measured([[0.1, 0.3]], [18, 34]), [18, 34], "ssim")
+    metric = METRICS["ssim"]
+    table = levels_table([("deep", metric, deep), ("flat", metric, flat)]).splitlines()
+    assert table[2] == "| 1 | .100 at 18 B | .100 at 18 B |"
+    assert table[3] == "| 2 | .400 at 34 B, 100.0 % | .300 at 34 B, 100.0 % |"
+    assert table[4] == "| 3 | .400 at 50 B, 50.0 % |  |"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,6 +66,15 @@ def read(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def squashed(folder: Path) -> Pixels:
+    return np.stack(
+        [
+            np.asarray(Image.open(folder / f"{i}.png").resize((32, 32), Image.Resampling.LANCZOS))
+            for i in range(4)
+        ]
+    )
+
+
 def evaluate(folder: Path, out: Path, *more: str) -> int:
     return main(["evaluate", "--data", str(folder), "--out", str(out), "--workers", "1", *more])
 
@@ -87,12 +97,7 @@ def test_the_tables_hold_what_the_codecs_do(
     cells = {
         (r["split"], r["codec"], r["counting"], r["reading"], r["target_bytes"]): r for r in rows
     }
-    thumbs = np.stack(
-        [
-            np.asarray(Image.open(folder / f"{i}.png").resize((32, 32), Image.Resampling.LANCZOS))
-            for i in range(4)
-        ]
-    )
+    thumbs = squashed(folder)
     streams = [encoded.stream for encoded in codec.encode(thumbs, [1.0] * 4)]
     for counting, length in (("payload", 66), ("file", 64)):
         painted = np.stack(codec.decode([stream[:length] for stream in streams]))
@@ -120,6 +125,8 @@ def test_the_tables_hold_what_the_codecs_do(
     assert cells["0..3", "webp", "file", "exact", "64"]["covered_share"] == "0.0000"
     assert float(cells["0..3", "blurhash", "payload", "own", ""]["file_bytes"]) == 28
 
+    whole = report.split("whole streams of ours against header-less payloads of others")[1]
+    assert "| grey | 28.0 | ." in whole.split("##")[0]
     with Image.open(out / "contact-sheet.png") as sheet:
         assert sheet.width > 5 * 128
         assert sheet.height > 6 * 128
@@ -134,7 +141,8 @@ def test_a_second_run_measures_nothing_and_says_the_same(
     assert evaluate(folder, out, *wanted) == 0
     first = capsys.readouterr().out
     made = {path.name: path.read_bytes() for path in out.glob("*.*")}
-    lengths = prefix_lengths(codec, [48, 96], range(18, 259, 16))
+    own = {len(BASELINES["thumbhash"].encode(rgb, 0)) for rgb in squashed(folder)}
+    lengths = prefix_lengths(codec, [48, 96], [*range(18, 259, 16), *own])
     assert codec.encoded == [1, 4]  # one stream for its chunk ends, then every picture once
     assert codec.decoded == [4] * len(lengths)
 
@@ -193,6 +201,15 @@ def test_wrong_use_is_said_and_is_2(
     assert not (tmp_path / "out").exists()
 
 
+def test_drawn_thumbnails_have_no_full_size(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert main(["evaluate", "--kind", "other", "--full", "--out", str(out)]) == 2
+    assert capsys.readouterr().err.startswith("prefixel: --kind draws thumbnails")
+    assert not out.exists()
+
+
 def test_without_the_extra_it_says_what_to_install(
     folder: Path,
     tmp_path: Path,
@@ -236,3 +253,45 @@ def test_the_cache_tells_keys_apart_and_keeps_arrays(tmp_path: Path) -> None:
     assert cache.key("codec", 2, [1.5], ("ssim",)) != key
     with pytest.raises(KeyError):
         ResultCache(tmp_path / "cache", read=False).get(key)
+
+
+def test_drawn_kinds_and_folders_are_compared_kind_by_kind(
+    codec: CountingCodec, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, kept = tmp_path / "out", tmp_path / "kept"
+    wanted = ["--codec", "grey", "--baselines", "jpeg", "--targets", "64", "--cache", str(kept)]
+    more = ["--out", str(out), "--workers", "1", "--skip", "16", "--first", "16"]
+    assert main(["evaluate", "--kind", "other", *wanted, *more]) == 0
+    report = capsys.readouterr().out
+    assert "## Kind by kind, against JPEG 4:2:0, standard tables" in report
+    assert "| drawings (8) | " in report
+    assert "| gradients (8) | " in report
+    assert list(kept.glob("*.npz"))
+    assert not (out / "cache").exists()
+
+    (folder / "a").mkdir()
+    (folder / "b").mkdir()
+    for index, kind in enumerate("aabb"):
+        (folder / f"{index}.png").rename(folder / kind / f"{index}.png")
+    assert evaluate(folder, out, *wanted) == 0
+    assert "| a (2) | " in capsys.readouterr().out
+
+
+def test_a_paper_s_system_stands_beside_the_printed_table(
+    codec: CountingCodec, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    object.__setattr__(codec, "name", "conv-lstm")
+    wanted = ["--codec", "conv-lstm", "--baselines", "jpeg", "--header-less"]
+    assert evaluate(folder, tmp_path / "out", *wanted, "--targets", "64,128") == 0
+    assert "## Pictures 0..3, beside the paper's table" in capsys.readouterr().out
+    assert evaluate(folder, tmp_path / "out", *wanted, "--targets", "64,96") == 0
+    assert "beside the paper" not in capsys.readouterr().out
+
+
+def test_all_is_every_artifact(folder: Path, tmp_path: Path) -> None:
+    from service.cli.evaluate import load_subjects
+    from service.codec.registry import available
+
+    shipped = Path(service.cli.evaluate.__file__).parents[2] / "models" / "artifacts"
+    arguments = Namespace(artifacts=shipped, codec=("all",), device="cpu")
+    assert tuple(one.codec.name for one in load_subjects(arguments)) == available(shipped)

@@ -12,7 +12,7 @@ from service.evaluation.measuring import Measured
 from service.evaluation.quality import Metric
 from service.evaluation.rate_difference import rate_difference
 from service.evaluation.summary import COVERED_SHARE, Cell, cells_of, mean_of, rates_of
-from service.evaluation.tables import markdown, percent_text, target_table
+from service.evaluation.tables import markdown, target_table
 
 Floats = NDArray[np.float64]
 
@@ -101,7 +101,10 @@ def _rates(
             except ValueError as reason:
                 row.append(str(reason))
                 continue
-            row.append(percent_text(found))
+            reach = reference[1][[0, -1]]
+            low_db, high_db = metric.decibels(reach)
+            covered = (found.high - found.low) / (high_db - low_db)
+            row.append(f"{found.percent:+.1f} % (over {100 * covered:.0f} % of its range)")
         rows.append(row)
     spent = rule_points(anchor, grid[[0, -1]], metrics[0].name)[0]
     return [
@@ -109,7 +112,8 @@ def _rates(
         f" its points are what the paper's rule spends at {RULE_POINTS} targets from {low:g} to"
         f" {high:g} bytes, from {spent[0]:.1f} to {spent[1]:.1f} bytes of payload (at the lowest"
         f" target most pictures have no setting that spends less); ours are every prefix measured"
-        f" up to {high:g} bytes. The mean is over the quality that both reach.",
+        f" up to {high:g} bytes. The mean is over the quality that both reach; in brackets how much"
+        f" of the range of {anchor.title} that is (in dB).",
         markdown(["rate for equal quality", *(metric.title for metric in metrics)], rows),
     ]
 

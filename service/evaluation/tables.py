@@ -10,7 +10,7 @@ from typing import Literal
 
 from service.evaluation.measuring import Measured
 from service.evaluation.quality import Metric
-from service.evaluation.rate_difference import RateDifference, rate_difference
+from service.evaluation.rate_difference import rate_difference
 from service.evaluation.summary import COVERED_SHARE, Cell, Counting, Curve, Mean, Reading
 
 Unit = Literal["bytes", "bpp"]
@@ -74,12 +74,6 @@ def rate_difference_table(
         rows.append(row)
     head = [f"against {titles[anchor]}, {metric.title}" for anchor in anchors for metric in metrics]
     return markdown(["rate for equal quality", *head], rows)
-
-
-def percent_text(found: RateDifference) -> str:
-    """A rate difference with the overlap of the curves and how many points they had."""
-    overlap = f"{found.overlap:.0%} overlap".replace("%", " %")
-    return f"{found.percent:+.1f} % ({overlap}, {found.points[0]}/{found.points[1]} points)"
 
 
 def counted_table(measured: Sequence[Measured]) -> str:
@@ -168,4 +162,5 @@ def _difference(anchor: Curve, curve: Curve, metric: Metric) -> str:
         )
     except ValueError as reason:
         return str(reason)
-    return percent_text(found)
+    overlap = f"{found.overlap:.0%} overlap".replace("%", " %")
+    return f"{found.percent:+.1f} % ({overlap}, {found.points[0]}/{found.points[1]} points)"

@@ -41,6 +41,17 @@ def test_the_rate_difference_counts_our_headers_and_not_the_anchor_s() -> None:
     (row,) = [line for line in text.splitlines() if line.startswith("| the ours | +")]
     assert 100 * 2 / 256 < float(row.split("+")[1].split(" %")[0]) < 100 * 2 / 32
     assert "from 32.0 to 256.0 bytes of payload" in text
+    assert "(over 99 % of its range)" in row
+
+
+def test_how_much_of_the_anchor_s_range_ours_reaches_is_said() -> None:
+    jpeg, weak = straight("jpeg", 0.1, 0.09), straight("weak", 0.1 - 1.5 * 0.09, 0.09)
+    text = "\n".join(same_bytes([weak], [jpeg], [32, 256], SSIM, "jpeg"))
+    (row,) = [line for line in text.splitlines() if line.startswith("| the weak | +")]
+    assert 100 * (2**1.5 - 1) < float(row.split("+")[1].split(" %")[0]) < 105 * (2**1.5 - 0.9)
+    octaves = np.array([5, 8, np.log2(254) - 1.5])
+    low, high, reached = np.log10(1 - (0.101 + 0.09 * octaves))
+    assert f"(over {100 * (low - reached) / (low - high):.0f} % of its range)" in row
 
 
 def test_a_target_compares_whole_streams_with_payloads() -> None:

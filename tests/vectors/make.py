@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from service.codec.assigned import PatchCodec
 from service.codec.registry import load_codecs
 from service.inference import Runtime
 from service.settings import packaged_artifacts
@@ -29,14 +30,18 @@ def main() -> None:
     codec = load_codecs(packaged_artifacts(), [name], Runtime("cpu", 1))[name]
     aspects = [1.0, 1.5, 0.5625, 6.0, 0.2, 1.3333]
     pictures = np.stack([np.asarray(c.resize((32, 32))) for c in crops(len(aspects), seed=11)])
+    named = {f"crop-{n}": e.stream for n, e in enumerate(codec.encode(pictures, aspects))}
+    if isinstance(codec, PatchCodec):
+        assigned = codec.assigned.encode(pictures, aspects)
+        named.update({f"crop-{n}-assigned": e.stream for n, e in enumerate(assigned)})
     streams, painted = [], {}
-    for n, encoded in enumerate(codec.encode(pictures, aspects)):
-        lengths = [length for length in PREFIXES if length <= len(encoded.stream)]
-        facts = {length: codec.inspect(encoded.stream[:length]).facts for length in lengths}
+    for title, stream in named.items():
+        lengths = sorted({min(length, len(stream)) for length in PREFIXES})
+        facts = {length: codec.inspect(stream[:length]).facts for length in lengths}
         streams.append(
             {
-                "name": f"crop-{n}",
-                "stream": encoded.stream.hex(),
+                "name": title,
+                "stream": stream.hex(),
                 "prefixes": lengths,
                 **{
                     name: {n: f[name] for n, f in facts.items()}
@@ -45,7 +50,7 @@ def main() -> None:
             }
         )
         for length in lengths:
-            painted[f"crop-{n}-{length}"] = codec.decode([encoded.stream[:length]])[0]
+            painted[f"{title}-{length}"] = codec.decode([stream[:length]])[0]
     folder = Path(__file__).parent / name
     folder.mkdir(exist_ok=True)
     (folder / "streams.json").write_text(json.dumps({"streams": streams}, indent=1) + "\n")

@@ -12,6 +12,7 @@ from service.codec.interface import Codec
 from service.codec.registry import load_codecs
 from service.http import codecs as codecs_
 from service.http import (
+    demo,
     encode_decode,
     images,
     kit,
@@ -69,6 +70,8 @@ def create_app(
     app.include_router(operations.router(metrics=settings.metrics_port is None))
     app.include_router(openapi.router)
     app.include_router(kit.router(demo=settings.demo))
+    if settings.demo:
+        app.include_router(demo.router)
     problems.install(app)
     app.openapi = openapi.build(app)  # type: ignore[method-assign]
     app.add_middleware(

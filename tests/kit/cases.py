@@ -66,17 +66,8 @@ def write_parse(folder: Path) -> None:
 
 def write_network(folder: Path) -> None:
     """Weights of 8 bits, and pictures [N, 32, 32, 3] with what is made of them."""
-    draw = torch.Generator().manual_seed(1)
-    widths = (12, WIDTH, WIDTH, WIDTH, 12)
-    layers = []
-    for inputs, outputs in pairwise(widths):
-        whole = torch.randint(-127, 128, (outputs, inputs, 3, 3), generator=draw, dtype=torch.int8)
-        scales = 0.001 * torch.rand(outputs, generator=draw)
-        biases = 0.1 * torch.randn(outputs, generator=draw)
-        steering = 0.02 * torch.randn(outputs, KNOWN, generator=draw)
-        layers.append(
-            Layer(whole.numpy(), *(floats.numpy() for floats in (scales, biases, steering)))
-        )
+    layers = random_layers()
+    draw = torch.Generator().manual_seed(2)
     painted = 260 * torch.rand(4, 32, 32, 3, generator=draw)
     known = 6 * torch.rand(4, KNOWN, generator=draw)
     (folder / "weights.bin").write_bytes(pack(layers))
@@ -86,6 +77,21 @@ def write_network(folder: Path) -> None:
         known=known.numpy(),
         picture=synthesis(layers, painted, known).numpy(),
     )
+
+
+def random_layers() -> list[Layer]:
+    """A network that changes pictures visibly, and is none that was trained."""
+    draw = torch.Generator().manual_seed(1)
+    layers = []
+    for inputs, outputs in pairwise((12, WIDTH, WIDTH, WIDTH, 12)):
+        whole = torch.randint(-127, 128, (outputs, inputs, 3, 3), generator=draw, dtype=torch.int8)
+        scales = 0.001 * torch.rand(outputs, generator=draw)
+        biases = 0.1 * torch.randn(outputs, generator=draw)
+        steering = 0.02 * torch.randn(outputs, KNOWN, generator=draw)
+        layers.append(
+            Layer(whole.numpy(), *(floats.numpy() for floats in (scales, biases, steering)))
+        )
+    return layers
 
 
 def synthesis(layers: list[Layer], painted: Tensor, known: Tensor) -> Tensor:

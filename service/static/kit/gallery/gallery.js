@@ -105,9 +105,13 @@ async function restore() {
   if (ids.length === 0) return;
   const added = ids.map((id, n) => add(id, `Photo ${n + 1}`, null));
   const elements = added.map(({ element }) => element);
-  await fillGallery(elements, { bytes: FIRST_BYTES, codec: CODEC });
+  const entries = await fillGallery(elements, { bytes: FIRST_BYTES, codec: CODEC });
   tellTotals();
-  for (const photo of added) {
+  const here = added.filter((_, n) => entries[n].state === "ok");
+  if (here.length < added.length) {
+    tell(`${added.length - here.length} of ${added.length} pictures are not here any more`);
+  }
+  for (const photo of here) {
     await photo.element.refine().catch((error) => tell(error.message));
     photo.whole = photo.element.stream;
     show(photo, budget());

@@ -26,47 +26,67 @@ img { opacity: 0; transition: opacity .4s }
 `;
 /** Longest work at a stretch in the page's own thread, in ms. */
 const STRETCH_MS = 12;
+const HEADER_BYTES = 2;
 const GONE = 404;
 const PARTIAL = 206;
 
 let sheet = null;
 
-/** Whether the worker has painted through the network, so that closed forms are not needed. */
+/** Whether the worker runs and has the network, so that closed forms are not needed. */
 let isNetworkHere = false;
 
-/** Elements whose bytes wait to be painted, all of them at once. */
-const waiting = new Map();
+/** The last bytes of elements that wait: for a closed form, and for the worker. */
+const unsketched = new Map();
+const undecoded = new Map();
+let isSketching = false;
+let isDecoding = false;
 
-function enqueue(element, bytes) {
-  if (waiting.size === 0) queueMicrotask(flush);
-  waiting.set(element, bytes);
+/** All that is asked for in one turn of the page is painted together. */
+function enqueue(element, wanted) {
+  const queue = isNetworkHere ? undecoded : unsketched;
+  queue.set(element, wanted);
+  queueMicrotask(isNetworkHere ? decodeAll : sketchAll);
 }
 
-/** In closed form at once where the network is not here yet, then through the network. */
-async function flush() {
-  const batch = [...waiting];
-  waiting.clear();
-  const streams = batch.map(([, bytes]) => bytes);
-  if (!isNetworkHere) await sketchBatch(batch);
-  try {
-    const pictures = await decodeMany(streams);
-    isNetworkHere = true;
-    batch.forEach(([element, bytes], n) => element.settle(bytes, pictures[n]));
-  } catch (error) {
-    // the weights are away: what is painted in closed form stays
-    for (const [element] of batch) element.fail(error);
-  }
-}
-
-async function sketchBatch(batch) {
+/** In closed form at once, a stretch at a time; the network follows where it would change it. */
+async function sketchAll() {
+  if (isSketching) return;
+  isSketching = true;
   let began = performance.now();
-  for (const [element, bytes] of batch) {
-    const [picture] = sketchMany([bytes]);
-    if (!(picture instanceof StreamError)) element.settle(bytes, picture);
+  for (const [element, wanted] of unsketched) {
+    unsketched.delete(element);
+    const [picture] = sketchMany([wanted.bytes]);
+    if (!(picture instanceof StreamError)) element.settle(wanted, picture);
+    if (!picture.isFinal) undecoded.set(element, wanted);
     if (performance.now() - began < STRETCH_MS) continue;
     await new Promise((resume) => setTimeout(resume));
     began = performance.now();
   }
+  isSketching = false;
+  decodeAll();
+}
+
+/** One message to the worker at a time: what is asked for meanwhile waits, only its last bytes. */
+async function decodeAll() {
+  if (isDecoding) return;
+  isDecoding = true;
+  while (undecoded.size > 0) {
+    const batch = [...undecoded];
+    undecoded.clear();
+    try {
+      const pictures = await decodeMany(batch.map(([, { bytes }]) => bytes));
+      batch.forEach(([element, wanted], n) => element.settle(wanted, pictures[n]));
+    } catch (error) {
+      // the weights are away: what is painted in closed form stays
+      for (const [element] of batch) element.fail(error);
+    }
+  }
+  isDecoding = false;
+}
+
+function isContinued(one, other) {
+  const length = Math.min(one.length, other.length);
+  return length > HEADER_BYTES && one.subarray(0, length).every((byte, n) => byte === other[n]);
 }
 
 export class PrefixelImage extends HTMLElement {
@@ -82,6 +102,10 @@ export class PrefixelImage extends HTMLElement {
   #fetching = null;
   #source = null;
   #isConnected = false;
+  /** The stream that is shown, and how many times bytes of any were asked for and painted. */
+  #generation = 0;
+  #asked = 0;
+  #painted = 0;
 
   constructor() {
     super();
@@ -147,6 +171,7 @@ export class PrefixelImage extends HTMLElement {
 
   set stream(bytes) {
     this.#fetching?.abort();
+    if (!isContinued(this.#bytes, bytes)) this.#generation += 1;
     this.#bytes = bytes;
     try {
       const { aspect } = readHeader(bytes);
@@ -155,7 +180,8 @@ export class PrefixelImage extends HTMLElement {
       this.fail(error);
       return;
     }
-    enqueue(this, bytes);
+    this.#asked += 1;
+    enqueue(this, { bytes, generation: this.#generation, turn: this.#asked });
   }
 
   /** Paint a prefix of the stream at `url` (with its `?v=`), which `refine` then continues. */
@@ -220,13 +246,14 @@ export class PrefixelImage extends HTMLElement {
     this.stream = whole;
   }
 
-  /** Paint a picture of these bytes, unless others have come since. For the batch, not for pages. */
-  settle(bytes, picture) {
-    if (bytes !== this.#bytes) return;
+  /** Show what was painted, unless it is of another stream by now. For the batch, not for pages. */
+  settle({ bytes, generation, turn }, picture) {
+    if (generation !== this.#generation || turn < this.#painted) return;
     if (picture instanceof StreamError) {
       this.fail(picture);
       return;
     }
+    this.#painted = turn;
     const { width, height, rgba } = picture;
     if (this.#canvas.width !== width) this.#canvas.width = width;
     if (this.#canvas.height !== height) this.#canvas.height = height;
@@ -314,5 +341,10 @@ export async function fillGallery(elements, { server = "", bytes, codec = "prefi
   return entries;
 }
 
-preload().catch(() => {}); // whoever paints hears of it
+preload().then(
+  () => {
+    isNetworkHere = true;
+  },
+  () => {}, // whoever paints hears of it
+);
 customElements.define("prefixel-img", PrefixelImage);

@@ -1,13 +1,21 @@
-"""``prefixel tables``: the README's tables of settings, metrics and statuses, from the code."""
+"""``prefixel tables``: the README's tables, from the code or from an evaluation."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from service.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from service.errors import PrefixelError
+
+
+FROM_CODE = ("settings", "metrics", "statuses")
+FROM_CELLS = ("scores", "same-bytes", "paper")
+CELLS = Path("docs/evaluation/cells.csv")
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -15,14 +23,52 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "tables", help="print a table of the README", description="Print a table of the README."
     )
-    parser.add_argument("table", choices=("settings", "metrics", "statuses"))
+    parser.add_argument("table", choices=(*FROM_CODE, *FROM_CELLS))
+    parser.add_argument(
+        "--cells",
+        type=Path,
+        default=CELLS,
+        metavar="CSV",
+        help=f"for {', '.join(FROM_CELLS)}: what an evaluation wrote (%(default)s)",
+    )
+    parser.add_argument(
+        "--into",
+        type=Path,
+        metavar="MD",
+        help="put it between <!-- TABLE --> and <!-- /TABLE --> of this file, instead of printing",
+    )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the table that was asked for, as Markdown."""
-    print({"settings": settings, "metrics": metrics, "statuses": statuses}[arguments.table]())
+    """Print the table that was asked for, or put it into a file; 0. Raises ConfigurationError."""
+    text = table(arguments.table, arguments.cells)
+    if arguments.into is None:
+        print(text)
+    else:
+        put_into(arguments.into, arguments.table, text)
     return 0
+
+
+def put_into(path: Path, name: str, text: str) -> None:
+    """Replace the block of that name. Raises ConfigurationError when there is not exactly one."""
+    before, first, rest = path.read_text(encoding="utf-8").partition(f"<!-- {name} -->\n")
+    _, last, after = rest.partition(f"\n<!-- /{name} -->")
+    if not (first and last) or first in rest:
+        raise ConfigurationError(f"{path} has not one block <!-- {name} --> ... <!-- /{name} -->")
+    path.write_text(before + first + text + last + after, encoding="utf-8")
+
+
+def table(name: str, cells: Path) -> str:
+    """A table as Markdown. Raises ConfigurationError when it needs cells that are not there."""
+    if name in FROM_CELLS:
+        from service.evaluation import readme
+
+        rows = readme.read_cells(cells)
+        return {"scores": readme.scores, "same-bytes": readme.same_bytes, "paper": readme.paper}[
+            name
+        ](rows)
+    return {"settings": settings, "metrics": metrics, "statuses": statuses}[name]()
 
 
 def settings() -> str:

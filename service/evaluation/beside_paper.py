@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,35 +17,35 @@ from service.evaluation.tables import markdown
 REFERENCE = "JPEG"
 METRIC = "ssim"
 
-Here = Mapping[str, Mapping[int, "Answer"]]
 
-
+@dataclass(frozen=True)
 class Answer:
-    """What one row scores here at one target: by picture, and the payload really spent."""
+    """What a codec of ours or of today scores at a printed target, and the payload really spent."""
 
-    def __init__(self, measured: Measured, target: int) -> None:
-        """``target`` is in bytes, without headers; the setting is nearest, never under it."""
-        rates = rates_of(measured, "payload", None)
+    mean_ssim: float
+    spent_bytes: float
+
+
+Answers = Mapping[tuple[str, int], Answer]
+"""By the name of the codec and the target in bytes, without headers."""
+
+Scores = Mapping[tuple[str, int], NDArray[np.float64]]
+"""The same picture by picture: SSIM [I]."""
+
+
+def scores_of(part: Sequence[Measured]) -> tuple[Answers, Scores]:
+    """What every printed row scores here: the setting is nearest to the target, never under it."""
+    answers, scores = {}, {}
+    for one in part:
+        rates = rates_of(one, "payload", None)
         rows = np.arange(len(rates))
-        index = nearest_not_under(rates, np.full(len(rates), float(target))).index
-        self.scores: NDArray[np.float64] = measured.scores[METRIC][rows, index]
-        self.spent_bytes = float(rates[rows, index].mean())
-
-    @property
-    def mean(self) -> float:
-        """Mean SSIM over the pictures."""
-        return float(self.scores.mean())
-
-
-def answers(part: Sequence[Measured]) -> Here:
-    """Every printed row that was measured, by its title and target in bytes."""
-    by_name = {one.name: one for one in part if METRIC in one.scores}
-    found = {}
-    for row in ROWS:
-        there = {t: Answer(by_name[row.names[t]], t) for t in TARGETS if row.names[t] in by_name}
-        if there:
-            found[row.title] = there
-    return found
+        for target in TARGETS if METRIC in one.scores else ():
+            index = nearest_not_under(rates, np.full(len(rates), float(target))).index
+            found = one.scores[METRIC][rows, index]
+            scores[one.name, target] = found
+            spent = float(rates[rows, index].mean())
+            answers[one.name, target] = Answer(float(found.mean()), spent)
+    return answers, scores
 
 
 def beside_paper(part: Sequence[Measured]) -> list[str]:
@@ -52,41 +53,46 @@ def beside_paper(part: Sequence[Measured]) -> list[str]:
 
     Needs JPEG, which says how far the data differ, and one of the systems.
     """
-    here = answers(part)
-    systems = [row for row in ROWS if row.spent_bytes is None and row.title in here]
-    if REFERENCE not in here or not systems:
+    answers, scores = scores_of(part)
+    systems = [row for row in _rows(answers) if row.spent_bytes is None]
+    if not systems or _row_of(REFERENCE) not in _rows(answers):
         return []
-    return [_table(here), _why(here), _pairs(here)]
+    return [paper_table(answers), paper_note(answers), _pairs(scores)]
 
 
-def _table(here: Here) -> str:
+def paper_table(answers: Answers) -> str:
+    """The printed rows that are answered, as printed and as measured, with their leads over JPEG.
+
+    Raises KeyError when JPEG is not answered.
+    """
     head = ["SSIM (header-less bytes spent)"]
     for target in TARGETS:
         head += [f"{target} B, printed", "here", "over JPEG, printed", "here"]
     reference = _row_of(REFERENCE)
     rows = []
-    for row in ROWS:
-        if row.title not in here:
-            continue
+    for row in _rows(answers):
         line = [row.title]
         for target in TARGETS:
             spent = "" if row.spent_bytes is None else f" ({row.spent_bytes[target]:g})"
             line.append(f"{_plain(row.ssim[target], 2)}{spent}")
-            answer, jpeg = here[row.title].get(target), here[REFERENCE][target]
             lead = _signed(row.ssim[target] - reference.ssim[target], 2)
+            answer = answers.get((row.names[target], target))
+            jpeg = answers[reference.names[target], target]
             if answer is None:
                 line += ["", lead, ""]
             else:
-                line.append(f"{_plain(answer.mean, 3)} ({answer.spent_bytes:.1f})")
-                line += [lead, _signed(answer.mean - jpeg.mean, 3)]
+                line.append(f"{_plain(answer.mean_ssim, 3)} ({answer.spent_bytes:.1f})")
+                line += [lead, _signed(answer.mean_ssim - jpeg.mean_ssim, 3)]
         rows.append(line)
     return markdown(head, rows)
 
 
-def _why(here: Here) -> str:
-    printed, jpeg = _row_of(REFERENCE), here[REFERENCE]
+def paper_note(answers: Answers) -> str:
+    """Why the figures differ from the printed ones, with what JPEG gets on both data."""
+    printed = _row_of(REFERENCE)
     figures = " and ".join(
-        f"{_plain(jpeg[t].mean, 3)} at {t} bytes, where {_plain(printed.ssim[t], 2)} is printed"
+        f"{_plain(answers[printed.names[t], t].mean_ssim, 3)} at {t} bytes, where"
+        f" {_plain(printed.ssim[t], 2)} is printed"
         for t in TARGETS
     )
     return (
@@ -97,25 +103,31 @@ def _why(here: Here) -> str:
     )
 
 
-def _pairs(here: Here) -> str:
+def _pairs(scores: Scores) -> str:
     head = ["pairs of the paper's order"]
     for target in TARGETS:
         head += [f"{target} B, printed", "here"]
     rows = []
-    for first, second in ORDER:
-        if first not in here or second not in here:
-            continue
-        line = [f"{first} − {second}"]
+    for first, second in ((_row_of(one), _row_of(other)) for one, other in ORDER):
+        line = [f"{first.title} − {second.title}"]
+        known = False
         for target in TARGETS:
-            line.append(_signed(_row_of(first).ssim[target] - _row_of(second).ssim[target], 2))
-            one, other = here[first].get(target), here[second].get(target)
+            line.append(_signed(first.ssim[target] - second.ssim[target], 2))
+            one, other = (scores.get((row.names[target], target)) for row in (first, second))
             if one is None or other is None:
                 line.append("")
             else:
-                found = mean_of(one.scores - other.scores)
+                found = mean_of(one - other)
                 line.append(f"{_signed(found.value, 3)} ± {_plain(found.half_width, 3)}")
-        rows.append(line)
+                known = True
+        if known:
+            rows.append(line)
     return markdown(head, rows) + "\n\n± is half the 95 % confidence interval of the paired mean."
+
+
+def _rows(answers: Answers) -> list[Printed]:
+    """Printed rows with an answer at one target at least."""
+    return [row for row in ROWS if any((row.names[t], t) in answers for t in TARGETS)]
 
 
 def _row_of(title: str) -> Printed:

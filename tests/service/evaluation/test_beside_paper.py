@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from service.evaluation.beside_paper import answers, beside_paper
+from service.evaluation.beside_paper import beside_paper, scores_of
 from service.evaluation.printed import ORDER, ROWS, TARGETS
 from tests.service.evaluation.measurements import measured, straight
 
@@ -15,10 +15,10 @@ def cells(table: str) -> dict[str, list[str]]:
 
 def test_a_row_is_what_the_paper_s_rule_chooses_on_every_picture() -> None:
     jpeg = measured("jpeg", [[60, 70, 140], [63, 64, 130]], [[0.5, 0.6, 0.8], [0.4, 0.5, 0.7]])
-    found = answers([jpeg])["JPEG"]
-    np.testing.assert_array_equal(found[64].scores, [0.6, 0.5])
-    assert found[64].spent_bytes == 67
-    assert found[128].mean == pytest.approx(0.75)
+    answers, scores = scores_of([jpeg])
+    np.testing.assert_array_equal(scores["jpeg", 64], [0.6, 0.5])
+    assert answers["jpeg", 64].spent_bytes == 67
+    assert answers["jpeg", 128].mean_ssim == pytest.approx(0.75)
 
 
 def test_leads_over_jpeg_stand_beside_the_printed_ones() -> None:

@@ -11,7 +11,7 @@ let shown = null;
 export async function showDetail(photo, bytes) {
   shown = { photo, reference: null, formats: [], cells: new Map() };
   at("detail-title").textContent = photo.name;
-  at("detail-bytes").max = photo.whole?.length ?? photo.element.stream.length;
+  at("detail-bytes").max = photo.here.length;
   at("detail-bytes").value = bytes;
   at("comparison").replaceChildren();
   at("detail-note").textContent = "";
@@ -57,8 +57,7 @@ async function update() {
   const mine = shown;
   const bytes = Number(at("detail-bytes").value);
   at("detail-budget").value = bytes;
-  const whole = mine.photo.whole ?? mine.photo.element.stream;
-  const found = await decode(whole.subarray(0, bytes));
+  const found = await decode(mine.photo.here.subarray(0, bytes));
   if (mine !== shown || bytes !== Number(at("detail-bytes").value)) return;
   mine.aspect = found.aspect;
   for (const { picture } of mine.cells.values()) picture.style.aspectRatio = found.aspect;

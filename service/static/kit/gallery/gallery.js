@@ -8,7 +8,10 @@ const UPLOADS_AT_ONCE = 4;
 const FIRST_BYTES = 64;
 
 const at = (id) => document.getElementById(id);
-/** What is on the page: its element, its id, the photo's file where it was dropped here. */
+/**
+ * What is on the page: its element, its id, the photo's file where it was dropped here, and the
+ * bytes of its stream that are here, of which the element shows some; `isWhole`: all were fetched.
+ */
 const photos = [];
 let fillingSince = null;
 
@@ -20,7 +23,7 @@ function add(id, name, file) {
   const element = new PrefixelImage();
   element.dataset.id = id;
   element.setAttribute("alt", name);
-  const photo = { id, name, file, element, whole: null };
+  const photo = { id, name, file, element, here: new Uint8Array(0), isWhole: false };
   const button = document.createElement("button");
   button.append(element);
   button.addEventListener("click", () => showDetail(photo, budget()));
@@ -31,9 +34,18 @@ function add(id, name, file) {
   return photo;
 }
 
-function show(photo, bytes) {
-  const prefix = photo.whole.subarray(0, bytes);
-  if (prefix.length !== photo.element.stream.length) photo.element.stream = prefix;
+function show({ here, element }, bytes) {
+  const prefix = here.subarray(0, bytes);
+  if (prefix.length !== element.stream.length) element.stream = prefix;
+}
+
+/** The rest of a stream, by Range, when the slider first asks for more than is here. */
+async function fetchRest(photo) {
+  photo.isWhole = true;
+  photo.element.stream = photo.here;
+  await photo.element.refine();
+  photo.here = photo.element.stream;
+  update();
 }
 
 /** Every picture at the slider's bytes; while the page fills, at what has come by now. */
@@ -47,7 +59,13 @@ function update() {
     if (each < bytes) requestAnimationFrame(update);
     else fillingSince = null;
   }
-  for (const photo of photos) if (photo.whole) show(photo, each);
+  for (const photo of photos.filter(({ here }) => here.length > 0)) {
+    if (bytes > photo.here.length && !photo.isWhole) {
+      fetchRest(photo).catch((error) => tell(error.message));
+    } else {
+      show(photo, each);
+    }
+  }
   tellTotals();
 }
 
@@ -78,7 +96,8 @@ async function upload(file) {
   if (!answer.ok) throw new Error(`${file.name}: ${said.detail}`);
   const stream = Uint8Array.from(atob(said.codecs[CODEC].stream), (one) => one.charCodeAt(0));
   const photo = add(said.id, file.name, file);
-  photo.whole = stream;
+  photo.here = stream;
+  photo.isWhole = true;
   show(photo, budget());
   remember();
 }
@@ -99,23 +118,18 @@ function remember() {
   history.replaceState(null, "", `#${photos.map(({ id }) => id).join(",")}`);
 }
 
-/** Pictures that the address names: one request for all, then the rest of each stream by Range. */
+/** Pictures that the address names: one request for all. */
 async function restore() {
   const ids = location.hash.slice(1).split(",").filter(Boolean);
   if (ids.length === 0) return;
   const added = ids.map((id, n) => add(id, `Photo ${n + 1}`, null));
   const elements = added.map(({ element }) => element);
   const entries = await fillGallery(elements, { bytes: FIRST_BYTES, codec: CODEC });
-  tellTotals();
-  const here = added.filter((_, n) => entries[n].state === "ok");
-  if (here.length < added.length) {
-    tell(`${added.length - here.length} of ${added.length} pictures are not here any more`);
-  }
-  for (const photo of here) {
-    await photo.element.refine().catch((error) => tell(error.message));
-    photo.whole = photo.element.stream;
-    show(photo, budget());
-  }
+  entries.forEach((entry, n) => {
+    if (entry.state === "ok") added[n].here = entry.bytes;
+  });
+  const missing = entries.filter(({ state }) => state !== "ok").length;
+  if (missing > 0) tell(`${missing} of ${entries.length} pictures are not here any more`);
   update();
 }
 

@@ -44,6 +44,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="today's codecs, all, or none: jpeg[-444][-opt], jpeg2000[-3], webp,"
         " avif[-420][-frame], jxl, blurhash, thumbhash (jpeg,jpeg2000,webp,avif)",
     )
+    add(
+        "--effort",
+        type=_words,
+        default=(),
+        metavar="A,B",
+        help="efforts of the codecs that have them, a row each (as their encoder is by default)",
+    )
     data = parser.add_mutually_exclusive_group(required=True)
     data.add_argument("--data", type=Path, help="folder of pictures, or .npz with rgb [N,H,W,3]")
     data.add_argument(
@@ -61,6 +68,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     counting = parser.add_mutually_exclusive_group()
     counting.add_argument("--header-less", action="store_true", help="only tables by payload")
     counting.add_argument("--whole", action="store_true", help="only tables by whole file")
+    add("--title", default="Evaluation", help="heading of the report (%(default)s)")
     add("--out", type=Path, default=Path("evaluation"), metavar="DIR", help="(%(default)s)")
     add("--cache", type=Path, metavar="DIR", help="where measurements are kept (OUT/cache)")
     add("--fresh", action="store_true", help="measure anew what the cache holds")
@@ -136,6 +144,7 @@ def make_plan(arguments: argparse.Namespace) -> Plan:
         unit="bpp" if arguments.full else "bytes",
         countings=_countings(arguments),
         metrics=find_metrics(arguments.metrics or _words(metrics), pictures.least_side),
+        title=arguments.title,
         out=arguments.out,
         cache=arguments.cache or arguments.out / "cache",
         workers=workers,
@@ -150,6 +159,7 @@ def load_subjects(arguments: argparse.Namespace) -> Sequence[Subject]:
     """The codecs that were asked for. Raises ConfigurationError or ArtifactError."""
     from service.codec import artifact
     from service.codec.registry import load_codecs
+    from service.evaluation.efforts import at_efforts
     from service.evaluation.run import Subject
     from service.inference import Runtime
     from service.settings import read_settings
@@ -161,7 +171,10 @@ def load_subjects(arguments: argparse.Namespace) -> Sequence[Subject]:
     for name, codec in codecs.items():
         opened = artifact.read(folder / name)
         manifest = opened.manifest
-        found.append(Subject(codec, opened.sha256, manifest.parameters, manifest.kmac_per_pixel))
+        found += [
+            Subject(each, opened.sha256, manifest.parameters, manifest.kmac_per_pixel)
+            for each in at_efforts(codec, arguments.effort)
+        ]
     return found
 
 

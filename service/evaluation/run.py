@@ -89,6 +89,7 @@ class Plan:
     out: Path
     cache: Path
     workers: int
+    title: str = "Evaluation"
     fresh: bool = False
     speed: bool = False
     sheet: Pictures | None = None
@@ -254,7 +255,7 @@ def _head(plan: Plan) -> str:
     libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
     scores = " / ".join(metric.title for metric in plan.metrics)
     return (
-        f"# Evaluation\n\nData: {plan.pictures.describe()}.\n"
+        f"# {plan.title}\n\nData: {plan.pictures.describe()}.\n"
         f"Prefixel {version('prefixel')}, {libraries}.\nScores: {scores}."
     )
 

@@ -293,5 +293,5 @@ def test_all_is_every_artifact(folder: Path, tmp_path: Path) -> None:
     from service.codec.registry import available
 
     shipped = Path(service.cli.evaluate.__file__).parents[2] / "models" / "artifacts"
-    arguments = Namespace(artifacts=shipped, codec=("all",), device="cpu")
+    arguments = Namespace(artifacts=shipped, codec=("all",), effort=(), device="cpu")
     assert tuple(one.codec.name for one in load_subjects(arguments)) == available(shipped)

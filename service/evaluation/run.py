@@ -52,7 +52,7 @@ ANCHORS = ("jpeg", "avif")
 CURVE_REACH = 2.0
 """Curves go on to this many times the largest target."""
 
-PREFIXES = 32
+PREFIXES = 16
 SPEED_BYTES = 64
 """Prefixes whose painting is timed have so much payload."""
 

@@ -16,8 +16,7 @@ from service.evaluation.tables import markdown
 
 Row = dict[str, str]
 SHOWN = ("ssim", "psnr")
-LEFT_OUT = frozenset(name for name in BASELINES if name.endswith(("-opt", "-frame", "-3", "-444")))
-"""Variants of a baseline that only the whole report shows."""
+VARIANTS = frozenset(name for name, baseline in BASELINES.items() if baseline.variant)
 
 
 def read_cells(path: Path) -> list[Row]:
@@ -70,7 +69,7 @@ def paper(rows: Sequence[Row]) -> str:
 
 def _by_target(rows: Sequence[Row]) -> str:
     targets = sorted({int(row["target_bytes"]) for row in rows if row["target_bytes"]})
-    names = [name for name in dict.fromkeys(row["codec"] for row in rows) if name not in LEFT_OUT]
+    names = [name for name in dict.fromkeys(row["codec"] for row in rows) if name not in VARIANTS]
     lines = []
     for name in names:
         found = {row["target_bytes"]: row for row in rows if row["codec"] == name}

@@ -106,6 +106,7 @@ def evaluate(plan: Plan, console: Console) -> str:
     plan.out.mkdir(parents=True, exist_ok=True)
     ends = {subject.codec.name: _ends(plan, subject) for subject in plan.subjects}
     measured = _measure(plan, ends, console)
+    variants = {baseline.name for baseline in plan.baselines if baseline.variant}
     report = [_head(plan)]
     all_cells: list[tuple[str, list[Cell]]] = []
     all_curves: list[tuple[str, list[Curve]]] = []
@@ -120,7 +121,7 @@ def evaluate(plan: Plan, console: Console) -> str:
             report += _block(plan, label, counting, measured, cells, curves)
             plot_curves(
                 plan.out / f"rate-distortion-{start}-{stop - 1}-{counting}.png",
-                curves,
+                [curve for curve in curves if curve.codec not in variants],
                 [cell for cell in cells if cell.reading == "own"],
                 {one.name: one.title for one in measured},
                 plan.metrics,
@@ -154,7 +155,7 @@ def evaluate(plan: Plan, console: Console) -> str:
             plan.out / "contact-sheet.png",
             plan.sheet,
             [subject.codec for subject in plan.subjects],
-            plan.baselines,
+            [baseline for baseline in plan.baselines if not baseline.variant],
             plan.sheet_bytes,
             plan.countings[0],
         )

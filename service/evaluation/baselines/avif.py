@@ -55,6 +55,7 @@ def _baseline(name: str, subsampling: str, frame_only: bool) -> Baseline:
         if frame_only
         else "content of mdat: no boxes, but with the sequence header",
         version=partial(raster.version, "avif"),
+        variant=frame_only,
     )
 
 

@@ -28,6 +28,7 @@ class Baseline:
     [H, W, 3] back from the file and the picture's (height, width); ``split`` finds the payload.
     ``stripped`` says in words what the payload is and what it leaves out, ``version`` names the
     libraries. ``own_size`` marks placeholders: they have one size of their own, meet no target.
+    ``variant`` marks what only the tables of a whole report show, not its pictures.
     """
 
     name: str
@@ -39,3 +40,4 @@ class Baseline:
     stripped: str
     version: Callable[[], str]
     own_size: bool = False
+    variant: bool = False

@@ -52,6 +52,7 @@ def _baseline(name: str, subsampling: str, optimize: bool) -> Baseline:
         stripped="scan data only: no markers, quantisation or Huffman tables, headers, end marker"
         + (" (the picture's own Huffman tables are not counted, to its advantage)" * optimize),
         version=_version,
+        variant=optimize or subsampling != "4:2:0",
     )
 
 

@@ -73,30 +73,30 @@ export function sketch(bytes) {
   return painted(newestCodec(), loaded.get(version) ?? null, bytes);
 }
 
-/** The same for many; in place of a picture that cannot be, its StreamError. */
+/** The same for many, of any version; in place of a picture that cannot be, its StreamError. */
 export function sketchMany(streams) {
-  return streams.map((bytes) => attempt(() => sketch(bytes)));
+  return settled(streams, async (bytes) => {
+    const version = checkedVersion(bytes);
+    return painted(await codecOf(version), loaded.get(version) ?? null, bytes);
+  });
 }
 
-/** The same with networks; rejects only where weights are away. */
+/** With their networks; rejects only where weights are away. */
 export function decodeMany(streams) {
+  return settled(streams, decode);
+}
+
+function settled(streams, paint) {
   return Promise.all(
-    streams.map((bytes) => {
-      return decode(bytes).catch((error) => {
+    streams.map(async (bytes) => {
+      try {
+        return await paint(bytes);
+      } catch (error) {
         if (error instanceof StreamError) return error;
         throw error;
-      });
+      }
     }),
   );
-}
-
-function attempt(paint) {
-  try {
-    return paint();
-  } catch (error) {
-    if (error instanceof StreamError) return error;
-    throw error;
-  }
 }
 
 function painted(codec, network, bytes) {

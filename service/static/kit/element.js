@@ -10,7 +10,7 @@
  * `error` (with `error`). None bubbles.
  */
 
-import { StreamError, decodeMany, fetchThumbs, preload, readHeader, sketchMany } from "./index.js";
+import { StreamError, decodeMany, fetchThumbs, preload, readHeader, sketch, sketchMany } from "./index.js";
 
 const SHEET = `
 :host { display: block; overflow: hidden }
@@ -24,64 +24,51 @@ img { opacity: 0; transition: opacity .4s }
 .loaded img { opacity: 1 }
 @media (prefers-reduced-motion: reduce) { img { transition: none } }
 `;
-/** Longest work at a stretch in the page's own thread, in ms. */
-const STRETCH_MS = 12;
+/** How long inline streams may keep the page's own thread; those after them go to the worker. */
+const SKETCHES_MS = 30;
 const HEADER_BYTES = 2;
 const GONE = 404;
 const PARTIAL = 206;
 
 let sheet = null;
+let sketchedMs = 0;
 
-/** Whether the worker runs and has the network, so that closed forms are not needed. */
+/** Whether the worker has the network, so that what it paints is final. */
 let isNetworkHere = false;
 
-/** The last bytes of elements that wait: for a closed form, and for the worker. */
-const unsketched = new Map();
-const undecoded = new Map();
-let isSketching = false;
-let isDecoding = false;
+/** The last bytes of elements: those to be painted, those that the network will still change. */
+const waiting = new Map();
+const unrefined = new Map();
+let isPainting = false;
 
 /** All that is asked for in one turn of the page is painted together. */
 function enqueue(element, wanted) {
-  const queue = isNetworkHere ? undecoded : unsketched;
-  queue.set(element, wanted);
-  queueMicrotask(isNetworkHere ? decodeAll : sketchAll);
-}
-
-/** In closed form at once, a stretch at a time; the network follows where it would change it. */
-async function sketchAll() {
-  if (isSketching) return;
-  isSketching = true;
-  let began = performance.now();
-  for (const [element, wanted] of unsketched) {
-    unsketched.delete(element);
-    const [picture] = sketchMany([wanted.bytes]);
-    if (!(picture instanceof StreamError)) element.settle(wanted, picture);
-    if (!picture.isFinal) undecoded.set(element, wanted);
-    if (performance.now() - began < STRETCH_MS) continue;
-    await new Promise((resume) => setTimeout(resume));
-    began = performance.now();
-  }
-  isSketching = false;
-  decodeAll();
+  waiting.set(element, wanted);
+  queueMicrotask(paintAll);
 }
 
 /** One message to the worker at a time: what is asked for meanwhile waits, only its last bytes. */
-async function decodeAll() {
-  if (isDecoding) return;
-  isDecoding = true;
-  while (undecoded.size > 0) {
-    const batch = [...undecoded];
-    undecoded.clear();
+async function paintAll() {
+  if (isPainting) return;
+  isPainting = true;
+  while (waiting.size > 0) {
+    const batch = [...waiting];
+    waiting.clear();
+    const streams = batch.map(([, { bytes }]) => bytes);
     try {
-      const pictures = await decodeMany(batch.map(([, { bytes }]) => bytes));
+      const pictures = await (isNetworkHere ? decodeMany : sketchMany)(streams);
       batch.forEach(([element, wanted], n) => element.settle(wanted, pictures[n]));
     } catch (error) {
-      // the weights are away: what is painted in closed form stays
       for (const [element] of batch) element.fail(error);
     }
   }
-  isDecoding = false;
+  isPainting = false;
+}
+
+function refineAll() {
+  isNetworkHere = true;
+  for (const [element, wanted] of unrefined) enqueue(element, wanted);
+  unrefined.clear();
 }
 
 function isContinued(one, other) {
@@ -181,7 +168,7 @@ export class PrefixelImage extends HTMLElement {
       return;
     }
     this.#asked += 1;
-    enqueue(this, { bytes, generation: this.#generation, turn: this.#asked });
+    enqueue(this, this.#wanted);
   }
 
   /** Paint a prefix of the stream at `url` (with its `?v=`), which `refine` then continues. */
@@ -214,6 +201,10 @@ export class PrefixelImage extends HTMLElement {
       }
     }
     return this.#bytes.length;
+  }
+
+  get #wanted() {
+    return { bytes: this.#bytes, generation: this.#generation, turn: this.#asked };
   }
 
   #conditions(here, bytes) {
@@ -254,6 +245,8 @@ export class PrefixelImage extends HTMLElement {
       return;
     }
     this.#painted = turn;
+    if (picture.isFinal) unrefined.delete(this);
+    else unrefined.set(this, { bytes, generation, turn });
     const { width, height, rgba } = picture;
     if (this.#canvas.width !== width) this.#canvas.width = width;
     if (this.#canvas.height !== height) this.#canvas.height = height;
@@ -291,6 +284,20 @@ export class PrefixelImage extends HTMLElement {
       return;
     }
     this.stream = Uint8Array.from(text, (letter) => letter.charCodeAt(0));
+    this.#sketchNow();
+  }
+
+  /** In this thread, before a worker can have started; what it cannot do the worker does or tells. */
+  #sketchNow() {
+    if (isNetworkHere || sketchedMs > SKETCHES_MS) return;
+    const began = performance.now();
+    try {
+      this.settle(this.#wanted, sketch(this.#bytes));
+      waiting.delete(this);
+    } catch (error) {
+      if (!(error instanceof StreamError)) throw error;
+    }
+    sketchedMs += performance.now() - began;
   }
 
   #name() {
@@ -341,10 +348,8 @@ export async function fillGallery(elements, { server = "", bytes, codec = "prefi
   return entries;
 }
 
-preload().then(
-  () => {
-    isNetworkHere = true;
-  },
-  () => {}, // whoever paints hears of it
-);
+preload().then(refineAll, (error) => {
+  // the weights are away: closed forms stay
+  for (const element of unrefined.keys()) element.fail(error);
+});
 customElements.define("prefixel-img", PrefixelImage);

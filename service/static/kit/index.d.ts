@@ -49,7 +49,9 @@ export function upgrade(picture: Picture, more: Uint8Array): Promise<Picture>;
 
 /** Paint at once in this thread, in closed form unless the network is here. Throws StreamError. */
 export function sketch(bytes: Uint8Array): Picture;
-export function sketchMany(streams: readonly Uint8Array[]): (Picture | StreamError)[];
+
+/** As `decodeMany`, in closed form where the weights are not here yet. */
+export function sketchMany(streams: readonly Uint8Array[]): Promise<(Picture | StreamError)[]>;
 
 /** Start the worker and fetch the weights now; else the first `decode` does. */
 export function preload(): Promise<void>;

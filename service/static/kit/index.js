@@ -8,7 +8,7 @@ import { StreamError } from "./codec.js";
 import * as here from "./decoder.js";
 
 export { StreamError, readHeader } from "./codec.js";
-export { sketch, sketchMany } from "./decoder.js";
+export { sketch } from "./decoder.js";
 export { fetchThumbs, readContainer } from "./thumbs.js";
 
 /** A slice of work in this thread, where there is no worker. */
@@ -23,14 +23,24 @@ export async function decode(bytes) {
 }
 
 /** Paint many prefixes in one message; in place of one that cannot be, its StreamError. */
-export async function decodeMany(streams) {
+export function decodeMany(streams) {
+  return inWorker("decode", streams);
+}
+
+/** The same with what is here now: in closed form where the network is not here yet. */
+export function sketchMany(streams) {
+  return inWorker("sketch", streams);
+}
+
+async function inWorker(work, streams) {
   remote ??= startWorker();
   const worker = await remote;
-  if (worker) return worker.decodeMany(streams);
-  await here.load();
+  if (worker) return worker.ask(work, streams);
+  if (work === "decode") await here.load();
   const pictures = [];
   for (let at = 0; at < streams.length; at += SLICE) {
-    pictures.push(...(await here.decodeMany(streams.slice(at, at + SLICE))));
+    const slice = streams.slice(at, at + SLICE);
+    pictures.push(...(await (work === "decode" ? here.decodeMany : here.sketchMany)(slice)));
     await new Promise((resume) => setTimeout(resume));
   }
   return pictures;
@@ -83,12 +93,12 @@ class RemoteDecoder {
     });
   }
 
-  decodeMany(streams) {
+  ask(work, streams) {
     this.asked += 1;
     const id = this.asked;
     return new Promise((resolve, reject) => {
       this.waiting.set(id, { resolve, reject });
-      this.worker.postMessage({ id, streams });
+      this.worker.postMessage({ id, work, streams });
     });
   }
 

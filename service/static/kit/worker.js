@@ -1,12 +1,19 @@
 /** The decoder in a worker: many streams in a message, many pictures in the answer. */
 
 import { StreamError } from "./codec.js";
-import { decodeMany, load } from "./decoder.js";
+import { decodeMany, load, sketchMany } from "./decoder.js";
 
-addEventListener("message", async ({ data: { id, streams } }) => {
-  try {
+const WORK = {
+  async decode(streams) {
     await load();
-    const found = await decodeMany(streams);
+    return decodeMany(streams);
+  },
+  sketch: sketchMany,
+};
+
+addEventListener("message", async ({ data: { id, work, streams } }) => {
+  try {
+    const found = await WORK[work](streams);
     const pictures = found.map((one) => (one instanceof StreamError ? { refused: one.message } : one));
     const buffers = found.flatMap((one) => (one instanceof StreamError ? [] : [one.rgba.buffer]));
     postMessage({ id, pictures }, { transfer: buffers });

@@ -19,17 +19,20 @@ from service.codec.artifact import Artifact
 from service.codec.compiled import compiled
 from service.codec.interface import Chunk, Encoded, Inspection, Level, Pixels, header_of
 from service.codec.range_coder import (
+    HALF,
     MARGIN,
     TOTAL,
     UNDECIDED,
     Bytes,
-    State,
+    Decoder,
+    Encoder,
     begin,
     finish,
-    get,
+    get_bit,
     new_decoder,
     new_encoder,
     put,
+    refilled,
 )
 from service.codec.recurrent import LARGEST_BATCH, SIDE, Floats, RecurrentCodec, bit_order, to_rgb
 from service.codec.stream import HEADER_BYTES, pack_header, parse_header, truncate
@@ -219,7 +222,7 @@ def odds(goes: int, ends: int) -> int:
 
 
 @compiled
-def write(encoder: State, signs: Signs, needed: NDArray[np.int64], out: Bytes) -> int:
+def write(encoder: Encoder, signs: Signs, needed: NDArray[np.int64], out: Bytes) -> int:
     """Code signs [T, bits, P] of patches that have ``needed`` [P] steps; bytes written."""
     steps, bits, patches = signs.shape
     goes, ends = 1, 1
@@ -230,24 +233,24 @@ def write(encoder: State, signs: Signs, needed: NDArray[np.int64], out: Bytes) -
                     continue
                 share = odds(goes, ends)
                 if needed[p] > t:
-                    put(encoder, out, 0, share)
+                    encoder = put(encoder, out, 0, share)
                     goes += 1
                 else:
-                    put(encoder, out, share, TOTAL - share)
+                    encoder = put(encoder, out, share, TOTAL - share)
                     ends += 1
         for b in range(bits):
             for p in range(patches):
                 if needed[p] > t:
-                    put(encoder, out, 0 if signs[t, b, p] > 0 else TOTAL // 2, TOTAL // 2)
+                    encoder = put(encoder, out, 0 if signs[t, b, p] > 0 else HALF, HALF)
     return finish(encoder, out)
 
 
 @compiled
-def read(decoder: State, data: Bytes, signs: Signs) -> bool:
+def read(decoder: Decoder, data: Bytes, signs: Signs) -> bool:
     """Fill ``signs`` [T, bits, P], zero before, with what a payload decides; True if whole."""
     steps, bits, patches = signs.shape
-    begin(decoder, data)
-    row = np.array([0, TOTAL // 2, TOTAL], np.int32)
+    limit = len(data)
+    decoder = begin(decoder, data, limit)
     going = np.ones(patches, np.bool_)
     goes, ends = 1, 1
     for t in range(steps):
@@ -255,21 +258,21 @@ def read(decoder: State, data: Bytes, signs: Signs) -> bool:
             for p in range(patches):
                 if not going[p]:
                     continue
-                row[1] = odds(goes, ends)
-                symbol = get(decoder, data, row)
+                symbol, decoder = get_bit(decoder, odds(goes, ends))
                 if symbol == UNDECIDED:
                     return False
+                decoder = refilled(decoder, data, limit)
                 if symbol == 0:
                     goes += 1
                 else:
                     ends += 1
                     going[p] = False
-        row[1] = TOTAL // 2
         for b in range(bits):
             for p in range(patches):
                 if going[p]:
-                    symbol = get(decoder, data, row)
+                    symbol, decoder = get_bit(decoder, HALF)
                     if symbol == UNDECIDED:
                         return False
+                    decoder = refilled(decoder, data, limit)
                     signs[t, b, p] = 1 - 2 * symbol
     return True

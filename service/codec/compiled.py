@@ -21,9 +21,11 @@ F = TypeVar("F", bound=Callable[..., object])
 
 
 def compiled(function: F) -> F:
-    """Machine code of a function of integers and integer arrays; it releases the interpreter lock.
+    """Machine code of a function of numbers and arrays; it releases the interpreter lock.
 
-    The Python function stays reachable as ``py_func``.
+    The Python function stays reachable as ``py_func``. The cache does not see a change in another
+    module that was compiled in: whoever edits one clears ``__pycache__``. Helpers take numbers, or
+    are called once a picture: an array that is handed on costs more than what a symbol needs.
     """
     dispatcher: Any = numba.njit(nogil=True)(function)
     with contextlib.suppress(RuntimeError):  # no folder that can be written

@@ -1,11 +1,14 @@
 """The embedded codec: every byte of a stream is a place to cut it.
 
-    encode   RGB -> three decorrelated colours -> 32x32 cosine transform -> integers -> symbols
-    decode   symbols that the prefix decides -> conditional means -> inverse transforms -> RGB
+    encode   RGB -> analysis network -> three decorrelated colours -> 32x32 cosine transform
+             -> integers -> symbols
+    decode   symbols that the prefix decides -> conditional means -> inverse transforms
+             -> synthesis network -> RGB
 
-The parse (``planes``) sees integers alone; floats prepare the integers of the encoder and paint
-what the parse found. Sources: bit planes with a double-width zero cell as in Shapiro 1993 and Said
-and Pearlman 1996, ordered by expected squared error a bit as in Li and Lei 1999.
+The parse (``walk``) sees integers alone; floats prepare the integers of the encoder and paint
+what the parse found. An artifact may have neither network. Sources: bit planes with a double-width
+zero cell as in Shapiro 1993 and Said and Pearlman 1996, ordered by expected squared error a bit as
+in Li and Lei 1999.
 """
 
 from __future__ import annotations
@@ -13,34 +16,53 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from service.codec import embedded_tables, planes
+from service.codec import embedded_tables, walk
 from service.codec.artifact import Artifact
 from service.codec.embedded_tables import SIDE, Stored
-from service.codec.interface import Chunk, Encoded, Inspection, Level, Pixels, header_of
-from service.codec.planes import COEFFICIENTS, LAST_PLANE, PLANE_CLASSES, Ints, Known
-from service.codec.stream import HEADER_BYTES, pack_header, truncate
+from service.codec.interface import Chunk, Effort, Encoded, Inspection, Level, Pixels, header_of
+from service.codec.painting import (
+    DCT,
+    MIDDLE,
+    PRECISIONS,
+    Floats,
+    axes,
+    closed_form,
+    palette_of,
+    precision,
+    to_rgb,
+)
+from service.codec.planes import COEFFICIENTS, LAST_PLANE, Ints, Known
+from service.codec.stream import HEADER_BYTES, pack_header
+from service.codec.walk import Counts
 from service.errors import ArtifactError
 from service.evaluation.metrics import block_ssim, psnr
-from service.inference import Runtime
+from service.inference import Runtime, Session
 
 LEVELS_BYTES = (16, 24, 32, 48, 64, 96, 128, 192, 256)
 LARGEST_BATCH = 64
-MIDDLE = 128
-Floats = NDArray[np.float32]
+PICTURE = (SIDE, SIDE, 3)
+GRAPHS = {
+    "analysis": ({"picture": PICTURE}, {"picture": PICTURE}),
+    "synthesis": ({"painted": PICTURE, "known": (PRECISIONS,)}, {"picture": PICTURE}),
+}
+"""Networks that an artifact may have, with the shapes of one picture: inputs, outputs."""
 
 
 class EmbeddedCodec:
-    """One artifact of the family, loaded. Thread-safe: its tables are never written."""
+    """One artifact of the family, loaded. Thread-safe: its tables are never written.
+
+    ``effort`` is how streams are made unless a call says otherwise: "fast" transforms the photo,
+    "default" what the analysis network makes of it.
+    """
 
     picture_size = SIDE
     minimum_bytes = HEADER_BYTES
 
-    def __init__(self, artifact: Artifact, _: Runtime) -> None:
-        """Raises ArtifactError when the tables are missing or damaged."""
+    def __init__(self, artifact: Artifact, runtime: Runtime, effort: Effort = "default") -> None:
+        """Raises ArtifactError when tables or a graph are missing, damaged or not of the family."""
         manifest = artifact.manifest
-        self.artifact = artifact
+        self.artifact, self.effort = artifact, effort
         self.name, self.wire_id, self.version = manifest.name, manifest.wire_id, manifest.version
         longest = manifest.config.get("maximum_bytes")
         if not isinstance(longest, int) or longest <= HEADER_BYTES:
@@ -48,39 +70,77 @@ class EmbeddedCodec:
         self.maximum_bytes = longest
         self.stored = embedded_tables.read(artifact.tables())
         self.tables = embedded_tables.for_parse(self.stored)
-        planes.decode(self.tables, planes.encode(self.tables, np.zeros(COEFFICIENTS, np.int32), 1))
+        self.walk, self.palette = walk.walk_of(self.tables), palette_of(self.stored)
+        if unknown := manifest.graphs.keys() - GRAPHS.keys():
+            raise ArtifactError(f"{self.name}: no graph of the family is {', '.join(unknown)}")
+        self._networks = {role: _session(artifact, runtime, role) for role in manifest.graphs}
+        self._compile()
 
-    def encode(self, pictures: Pixels, aspects: Sequence[float]) -> list[Encoded]:
+    def _compile(self) -> None:
+        """Compile what decoding and encoding call, or load it from the cache."""
+        payloads = walk.encode(self.walk, np.zeros((1, COEFFICIENTS), np.int32), 1)
+        closed_form(self.palette, walk.decode(self.walk, payloads)[0])
+
+    def encode(
+        self, pictures: Pixels, aspects: Sequence[float], effort: Effort | None = None
+    ) -> list[Encoded]:
         """uint8 [N, 32, 32, 3] -> N whole streams, with a level at each of ``LEVELS_BYTES``."""
-        if pictures.dtype != np.uint8 or pictures.shape != (len(aspects), SIDE, SIDE, 3):
+        streams = self.streams(pictures, aspects, effort)
+        encoded: list[Encoded] = []
+        for start in range(0, len(pictures), LARGEST_BATCH):
+            part = slice(start, start + LARGEST_BATCH)
+            levels = self._levels(pictures[part], streams[part])
+            encoded += map(Encoded, streams[part], levels)
+        return encoded
+
+    def streams(
+        self, pictures: Pixels, aspects: Sequence[float], effort: Effort | None = None
+    ) -> list[bytes]:
+        """uint8 [N, 32, 32, 3] -> N whole streams; nothing is measured."""
+        if pictures.dtype != np.uint8 or pictures.shape != (len(aspects), *PICTURE):
             raise ValueError(
                 f"uint8 [N, {SIDE}, {SIDE}, 3] and N aspects, not {pictures.dtype} "
                 f"{list(pictures.shape)} and {len(aspects)}"
             )
-        encoded: list[Encoded] = []
-        for start in range(0, len(pictures), LARGEST_BATCH):
-            part = slice(start, start + LARGEST_BATCH)
-            encoded += self._encode(pictures[part], aspects[part])
-        return encoded
-
-    def _encode(self, pictures: Pixels, aspects: Sequence[float]) -> list[Encoded]:
         room = self.maximum_bytes - HEADER_BYTES
-        streams = [
-            pack_header(self.wire_id, self.version, aspect)
-            + planes.encode(self.tables, values, room)
-            for aspect, values in zip(aspects, quantise(self.stored, pictures), strict=True)
+        payloads: list[bytes] = []
+        for start in range(0, len(pictures), LARGEST_BATCH):
+            values = self.values(pictures[start : start + LARGEST_BATCH], effort or self.effort)
+            payloads += walk.encode(self.walk, values, room)
+        headers = (pack_header(self.wire_id, self.version, aspect) for aspect in aspects)
+        return [header + payload for header, payload in zip(headers, payloads, strict=True)]
+
+    def values(self, pictures: Pixels, effort: Effort) -> Ints:
+        """What the streams of uint8 [N, 32, 32, 3] say: int32 [N, 3072]."""
+        given = pictures.astype(np.float32)
+        if effort != "fast" and "analysis" in self._networks:
+            given = self._networks["analysis"].run({"picture": given})["picture"]
+        return quantise(self.stored, given)
+
+    def _levels(self, pictures: Pixels, streams: Sequence[bytes]) -> list[tuple[Level, ...]]:
+        lengths = [length for length in LEVELS_BYTES if length <= self.maximum_bytes]
+        cuts = np.tile(np.array(lengths, np.int64), (len(streams), 1))
+        shown = self.paint_cuts(streams, cuts)
+        scores = [
+            (block_ssim(pictures, shown[:, k]), psnr(pictures, shown[:, k]))
+            for k in range(len(lengths))
         ]
-        levels: list[list[Level]] = [[] for _ in streams]
-        for length in LEVELS_BYTES:
-            if length > self.maximum_bytes:
-                break
-            shown = np.stack(self.decode([truncate(stream, length) for stream in streams]))
-            scores = zip(block_ssim(pictures, shown), psnr(pictures, shown), strict=True)
-            for stream, mine, (ssim, decibels) in zip(streams, levels, scores, strict=True):
-                level = Level(min(length, len(stream)), float(ssim), float(decibels))
-                if not mine or mine[-1].bytes < level.bytes:
-                    mine.append(level)
-        return [Encoded(s, tuple(mine)) for s, mine in zip(streams, levels, strict=True)]
+        levels = []
+        for n, stream in enumerate(streams):
+            ends = sorted({min(length, len(stream)) for length in lengths})
+            measured = zip(ends, scores, strict=False)
+            levels.append(tuple(Level(end, float(s[n]), float(d[n])) for end, (s, d) in measured))
+        return levels
+
+    def paint_cuts(self, streams: Sequence[bytes], cuts: Counts) -> Pixels:
+        """Paint prefixes of ``cuts`` [N, M] bytes, ascending, header included: [N, M, 32, 32, 3].
+
+        Every stream is parsed once.
+        """
+        payloads = [stream[HEADER_BYTES:] for stream in streams]
+        known, _ = walk.decode_cuts(self.walk, payloads, cuts - HEADER_BYTES)
+        flat = Known(known.cells.reshape(-1, COEFFICIENTS), known.plane.reshape(-1, COEFFICIENTS))
+        return self._shown(flat).reshape(*cuts.shape, *PICTURE)
 
     def decode(self, streams: Sequence[bytes]) -> list[Pixels]:
         """Paint prefixes of any lengths: uint8 [32, 32, 3] each, in the order given."""
@@ -88,17 +148,31 @@ class EmbeddedCodec:
             header_of(self, stream)
         pictures: list[Pixels] = []
         for start in range(0, len(streams), LARGEST_BATCH):
-            known = [
-                planes.decode(self.tables, stream[HEADER_BYTES:])[0]
-                for stream in streams[start : start + LARGEST_BATCH]
-            ]
-            pictures += list(to_rgb(paint(self.stored, known)))
+            part = streams[start : start + LARGEST_BATCH]
+            known, _ = walk.decode(self.walk, [stream[HEADER_BYTES:] for stream in part])
+            pictures += list(self._shown(known))
         return pictures
+
+    def _shown(self, known: Known) -> Pixels:
+        """Known [N, 3072] -> uint8 [N, 32, 32, 3]."""
+        shown = np.empty((len(known.cells), *PICTURE), np.uint8)
+        for start in range(0, len(shown), LARGEST_BATCH):
+            part = slice(start, start + LARGEST_BATCH)
+            shown[part] = to_rgb(self.painted(Known(known.cells[part], known.plane[part])))
+        return shown
+
+    def painted(self, known: Known) -> Floats:
+        """Known [N, 3072] -> float [N, 32, 32, 3], by the synthesis network where there is one."""
+        painted = closed_form(self.palette, known)
+        if "synthesis" not in self._networks:
+            return painted
+        given = {"painted": painted, "known": precision(known)}
+        return self._networks["synthesis"].run(given)["picture"]
 
     def inspect(self, stream: bytes) -> Inspection:
         """The header, and how many symbols the payload decides."""
         header = header_of(self, stream)
-        known, symbols = planes.decode(self.tables, stream[HEADER_BYTES:])
+        known, symbols = walk.decode(self.walk, [stream[HEADER_BYTES:]])
         payload = len(stream) - HEADER_BYTES
         every_symbol = bool((known.plane == 0).all())
         chunks = [Chunk("header", 0, HEADER_BYTES)]
@@ -112,12 +186,28 @@ class EmbeddedCodec:
             total_bytes=len(stream),
             complete=every_symbol or len(stream) == self.maximum_bytes,
             chunks=tuple(chunks),
-            facts={"symbols": symbols, "nonzero_coefficients": int((known.magnitude > 0).sum())},
+            facts={
+                "symbols": int(symbols[0]),
+                "nonzero_coefficients": int((known.cells != 0).sum()),
+            },
         )
 
 
-def quantise(stored: Stored, pictures: Pixels) -> Ints:
-    """uint8 [N, 32, 32, 3] -> int32 [N, 3072]: whole steps, towards zero."""
+def _session(artifact: Artifact, runtime: Runtime, role: str) -> Session:
+    """The network of a role. Raises ArtifactError when it takes or gives something else."""
+    session = runtime.session(artifact.graph(role))
+    for tensors, expected in zip((session.inputs, session.outputs), GRAPHS[role], strict=True):
+        found = {tensor.name: tensor.shape[1:] for tensor in tensors}
+        if found != expected or any(tensor.dtype != np.float32 for tensor in tensors):
+            raise ArtifactError(
+                f"{artifact.manifest.name}: {role} has {', '.join(map(str, tensors))} where"
+                f" float32 {expected} of each picture belong"
+            )
+    return session
+
+
+def quantise(stored: Stored, pictures: Pixels | Floats) -> Ints:
+    """[N, 32, 32, 3] in levels -> int32 [N, 3072]: whole steps, towards zero."""
     return in_steps(stored, coefficients(pictures, axes(stored)))
 
 
@@ -128,40 +218,8 @@ def in_steps(stored: Stored, raw: Floats) -> Ints:
     return np.clip(np.trunc(values), -largest, largest).astype(np.int32)
 
 
-def coefficients(pictures: Pixels, axes: Floats) -> Floats:
-    """uint8 [N, 32, 32, 3] -> float [N, 3072]; ``axes`` [3, 3] has the new colours in its rows."""
+def coefficients(pictures: Pixels | Floats, axes: Floats) -> Floats:
+    """[N, 32, 32, 3] in levels -> float [N, 3072]; ``axes`` [3, 3] has the new colours in rows."""
     centred = pictures.astype(np.float32) - np.float32(MIDDLE)
     turned = (centred @ axes.T).transpose(0, 3, 1, 2)
     return np.asarray(DCT @ turned @ DCT.T, np.float32).reshape(len(pictures), COEFFICIENTS)
-
-
-def paint(stored: Stored, known: Sequence[Known]) -> Floats:
-    """Each coefficient at its mean given what is known: float RGB [N, 32, 32, 3]."""
-    magnitude, sign, plane = (np.stack(part) for part in zip(*known, strict=True))  # [N, 3072]
-    size = np.clip(stored.sizes - PLANE_CLASSES * plane, 0, stored.centroids.shape[1] - 1)
-    inside = stored.centroids[stored.groups, size, np.clip(magnitude, 1, 3) - 1] / np.float32(256)
-    cells = np.ldexp(magnitude.astype(np.float32) + inside, plane) * sign.astype(np.float32)
-    values = cells * (stored.steps / np.float32(16)) + stored.means / np.float32(16)
-    turned = DCT.T @ values.reshape(-1, 3, SIDE, SIDE) @ DCT
-    return np.ascontiguousarray(turned.transpose(0, 2, 3, 1) @ axes(stored) + np.float32(MIDDLE))
-
-
-def axes(stored: Stored) -> Floats:
-    """The three colours of the transform, in rows: float [3, 3], orthonormal."""
-    return np.asarray(stored.colours / np.float32(2**14), np.float32)
-
-
-def to_rgb(painted: Floats) -> Pixels:
-    """float [N, H, W, 3] -> uint8."""
-    return np.asarray(np.rint(painted).clip(0, 255), np.uint8)
-
-
-def _dct() -> Floats:
-    """Orthonormal DCT-II of 32 samples: a row a frequency."""
-    k, x = np.indices((SIDE, SIDE))
-    basis = np.cos(np.pi * (2 * x + 1) * k / (2 * SIDE)) * np.sqrt(2 / SIDE)
-    basis[0] /= np.sqrt(2)
-    return np.asarray(basis, np.float32)
-
-
-DCT = _dct()

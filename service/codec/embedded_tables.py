@@ -32,6 +32,8 @@ OFFSETS = (
 """Neighbours within a channel, in rows and columns; after them the two other channels' own."""
 FIRST_CLASS = 10
 """A coefficient's first plane is the highest at which its class is this or more."""
+MOST_TABLES = 2**14
+"""Classes of all groups; entries are packed into 31 bits."""
 OCTAVE = 16
 """Priorities are log2 of squared error a bit, in 16ths."""
 
@@ -109,6 +111,7 @@ def read(path: Path) -> Stored:
         raise ArtifactError(f"{path}: wrong shape of {', '.join(wrong) or 'rows'}")
     bounds = (
         stored.groups.max() < groups,
+        groups * classes <= MOST_TABLES,
         stored.rows.max() < rows,
         stored.significance.min() > 0 and stored.significance.max() < TOTAL // 2,
         stored.refinement.min() > 0,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from service.errors import CodecError
 
 Pixels = NDArray[np.uint8]
 """RGB, uint8, [H, W, 3]."""
+
+Effort = Literal["fast", "default"]
+"""How much an encoder does for its streams, where a codec leaves it the choice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,22 +63,31 @@ class Inspection:
     facts: dict[str, object] = field(default_factory=dict)
 
 
-class Codec(Protocol):
-    """A codec family with its weights loaded. Thread-safe: two threads may call it at once.
-
-    ``picture_size`` is the side of the square pictures it codes, in pixels; ``minimum_bytes`` the
-    shortest prefix that it decodes (header included), ``maximum_bytes`` its longest stream.
-    """
+class Format(Protocol):
+    """What a stream's header is held against; ``maximum_bytes`` is the longest stream."""
 
     name: str
     wire_id: int
     version: int
-    minimum_bytes: int
     maximum_bytes: int
+
+
+class Codec(Format, Protocol):
+    """A codec family with its weights loaded. Thread-safe: two threads may call it at once.
+
+    ``picture_size`` is the side of the square pictures it codes, in pixels; ``minimum_bytes`` the
+    shortest prefix that it decodes (header included).
+    """
+
+    minimum_bytes: int
     picture_size: int
 
     def encode(self, pictures: Pixels, aspects: Sequence[float]) -> list[Encoded]:
         """Encode uint8 [N, H, W, 3]; ``aspects`` are the originals' width / height."""
+        ...
+
+    def streams(self, pictures: Pixels, aspects: Sequence[float]) -> list[bytes]:
+        """The streams of ``encode``, where nobody asks what their prefixes are worth."""
         ...
 
     def decode(self, streams: Sequence[bytes]) -> list[Pixels]:
@@ -87,7 +99,7 @@ class Codec(Protocol):
         ...
 
 
-def header_of(codec: Codec, stream: bytes) -> Header:
+def header_of(codec: Format, stream: bytes) -> Header:
     """The header of a prefix that this codec may decode. Raises CodecError for any other."""
     header = parse_header(stream)
     if (header.wire_id, header.version) != (codec.wire_id, codec.version):

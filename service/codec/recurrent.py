@@ -70,6 +70,10 @@ class RecurrentCodec:
             )
         ]
 
+    def streams(self, pictures: Pixels, aspects: Sequence[float]) -> list[bytes]:
+        """The streams of ``encode``: what they are worth falls out of making them."""
+        return [encoded.stream for encoded in self.encode(pictures, aspects)]
+
     def _encode(self, pictures: Pixels, aspects: Sequence[float]) -> Iterator[Encoded]:
         count = len(pictures)
         payload = np.empty((count, self._iterations, self._chunk_bytes), np.uint8)

@@ -9,16 +9,17 @@ from service.codec import artifact
 from service.codec.artifact import Artifact
 from service.codec.assigned import PatchCodec
 from service.codec.embedded import EmbeddedCodec
-from service.codec.interface import Codec
+from service.codec.interface import Codec, Effort
 from service.codec.recurrent import RecurrentCodec
 from service.errors import ArtifactError, ConfigurationError
 from service.inference import Runtime
 
-FAMILIES: dict[str, Callable[[Artifact, Runtime], Codec]] = {
+FAMILIES: dict[str, Callable[[Artifact, Runtime, Effort], Codec]] = {
     "embedded": EmbeddedCodec,
-    "patches": PatchCodec,
-    "recurrent": RecurrentCodec,
+    "patches": lambda artifact, runtime, _: PatchCodec(artifact, runtime),
+    "recurrent": lambda artifact, runtime, _: RecurrentCodec(artifact, runtime),
 }
+"""A family that has one way of encoding takes any effort for it."""
 
 
 def available(artifacts: Path) -> tuple[str, ...]:
@@ -29,8 +30,12 @@ def available(artifacts: Path) -> tuple[str, ...]:
     return names
 
 
-def load_codecs(artifacts: Path, names: Sequence[str], runtime: Runtime) -> dict[str, Codec]:
+def load_codecs(
+    artifacts: Path, names: Sequence[str], runtime: Runtime, effort: Effort = "default"
+) -> dict[str, Codec]:
     """Load the codecs of these names, or all that are there when ``names`` is empty.
+
+    ``effort`` is what their streams are made with.
 
     Raises ConfigurationError for a name that is not there, ArtifactError for one that is damaged.
     """
@@ -41,7 +46,7 @@ def load_codecs(artifacts: Path, names: Sequence[str], runtime: Runtime) -> dict
             raise ConfigurationError(
                 f"no artifact for the codec {name!r}; there are: {', '.join(there)}"
             )
-        codec = load_codec(artifacts / name, runtime)
+        codec = load_codec(artifacts / name, runtime, effort)
         taken = [c.name for c in codecs.values() if c.wire_id == codec.wire_id]
         if taken:
             raise ArtifactError(f"{name} and {taken[0]} share the wire id {codec.wire_id}")
@@ -49,10 +54,10 @@ def load_codecs(artifacts: Path, names: Sequence[str], runtime: Runtime) -> dict
     return codecs
 
 
-def load_codec(folder: Path, runtime: Runtime) -> Codec:
+def load_codec(folder: Path, runtime: Runtime, effort: Effort = "default") -> Codec:
     """Load one artifact folder. Raises ArtifactError for an unknown family or a damaged file."""
     opened = artifact.read(folder)
     family = opened.manifest.family
     if family not in FAMILIES:
         raise ArtifactError(f"{folder} is of the family {family!r}, not {', '.join(FAMILIES)}")
-    return FAMILIES[family](opened, runtime)
+    return FAMILIES[family](opened, runtime, effort)

@@ -16,8 +16,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.export.browser import Layer, pack
-from service.codec import planes
-from service.codec.embedded import EmbeddedCodec, paint
+from service.codec import walk
+from service.codec.embedded import EmbeddedCodec
+from service.codec.painting import closed_form
 from service.codec.registry import load_codecs
 from service.codec.stream import HEADER_BYTES, pack_header
 from service.inference import Runtime
@@ -51,16 +52,16 @@ def write_parse(folder: Path) -> None:
     codec = load_codecs(packaged_artifacts(), [NAME], Runtime("cpu", 1))[NAME]
     assert isinstance(codec, EmbeddedCodec)
     given = streams(codec)
-    found = [planes.decode(codec.tables, stream[HEADER_BYTES:]) for stream in given]
+    known, symbols = walk.decode(codec.walk, [stream[HEADER_BYTES:] for stream in given])
     np.savez_compressed(
         folder / "parse.npz",
         lengths=np.array([len(stream) for stream in given], np.int32),
         streams=np.frombuffer(b"".join(given), np.uint8),
-        symbols=np.array([symbols for _, symbols in found], np.int32),
-        magnitude=np.stack([known.magnitude for known, _ in found]),
-        sign=np.stack([known.sign for known, _ in found]),
-        plane=np.stack([known.plane for known, _ in found]),
-        painted=paint(codec.stored, [known for known, _ in found]),
+        symbols=symbols.astype(np.int32),
+        magnitude=np.abs(known.cells).astype(np.int32),
+        sign=np.sign(known.cells).astype(np.int32),
+        plane=known.plane.astype(np.int32),
+        painted=closed_form(codec.palette, known),
     )
 
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from models.closed_form import counting, learning, slopes
-from service.codec import embedded, embedded_tables, planes
+from service.codec import embedded, embedded_tables, walk
 from service.codec.embedded_tables import Stored
+from service.codec.walk import walk_of
 from tests.support.photos import crops
 
 
@@ -39,7 +40,7 @@ def test_counted_bits_are_the_bits_of_the_stream(learned: Stored, thumbnails: np
         spent = counting.symbol_counts(
             tables, values, learning.cost_table(), unlimited, counts, ones
         )
-        written = 8 * len(planes.encode(tables, values, 20_000))
+        written = 8 * len(walk.encode(walk_of(tables), values[None], 20_000)[0])
         bits = spent / learning.COST_UNIT
         escapes = 200  # what escapes cost is not counted
         assert bits * 0.999 - 1 <= written <= bits * 1.003 + 16 + escapes
@@ -60,7 +61,7 @@ def test_what_neighbours_tell_saves_bytes(learned: Stored, thumbnails: np.ndarra
 
     def total(stored: Stored) -> int:
         tables = embedded_tables.for_parse(stored)
-        return sum(len(planes.encode(tables, v, 4000)) for v in values)
+        return sum(map(len, walk.encode(walk_of(tables), values, 4000)))
 
     flat = Stored(**{**vars(learned), "rows": np.full_like(learned.rows, 8)})
     assert total(learned) < 0.99 * total(learning.with_counts(flat, values))

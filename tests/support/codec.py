@@ -47,6 +47,10 @@ class GreyCodec:
             for one, aspect in zip(grey, aspects, strict=True)
         ]
 
+    def streams(self, pictures: Pixels, aspects: Sequence[float]) -> list[bytes]:
+        """Those of ``encode``."""
+        return [encoded.stream for encoded in self.encode(pictures, aspects)]
+
     def decode(self, streams: Sequence[bytes]) -> list[Pixels]:
         """uint8 [32, 32, 3] each."""
         time.sleep(self.delay_seconds)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import json
 import math
+import sys
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.codec import embedded, embedded_tables, planes, range_coder
+from service.codec import embedded, embedded_tables, planes, range_coder, walk
 from service.codec.embedded import EmbeddedCodec
 from service.codec.planes import COEFFICIENTS, REFINEMENT
 from service.codec.stream import HEADER_BYTES, pack_header
@@ -87,37 +89,34 @@ def test_what_is_no_photo_is_coded_too(prefixel: EmbeddedCodec) -> None:
 
 def test_a_whole_stream_holds_every_coefficient(prefixel: EmbeddedCodec, pictures) -> None:
     both = np.concatenate([pictures[:8], odd_pictures()])
-    for values in embedded.quantise(prefixel.stored, both):
-        payload = planes.encode(prefixel.tables, values, 20_000)
-        known, _ = planes.decode(prefixel.tables, payload)
-        np.testing.assert_array_equal(known.magnitude * known.sign, values)
-        assert (known.plane == 0).all()
+    values = embedded.quantise(prefixel.stored, both)
+    known, _ = walk.decode(prefixel.walk, walk.encode(prefixel.walk, values, 20_000))
+    np.testing.assert_array_equal(known.cells, values)
+    assert (known.plane == 0).all()
 
 
 def test_a_prefix_knows_cells_that_hold_the_coefficients(prefixel: EmbeddedCodec, pictures) -> None:
-    for values in embedded.quantise(prefixel.stored, pictures[:8]):
-        payload = planes.encode(prefixel.tables, values, 510)
-        before = -1
-        for length in range(len(payload) + 1):
-            known, symbols = planes.decode(prefixel.tables, payload[:length])
-            assert symbols >= before
-            before = symbols
-            asked = (known.plane <= prefixel.tables.tops) | (known.magnitude > 0)
-            cells = np.abs(values[asked]) >> known.plane[asked]
-            differs = known.magnitude[asked] != cells
-            assert differs.sum() <= (symbols > 0)  # an escape that the cut leaves open
-            assert (known.magnitude[asked] <= cells).all()
+    values = embedded.quantise(prefixel.stored, pictures[:8])
+    payloads = walk.encode(prefixel.walk, values, 510)
+    known, symbols = walk.decode_cuts(prefixel.walk, payloads, np.tile(np.arange(511), (8, 1)))
+    assert (np.diff(symbols) >= 0).all()
+    for n in range(8):
+        asked = (known.plane[n] <= prefixel.tables.tops) | (known.cells[n] != 0)
+        cells = np.abs(values[n]) >> known.plane[n].astype(np.int32)
+        found = np.abs(known.cells[n])
+        differs = asked & (found != cells)
+        assert (differs.sum(axis=1) <= (symbols[n] > 0)).all()  # an escape that the cut leaves open
+        assert (found <= cells)[asked].all()
 
 
 def test_a_prefix_costs_two_bits_over_its_information(prefixel: EmbeddedCodec, pictures) -> None:
-    over = []
-    for values in embedded.quantise(prefixel.stored, pictures):
-        payload = planes.encode(prefixel.tables, values, 510)
+    over: list[float] = []
+    for values in embedded.quantise(prefixel.stored, pictures[:24]):
+        payloads = walk.encode(prefixel.walk, values[None], 510)
+        cuts = np.arange(1, min(len(payloads[0]), 500), 3)
+        _, symbols = walk.decode_cuts(prefixel.walk, payloads, cuts[None])
         ideal = np.concatenate([[0.0], np.cumsum(ideal_bits(prefixel.tables, values))])
-        over += [
-            8 * length - ideal[planes.decode(prefixel.tables, payload[:length])[1]]
-            for length in range(1, min(len(payload), 500), 7)
-        ]
+        over += list(8 * cuts - ideal[symbols[0]])
     assert np.mean(over) < 4
     assert np.percentile(over, 99) < 16
 
@@ -154,47 +153,82 @@ def escape_bits(tables: planes.Tables, cells: int) -> list[float]:
     return [16 - math.log2(yes)] * above + [16 - math.log2(no)] + [1.0] * above
 
 
-def test_python_and_machine_code_parse_alike(prefixel: EmbeddedCodec, pictures) -> None:
-    write, read = uncompiled(planes.write_symbols), uncompiled(planes.read_symbols)
+def test_python_and_machine_code_parse_alike(
+    prefixel: EmbeddedCodec, pictures, monkeypatch
+) -> None:
     both = np.concatenate([pictures[:3], odd_pictures()[3:]])
-    for values in embedded.quantise(prefixel.stored, both):
-        payload = planes.encode(prefixel.tables, values, 100)
-        out = np.zeros(100 + range_coder.MARGIN, np.uint8)
-        length = write(prefixel.tables, values, range_coder.new_encoder(), out)
-        assert out[:length].tobytes() == payload
-        for cut in (0, 1, 30, 100):
-            expected, symbols = planes.decode(prefixel.tables, payload[:cut])
-            known = planes.nothing_known(prefixel.tables)
-            data = np.frombuffer(payload[:cut], np.uint8)
-            assert read(prefixel.tables, data, range_coder.new_decoder(), known) == symbols
-            for found, other in zip(known, expected, strict=True):
-                np.testing.assert_array_equal(found, other)
+    values = embedded.quantise(prefixel.stored, both)
+    payloads = walk.encode(prefixel.walk, values, 100)
+    cuts = np.tile([0, 1, 30, 100], (6, 1))
+    expected = walk.decode_cuts(prefixel.walk, payloads, cuts)
+    for name in ("write_batch", "read_batch"):
+        monkeypatch.setattr(walk, name, uncompiled(getattr(walk, name)))
+    assert walk.encode(prefixel.walk, values, 100) == payloads
+    known, symbols = walk.decode_cuts(prefixel.walk, payloads, cuts)
+    np.testing.assert_array_equal(known.cells, expected[0].cells)
+    np.testing.assert_array_equal(known.plane, expected[0].plane)
+    np.testing.assert_array_equal(symbols, expected[1])
 
 
 def test_no_float_reaches_the_parse(prefixel: EmbeddedCodec, pictures, monkeypatch) -> None:
-    """All that the parse is given, and all that it gives back, are integers; Python too."""
-    seen: list[np.dtype] = []
+    """Every value that a function of the parse is given or gives back is an integer.
 
-    def audited(function):
-        def call(tables, data, coder, rest):
-            seen.extend(np.asarray(part).dtype for part in (*tables, data, coder))
-            result = uncompiled(function)(tables, data, coder, rest)
-            seen.append(np.asarray(result).dtype)
-            seen.extend(np.asarray(part).dtype for part in rest)
-            return result
+    The uncompiled parse is traced, call by call; the compiled one tells its types.
+    """
+    kinds: set[type | np.dtype] = set()
+    for name in ("write_batch", "read_batch"):
+        monkeypatch.setattr(walk, name, uncompiled(getattr(walk, name)))
 
-        return call
+    def trace(frame, event, argument):
+        if frame.f_code.co_filename in PARSE_FILES and event in ("call", "return"):
+            kinds.update(kinds_of(frame.f_locals.values()))
+            kinds.update(kinds_of([argument]))
+        return trace
 
-    compiled = [planes.write_symbols, planes.read_symbols]
-    for function in compiled:
-        monkeypatch.setattr(planes, function.py_func.__name__, audited(function))
-    values = embedded.quantise(prefixel.stored, pictures[:1])[0]
-    planes.decode(prefixel.tables, planes.encode(prefixel.tables, values, 40))
-    assert len(seen) > 30
-    assert all(np.issubdtype(dtype, np.integer) for dtype in seen)
-    for function in compiled:
+    values = embedded.quantise(prefixel.stored, pictures[:1])
+    sys.settrace(trace)
+    try:
+        walk.decode(prefixel.walk, walk.encode(prefixel.walk, values, 40))
+    finally:
+        sys.settrace(None)
+    assert np.dtype(np.uint8) in kinds
+    assert int in kinds
+    for kind in kinds:
+        if isinstance(kind, np.dtype):
+            assert np.issubdtype(kind, np.integer), kind
+        else:
+            assert not issubclass(kind, float | complex | np.inexact), kind
+    monkeypatch.undo()
+    for function in (walk.write_batch, walk.read_batch):
         assert function.signatures
         assert "float" not in str(function.signatures)
+
+
+PARSE_FILES = {walk.__file__, range_coder.__file__}
+
+
+def kinds_of(values) -> set[type | np.dtype]:
+    """Types of values, those in tuples, lists and arrays too; None and functions have none."""
+    kinds: set[type | np.dtype] = set()
+    for value in values:
+        if isinstance(value, np.ndarray):
+            kinds.add(value.dtype)
+        elif isinstance(value, tuple | list):
+            kinds |= kinds_of(value)
+        elif value is not None and not callable(value):
+            kinds.add(type(value))
+    return kinds
+
+
+@pytest.mark.parametrize("module", [walk, range_coder, planes])
+def test_the_source_of_the_parse_has_no_float(module) -> None:
+    """No float constant, no true division, no float type, no rounding, no function of math."""
+    words = {"float", "float16", "float32", "float64", "rint", "round", "math", "sqrt", "log2"}
+    for node in ast.walk(ast.parse(Path(module.__file__).read_text())):
+        assert not (isinstance(node, ast.Constant) and isinstance(node.value, float | complex))
+        assert not isinstance(node, ast.Div)
+        assert not (isinstance(node, ast.Name) and node.id in words)
+        assert not (isinstance(node, ast.Attribute) and node.attr in words)
 
 
 def test_painting_values_do_not_move_a_symbol(prefixel: EmbeddedCodec, streams) -> None:
@@ -206,14 +240,12 @@ def test_painting_values_do_not_move_a_symbol(prefixel: EmbeddedCodec, streams) 
         centroids=stored.centroids // 2,
         colours=stored.colours[::-1].copy(),
     )
-    tables = embedded_tables.for_parse(other)
-    for stream in streams[:4]:
-        for a, b in zip(
-            planes.decode(tables, stream[2:90])[0],
-            planes.decode(prefixel.tables, stream[2:90])[0],
-            strict=True,
-        ):
-            np.testing.assert_array_equal(a, b)
+    moved = walk.walk_of(embedded_tables.for_parse(other))
+    payloads = [stream[HEADER_BYTES:90] for stream in streams[:4]]
+    (known, symbols), (same, count) = (walk.decode(w, payloads) for w in (moved, prefixel.walk))
+    np.testing.assert_array_equal(known.cells, same.cells)
+    np.testing.assert_array_equal(known.plane, same.plane)
+    np.testing.assert_array_equal(symbols, count)
 
 
 def test_lengths_in_one_batch_do_not_touch_each_other(prefixel: EmbeddedCodec, streams) -> None:

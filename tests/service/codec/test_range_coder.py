@@ -13,7 +13,7 @@ from service.codec import range_coder
 from service.codec.range_coder import TOTAL, UNDECIDED, new_decoder, new_encoder
 from tests.support.uncompiled import uncompiled
 
-NAMES = ("full", "put", "finish", "begin", "get")
+NAMES = ("full", "put", "finish", "begin", "get_bit", "get_sign", "refilled", "extended")
 COMPILED = {name: getattr(range_coder, name) for name in NAMES}
 PYTHON = {name: uncompiled(getattr(range_coder, name)) for name in NAMES}
 ROOM = 4096
@@ -24,34 +24,48 @@ def encode(rows: list[np.ndarray], symbols: list[int], room: int = ROOM, by=COMP
     for row, symbol in zip(rows, symbols, strict=True):
         if by["full"](coder, out):
             break
-        by["put"](coder, out, int(row[symbol]), int(row[symbol + 1] - row[symbol]))
+        coder = by["put"](coder, out, int(row[symbol]), int(row[symbol + 1] - row[symbol]))
     return out[: by["finish"](coder, out)].tobytes()
 
 
-def decode(rows: list[np.ndarray], stream: bytes, by=COMPILED) -> list[int]:
-    data, coder = np.frombuffer(stream, np.uint8), new_decoder()
-    by["begin"](coder, data)
-    found: list[int] = []
+def decode(rows: list[np.ndarray], stream: bytes, by=COMPILED, limit: int | None = None):
+    """The symbols that the prefix of ``limit`` bytes decides."""
+    return decode_cuts(rows, stream, [len(stream) if limit is None else limit], by)[0]
+
+
+def decode_cuts(rows: list[np.ndarray], stream: bytes, cuts: list[int], by=COMPILED):
+    """What each prefix decides, in one pass."""
+    data, found, known = np.frombuffer(stream, np.uint8), [], []
+    ends = iter(cuts)
+    limit = next(ends)
+    coder = by["begin"](new_decoder(), data, limit)
     for row in rows:
-        symbol = by["get"](coder, data, row)
-        if symbol == UNDECIDED:
-            break
-        found.append(int(symbol))
-    return found
+        get = by["get_bit"] if len(row) == 3 else by["get_sign"]
+        while (answer := get(coder, int(row[1])))[0] == UNDECIDED:
+            known.append(found.copy())
+            if (longer := next(ends, None)) is None:
+                return known
+            coder, limit = by["extended"](coder, data, limit, longer), longer
+        coder = by["refilled"](answer[1], data, limit)
+        found.append(int(answer[0]))
+    return [*known, *[found] * (len(cuts) - len(known))]
 
 
 @st.composite
 def messages(draw: st.DrawFn) -> tuple[list[np.ndarray], list[int]]:
     """Rows of cumulative frequencies, the most lopsided ones too, and a symbol for each."""
-    tables = []
-    for _ in range(draw(st.integers(1, 4))):
-        inner = draw(
+    bit = st.one_of(st.integers(1, TOTAL - 1), st.sampled_from([1, TOTAL - 1, TOTAL // 2]))
+    sign = st.one_of(st.integers(1, TOTAL // 2 - 1), st.sampled_from([1, TOTAL // 2 - 1]))
+    tables = draw(
+        st.lists(
             st.one_of(
-                st.lists(st.integers(1, TOTAL - 1), min_size=1, max_size=6, unique=True),
-                st.sampled_from([[1], [TOTAL - 1], [1, 2], [TOTAL // 2], [1, TOTAL - 1]]),
-            )
+                bit.map(lambda f: np.array([0, f, TOTAL], np.int32)),
+                sign.map(lambda f: np.array([0, f, 2 * f, TOTAL], np.int32)),
+            ),
+            min_size=1,
+            max_size=4,
         )
-        tables.append(np.array([0, *sorted(inner), TOTAL], np.int32))
+    )
     rows = draw(st.lists(st.sampled_from(range(len(tables))), max_size=200))
     return [tables[k] for k in rows], [draw(st.integers(0, len(tables[k]) - 2)) for k in rows]
 
@@ -105,6 +119,17 @@ def test_python_and_machine_code_write_and_read_the_same(message) -> None:
     assert encode(rows, symbols, by=PYTHON) == stream
     for length in {0, 1, len(stream) // 2, len(stream)}:
         assert decode(rows, stream[:length], by=PYTHON) == decode(rows, stream[:length])
+
+
+@given(messages(), st.lists(st.integers(0, 60), min_size=1, max_size=8).map(sorted))
+@settings(deadline=None, max_examples=60)
+def test_one_pass_knows_what_every_prefix_decides(message, cuts) -> None:
+    rows, symbols = message
+    stream = encode(rows, symbols)
+    cuts = [min(cut, len(stream)) for cut in cuts]
+    alone = [decode(rows, stream[:cut]) for cut in cuts]
+    assert decode_cuts(rows, stream, cuts) == alone
+    assert decode_cuts(rows, stream, cuts, by=PYTHON) == alone
 
 
 @given(messages(), st.binary(max_size=60))

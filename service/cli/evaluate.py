@@ -158,23 +158,19 @@ def make_plan(arguments: argparse.Namespace) -> Plan:
 def load_subjects(arguments: argparse.Namespace) -> Sequence[Subject]:
     """The codecs that were asked for. Raises ConfigurationError or ArtifactError."""
     from service.codec import artifact
-    from service.codec.registry import load_codecs
-    from service.evaluation.efforts import at_efforts
+    from service.evaluation.efforts import load_at_efforts
     from service.evaluation.run import Subject
     from service.inference import Runtime
     from service.settings import read_settings
 
     folder = arguments.artifacts or read_settings().artifacts()
     names = () if "all" in arguments.codec else arguments.codec
-    codecs = load_codecs(folder, names, Runtime(arguments.device, threads=0))
+    runtime = Runtime(arguments.device, threads=0)
     found = []
-    for name, codec in codecs.items():
+    for name, codec in load_at_efforts(folder, names, runtime, arguments.effort):
         opened = artifact.read(folder / name)
         manifest = opened.manifest
-        found += [
-            Subject(each, opened.sha256, manifest.parameters, manifest.kmac_per_pixel)
-            for each in at_efforts(codec, arguments.effort)
-        ]
+        found.append(Subject(codec, opened.sha256, manifest.parameters, manifest.kmac_per_pixel))
     return found
 
 

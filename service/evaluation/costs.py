@@ -38,9 +38,9 @@ class Cost:
 def codec_speed(codec: Codec, pictures: Pictures, prefix_bytes: int) -> tuple[float, float]:
     """Pictures encoded, and prefixes of ``prefix_bytes`` painted, a second: medians of batches."""
     rgb = np.stack(pictures.rgb[:BATCH])
-    streams = [one.stream for one in codec.encode(rgb, [1.0] * len(rgb))]
+    streams = codec.streams(rgb, [1.0] * len(rgb))
     prefixes = [stream[: max(prefix_bytes, codec.minimum_bytes)] for stream in streams]
-    encode = _median_seconds(lambda: codec.encode(rgb, [1.0] * len(rgb)))
+    encode = _median_seconds(lambda: codec.streams(rgb, [1.0] * len(rgb)))
     decode = _median_seconds(lambda: codec.decode(prefixes))
     return len(rgb) / encode, len(rgb) / decode
 

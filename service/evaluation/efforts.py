@@ -3,36 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from pathlib import Path
+from typing import Protocol, get_args, runtime_checkable
 
-from service.codec.interface import Codec, Encoded, Inspection, Pixels
+from service.codec.interface import Codec, Effort, Encoded, Inspection, Pixels
+from service.codec.registry import load_codecs
 from service.errors import ConfigurationError
+from service.inference import Runtime
 
 
 @runtime_checkable
 class Adjustable(Protocol):
-    """A codec whose encoder can try harder: ``efforts`` by name, the cheapest first."""
+    """A codec whose encoder can do more or less; ``effort`` is what it was loaded with."""
 
-    efforts: tuple[str, ...]
-
-    def encode(self, pictures: Pixels, aspects: Sequence[float], effort: str) -> list[Encoded]:
-        """As ``Codec.encode``, at one of ``efforts``."""
-        ...
+    effort: Effort
 
 
 class AtEffort:
-    """A codec at one effort, under the name ``codec@effort``. Streams decode as ever."""
+    """A codec that was loaded with an effort, under the name ``codec@effort``."""
 
-    def __init__(self, codec: Codec, adjustable: Adjustable, effort: str) -> None:
-        """``codec`` and ``adjustable`` are the same object. Raises ConfigurationError for effort.
-
-        An effort that it has not is refused with those that it has.
-        """
-        if effort not in adjustable.efforts:
-            raise ConfigurationError(
-                f"{codec.name} has no effort {effort!r}; it has {', '.join(adjustable.efforts)}"
-            )
-        self._codec, self._adjustable, self._effort = codec, adjustable, effort
+    def __init__(self, codec: Codec, effort: Effort) -> None:
+        self._codec = codec
         self.name = f"{codec.name}@{effort}"
         self.wire_id, self.version = codec.wire_id, codec.version
         self.minimum_bytes, self.maximum_bytes = codec.minimum_bytes, codec.maximum_bytes
@@ -40,7 +31,11 @@ class AtEffort:
 
     def encode(self, pictures: Pixels, aspects: Sequence[float]) -> list[Encoded]:
         """Encode uint8 [N, H, W, 3] at the effort."""
-        return self._adjustable.encode(pictures, aspects, self._effort)
+        return self._codec.encode(pictures, aspects)
+
+    def streams(self, pictures: Pixels, aspects: Sequence[float]) -> list[bytes]:
+        """The streams of ``encode``."""
+        return self._codec.streams(pictures, aspects)
 
     def decode(self, streams: Sequence[bytes]) -> list[Pixels]:
         """Paint any prefixes. Raises CodecError, and nothing else."""
@@ -51,11 +46,26 @@ class AtEffort:
         return self._codec.inspect(stream)
 
 
-def at_efforts(codec: Codec, efforts: Sequence[str]) -> list[Codec]:
-    """The codec at every effort; as it is where none are asked for, or it has none.
+def load_at_efforts(
+    artifacts: Path, names: Sequence[str], runtime: Runtime, efforts: Sequence[str]
+) -> list[tuple[str, Codec]]:
+    """Artifacts' names and their codecs, as ``load_codecs`` finds them.
 
-    Raises ConfigurationError for an effort that it has not.
+    A codec that has efforts comes once for each of ``efforts``; without any, or where it has none,
+    once. Raises ConfigurationError for an effort that there is not.
     """
-    if not efforts or not isinstance(codec, Adjustable):
-        return [codec]
-    return [AtEffort(codec, codec, effort) for effort in efforts]
+    wanted: list[Effort] = [known for known in get_args(Effort) if known in efforts]
+    if len(wanted) < len(efforts):
+        raise ConfigurationError(
+            f"an effort is one of {', '.join(get_args(Effort))}, not {', '.join(efforts)}"
+        )
+    if not wanted:
+        return list(load_codecs(artifacts, names, runtime).items())
+    loaded = {effort: load_codecs(artifacts, names, runtime, effort) for effort in wanted}
+    found: list[tuple[str, Codec]] = []
+    for name, codec in loaded[wanted[0]].items():
+        if isinstance(codec, Adjustable):
+            found += [(name, AtEffort(loaded[effort][name], effort)) for effort in wanted]
+        else:
+            found.append((name, codec))
+    return found

@@ -1,45 +1,62 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from service.codec.interface import Codec, Encoded, Pixels
+from service.codec.interface import Codec, Effort
 from service.errors import ConfigurationError
-from service.evaluation.efforts import at_efforts
+from service.evaluation import efforts
+from service.evaluation.efforts import load_at_efforts
+from service.inference import Runtime
 from tests.support.codec import GreyCodec
 
 
 class Trying(GreyCodec):
-    """At the effort "low" it sees the picture darker."""
+    """At the effort "fast" it sees the picture darker."""
 
-    efforts = ("low", "high")
+    effort: Effort = "default"
 
-    def encode(
-        self, pictures: Pixels, aspects: Sequence[float], effort: str = "high"
-    ) -> list[Encoded]:
-        return super().encode(pictures // 2 if effort == "low" else pictures, aspects)
+    def encode(self, pictures, aspects):
+        return super().encode(pictures // 2 if self.effort == "fast" else pictures, aspects)
 
 
-def test_each_effort_encodes_in_its_own_way_and_decodes_alike() -> None:
+def load_codecs(
+    folder: Path, names: Sequence[str], runtime: Runtime, effort: Effort = "default"
+) -> dict[str, Codec]:
+    trying = Trying(name="trying")
+    object.__setattr__(trying, "effort", effort)
+    return {"trying": trying, "plain": GreyCodec(name="plain")}
+
+
+def load(monkeypatch: pytest.MonkeyPatch, wanted: list[str]) -> list[tuple[str, Codec]]:
+    monkeypatch.setattr(efforts, "load_codecs", load_codecs)
+    return load_at_efforts(Path(), (), Runtime("cpu"), wanted)
+
+
+def test_a_codec_that_has_efforts_comes_once_for_each_under_its_own_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = load(monkeypatch, ["default", "fast"])
+    assert [name for name, _ in found] == ["trying", "trying", "plain"]
+    assert [codec.name for _, codec in found] == ["trying@fast", "trying@default", "plain"]
     pictures = np.full((1, 32, 32, 3), 200, np.uint8)
-    low, high = at_efforts(Trying(), ["low", "high"])
-    assert [low.name, high.name] == ["conv-lstm@low", "conv-lstm@high"]
-    for codec, level in ((low, 100), (high, 200)):
-        (encoded,) = codec.encode(pictures, [1.0])
-        assert (codec.decode([encoded.stream])[0] == level).all()
-        assert codec.inspect(encoded.stream).complete
-        assert codec.maximum_bytes == Trying.maximum_bytes
+    for (_, codec), level in zip(found, (100, 200, 200), strict=True):
+        (stream,) = codec.streams(pictures, [1.0])
+        assert codec.encode(pictures, [1.0])[0].stream == stream
+        assert (codec.decode([stream])[0] == level).all()
+        assert codec.inspect(stream).complete
+        assert codec.maximum_bytes == GreyCodec.maximum_bytes
 
 
-def test_a_codec_without_efforts_is_left_as_it_is() -> None:
-    plain: Codec = GreyCodec()
-    assert at_efforts(plain, ["low"]) == [plain]
-    adjustable: Codec = Trying()
-    assert at_efforts(adjustable, []) == [adjustable]
+def test_without_efforts_codecs_are_as_they_are_by_default(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert [codec.name for _, codec in load(monkeypatch, [])] == ["trying", "plain"]
 
 
-def test_an_effort_that_there_is_not_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="no effort 'most'; it has low, high"):
-        at_efforts(Trying(), ["most"])
+def test_an_effort_that_there_is_not_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigurationError, match=r"one of fast, default.*, not most"):
+        load(monkeypatch, ["most"])

@@ -86,4 +86,4 @@ def create_app(
 
 def _load(settings: Settings) -> dict[str, Codec]:
     runtime = Runtime(settings.device, settings.inference_threads)
-    return load_codecs(settings.artifacts(), settings.codecs, runtime)
+    return load_codecs(settings.artifacts(), settings.codecs, runtime, settings.effort)

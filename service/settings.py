@@ -43,6 +43,10 @@ class Settings(BaseSettings):
     default_codec: str = Field(
         default="conv-lstm", description="Codec of an upload that names none"
     )
+    effort: Literal["fast", "default", "best"] = Field(
+        default="default",
+        description="How much an encoder does for a stream; best takes about a hundred times as long",
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="Where networks run; auto takes CUDA when the runtime has it"
     )

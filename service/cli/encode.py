@@ -32,6 +32,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--bytes", type=int, metavar="N", help="cut each stream to at most N bytes (whole)"
     )
+    parser.add_argument(
+        "--effort",
+        choices=("fast", "default", "best"),
+        help="time for a better stream (PREFIXEL_EFFORT)",
+    )
     parser.add_argument("--codec", metavar="NAME", help="which codec (PREFIXEL_DEFAULT_CODEC)")
     parser.add_argument(
         "--background",

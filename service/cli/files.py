@@ -38,7 +38,8 @@ def load(arguments: argparse.Namespace) -> dict[str, Codec]:
     settings = read_settings()
     runtime = Runtime(arguments.device or settings.device, settings.inference_threads)
     folder = arguments.artifacts or settings.artifacts()
-    return load_codecs(folder, settings.codecs, runtime)
+    effort = getattr(arguments, "effort", None) or settings.effort
+    return load_codecs(folder, settings.codecs, runtime, effort)
 
 
 def codec_of(codecs: dict[str, Codec], stream: bytes) -> Codec:

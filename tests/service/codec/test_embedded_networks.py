@@ -99,6 +99,8 @@ def test_fast_streams_do_without_the_analysis_and_so_without_floats_of_a_network
     fast = codec.streams(pictures, [1.0] * 64, effort="fast")
     plain = load(untrained(folder.parent / "plain")).streams(pictures, [1.0] * 64)
     assert fast == plain
+    loaded_fast = load_codec(folder, Runtime("cpu", 1), "fast")
+    assert loaded_fast.streams(pictures, [1.0] * 64) == fast
     assert streams != fast
     given = codec.network("analysis").run({"picture": pictures.astype(np.float32)})["analysed"]
     rounded = np.rint(given).clip(0, 255).astype(np.uint8)

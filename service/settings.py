@@ -45,7 +45,7 @@ class Settings(BaseSettings):
     )
     effort: Literal["fast", "default", "best"] = Field(
         default="default",
-        description="How much an encoder does for a stream; best takes about a hundred times as long",
+        description="How much an encoder does for a stream; best searches, and takes long",
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="Where networks run; auto takes CUDA when the runtime has it"

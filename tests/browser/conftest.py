@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.support.photos import crops, encoded
 from tests.support.server import REAL, Server, running_service
@@ -27,7 +27,8 @@ FLAGS = (
     # pages of a made-up origin may ask the service, which listens on this machine alone
     "--disable-features=LocalNetworkAccessChecks",
 )
-SECONDS_MS = 1000
+PATIENCE_MS = 30_000
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +74,7 @@ def watched() -> Iterator[Watched]:
 def context(browser: Browser, watched: Watched) -> Iterator[BrowserContext]:
     """A profile of its own."""
     made = browser.new_context()
-    made.set_default_timeout(10 * SECONDS_MS)
+    made.set_default_timeout(PATIENCE_MS)
     made.on("page", lambda page: _watch(page, watched))
     yield made
     made.close()

@@ -113,3 +113,20 @@ def test_the_page_fills_as_bytes_come(page, server, ids):
     assert max(first) < BUDGET
     page.wait_for_timeout(2000)
     assert page.evaluate(BYTES_SHOWN) == [BUDGET] * 10
+
+
+def test_the_page_is_weighed_against_other_formats(page, server, photos, screenshots):
+    page.goto(server.url + "/")
+    expect(page.locator("#weigh")).to_be_hidden()
+    page.set_input_files("#files", photos[:3])
+    expect(page.locator("#gallery prefixel-img")).to_have_count(3)
+    page.click("#weigh")
+    rows = page.locator("#scales tbody tr")
+    expect(rows).to_have_count(3)
+    expect(page.locator("#scales caption")).to_have_text("3 photos, ours 192 bytes")
+    # whole JPEG files have 600 bytes of headers each
+    files = int(rows.nth(2).locator("td").nth(1).inner_text().replace(",", ""))
+    assert 3 * 600 < files < 3 * 1500
+    assert rows.nth(2).locator("td").nth(2).inner_text().endswith("such pages")
+    if screenshots:
+        page.screenshot(path=screenshots / "weighed.png")

@@ -1,6 +1,7 @@
 /** One photo: the original, our stream at any byte, and what others make of as many bytes. */
 
 import { decode } from "../index.js";
+import { compared } from "./compare.js";
 import { blockSsim, psnr } from "./quality.js";
 
 const at = (id) => document.getElementById(id);
@@ -100,27 +101,16 @@ function showFormat({ name, title, missing, candidates }, bytes) {
 
 async function compare(mine) {
   at("detail-note").textContent = "The others are being made…";
-  const answer = await fetch("demo/compare", { method: "POST", body: mine.photo.file });
-  const said = await answer.json();
-  if (mine !== shown) return;
-  if (!answer.ok) {
-    at("detail-note").textContent = said.detail;
+  try {
+    const { reference, formats, note } = await compared(mine.photo);
+    if (mine !== shown) return;
+    Object.assign(mine, { reference, formats });
+    at("detail-note").textContent = note;
+  } catch (error) {
+    if (mine === shown) at("detail-note").textContent = error.message;
     return;
   }
-  mine.reference = await pixelsOf(said.reference);
-  mine.formats = said.formats;
-  at("detail-note").textContent = said.note;
   await update();
-}
-
-async function pixelsOf(png) {
-  const image = new Image();
-  image.src = `data:image/png;base64,${png}`;
-  await image.decode();
-  const canvas = new OffscreenCanvas(32, 32);
-  const context = canvas.getContext("2d");
-  context.drawImage(image, 0, 0);
-  return context.getImageData(0, 0, 32, 32).data;
 }
 
 at("detail-bytes").addEventListener("input", update);

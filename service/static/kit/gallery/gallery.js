@@ -2,6 +2,7 @@
 
 import { PrefixelImage, fillGallery } from "../element.js";
 import { showDetail } from "./detail.js";
+import { weigh } from "./weigh.js";
 
 const CODEC = "prefixel";
 const UPLOADS_AT_ONCE = 4;
@@ -69,20 +70,56 @@ function update() {
   tellTotals();
 }
 
+const number = new Intl.NumberFormat("en");
+
+/** What the kit took to load, compressed as it came, without the gallery itself. */
+function kitBytes() {
+  const loaded = performance
+    .getEntriesByType("resource")
+    .filter(({ name }) => name.includes("/kit/") && !name.includes("/gallery/"))
+    .map(({ name, encodedBodySize }) => [name, encodedBodySize]);
+  return [...new Map(loaded).values()].reduce((sum, one) => sum + one, 0);
+}
+
 function tellTotals() {
   const painted = photos.reduce((sum, { element }) => sum + element.stream.length, 0);
-  const kit = new Map(
-    performance
-      .getEntriesByType("resource")
-      .filter(({ name }) => name.includes("/kit/") && !name.includes("/gallery/"))
-      .map(({ name, encodedBodySize }) => [name, encodedBodySize]),
-  );
-  const kitBytes = [...kit.values()].reduce((sum, one) => sum + one, 0);
-  const number = new Intl.NumberFormat("en");
   at("totals").textContent = photos.length
     ? `${photos.length} pictures, ${number.format(painted)} bytes of streams` +
-      ` (the kit: ${number.format(kitBytes)} bytes, once)`
+      ` (the kit: ${number.format(kitBytes())} bytes, once)`
     : "";
+  const hasDemo = document.documentElement.dataset.demo === "on";
+  at("weighing").hidden = !(hasDemo && photos.some(({ file }) => file !== null));
+}
+
+/** Totals of the photos that were dropped here, and when the kit has paid for itself. */
+async function showWeights() {
+  const dropped = photos.filter(({ file, here }) => file !== null && here.length > 0);
+  const [table, button] = [at("scales"), at("weigh")];
+  button.disabled = true;
+  table.hidden = false;
+  const caption = table.querySelector("caption");
+  try {
+    const { ours, rows } = await weigh(dropped, (n) => {
+      caption.textContent = `${n} of ${dropped.length} photos weighed`;
+    });
+    caption.textContent = `${dropped.length} photos, ours ${number.format(ours)} bytes`;
+    table.tBodies[0].replaceChildren(...rows.map((row) => weightsRow(row, ours)));
+  } catch (error) {
+    tell(error.message);
+  }
+  button.disabled = false;
+}
+
+function weightsRow({ title, bytes, missing }, ours) {
+  const row = document.createElement("tr");
+  const pages = Math.ceil(kitBytes() / (bytes - ours));
+  const cells = [
+    title,
+    number.format(bytes) + (missing > 0 ? ` and ${missing} that are not as good` : ""),
+    bytes > ours ? `${number.format(pages)} such pages` : "never",
+  ];
+  for (const text of cells) row.insertCell().textContent = text;
+  return row;
 }
 
 function tell(problem) {
@@ -146,5 +183,6 @@ for (const kind of ["dragover", "dragleave", "drop"]) {
     if (kind === "drop") uploadAll(event.dataTransfer.files);
   });
 }
+at("weigh").addEventListener("click", showWeights);
 at("controls").addEventListener("submit", (event) => event.preventDefault());
 restore().catch((error) => tell(error.message));

@@ -1,0 +1,196 @@
+"""``python -m service.evaluation.every_byte --data DIR``: an embedded codec, cut at every byte.
+
+It prints the smallest step of the mean score from n bytes to n + 1 (negative: it falls), and how
+many bytes a prefix has over the ideal code length of the symbols that it decides.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+
+from service.codec import walk
+from service.codec.compiled import compiled
+from service.codec.embedded import EmbeddedCodec
+from service.codec.interface import Effort, Pixels
+from service.codec.planes import (
+    COEFFICIENTS,
+    LAST_PLANE,
+    REFINEMENT,
+    USUAL,
+    Ints,
+    Tables,
+    activity_row,
+    class_at,
+)
+from service.codec.range_coder import PRECISION
+from service.codec.registry import load_codec
+from service.codec.stream import HEADER_BYTES
+from service.errors import ConfigurationError
+from service.evaluation.data import load_pictures
+from service.evaluation.metrics import block_ssim, psnr
+from service.evaluation.tables import markdown
+from service.inference import Runtime
+from service.settings import read_settings
+
+SHOWN_BYTES = (16, 32, 64, 96, 128, 192, 256, 384, 512)
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class EveryByte:
+    """Of N pictures at M lengths.
+
+    ``lengths`` int64 [M] in bytes, header included, ascending by one. ``ssim``, ``psnr`` float64
+    [N, M]; a stream that has ended stays as it is. ``over`` float64 [N, M]: bytes over the ideal
+    code length, NaN once the stream has ended.
+    """
+
+    lengths: NDArray[np.int64]
+    ssim: Floats
+    psnr: Floats
+    over: Floats
+
+    def smallest_step(self, scores: Floats) -> tuple[float, int]:
+        """The least that a mean score rises by from one length to the next, and that length.
+
+        Negative where it falls.
+        """
+        steps = np.diff(scores.mean(axis=0))
+        at = int(steps.argmin())
+        return float(steps[at]), int(self.lengths[at])
+
+
+def measure(codec: EmbeddedCodec, pictures: Sequence[Pixels], effort: Effort) -> EveryByte:
+    """Encode each picture and paint every prefix of it."""
+    lengths = np.arange(codec.minimum_bytes, codec.maximum_bytes + 1)
+    shape = len(pictures), len(lengths)
+    found = EveryByte(lengths, np.empty(shape), np.empty(shape), np.full(shape, np.nan))
+    streams = codec.streams(np.stack(pictures), [1.0] * len(pictures), effort)
+    pairs = list(zip(pictures, streams, strict=True))
+    for n, (picture, stream) in enumerate(track(pairs, console=Console(stderr=True))):
+        cuts = np.minimum(lengths, len(stream))
+        (shown,) = codec.paint_cuts([stream], cuts[None])
+        target = np.broadcast_to(picture, shown.shape)
+        found.ssim[n], found.psnr[n] = block_ssim(target, shown), psnr(target, shown)
+        (inside,) = np.nonzero(lengths <= len(stream))
+        found.over[n, inside] = bytes_over(codec, stream)[: len(inside)]
+    return found
+
+
+def bytes_over(codec: EmbeddedCodec, stream: bytes) -> Floats:
+    """Of each prefix, from the bare header on: bytes over what its symbols say, float64."""
+    payload = stream[HEADER_BYTES:]
+    lengths = np.arange(len(payload) + 1)
+    known, symbols = walk.decode_cuts(codec.walk, [payload], lengths[None])
+    values = known.cells[0, -1].astype(np.int32) << known.plane[0, -1].astype(np.int32)
+    ideal = np.concatenate([[0.0], np.cumsum(symbol_bits(codec.tables, values))])
+    return np.asarray(lengths - ideal[symbols[0]] / 8, np.float64)
+
+
+def symbol_bits(tables: Tables, values: Ints) -> Floats:
+    """What each symbol of int32 [3072] says, in bits, in the order of the stream."""
+    room = len(tables.order) + 2 * LAST_PLANE * COEFFICIENTS
+    bits = np.empty(room, np.float64)
+    return bits[: _symbol_bits(tables, values, bits)]
+
+
+@compiled
+def _symbol_bits(tables: Tables, values: Ints, bits: Floats) -> int:
+    """The rules of ``planes`` once more, as they are written there; the number of symbols."""
+    activity = np.full(COEFFICIENTS + 1, USUAL, np.int32)
+    count = 0
+    for entry in range(len(tables.order)):
+        kind, at, plane = tables.order[entry]
+        magnitude = abs(values[at])
+        before = magnitude >> (plane + 1) if plane < tables.tops[at] else 0
+        if (before > 0) != (kind == REFINEMENT):
+            continue
+        group, size = tables.groups[at], class_at(tables, at, plane)
+        now = magnitude >> plane
+        if kind == REFINEMENT:
+            row = tables.refinement[group, size, min(before - 1, 1)]
+            symbol = 1 - (now & 1)
+        else:
+            row = tables.significance[group, size, activity_row(tables, activity, at)]
+            symbol = 2 if now == 0 else 0
+            activity[at] = tables.nonzero[group, size] if now else tables.zero[group, size]
+        bits[count] = PRECISION - np.log2(row[symbol + 1] - row[symbol])
+        count += 1
+        if kind != REFINEMENT and now and plane == tables.tops[at] and plane < LAST_PLANE:
+            above = 0
+            while plane + above < LAST_PLANE:
+                further = now >> (above + 1) > 0
+                frequency = tables.escape[1] if further else tables.escape[2] - tables.escape[1]
+                bits[count] = PRECISION - np.log2(frequency)
+                count += 1
+                if not further:
+                    break
+                above += 1
+            bits[count : count + above] = 1.0
+            count += above
+    return count
+
+
+def report(found: EveryByte) -> str:
+    """What was measured, in Markdown."""
+    rows = []
+    for length in SHOWN_BYTES:
+        if length <= found.lengths[-1]:
+            at = length - int(found.lengths[0])
+            over = found.over[:, at][~np.isnan(found.over[:, at])]
+            scores = f"{found.ssim[:, at].mean():.4f}", f"{found.psnr[:, at].mean():.2f}"
+            tail = f"{np.percentile(over, 99):.2f}", f"{over.max():.2f}"
+            rows.append([str(length), *scores, f"{over.mean():.2f}", *tail])
+    head = ["bytes", "SSIM", "PSNR", "bytes over ideal: mean", "p99", "max"]
+    over = found.over[:, 1:][~np.isnan(found.over[:, 1:])]
+    ssim, at_ssim = found.smallest_step(found.ssim)
+    decibels, at_psnr = found.smallest_step(found.psnr)
+    first, last = found.lengths[0], found.lengths[-1]
+    return (
+        f"{len(found.ssim)} pictures, cut at every byte from {first} to {last}.\n\n"
+        f"{markdown(head, rows)}\n\n"
+        f"Smallest step of the mean from n to n + 1 bytes: SSIM {ssim:+.6f} (n = {at_ssim}),"
+        f" PSNR {decibels:+.4f} dB (n = {at_psnr}).\n"
+        f"Bytes over the ideal code length, all lengths: mean {over.mean():.3f},"
+        f" p99 {np.percentile(over, 99):.3f}, max {over.max():.3f}."
+    )
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m service.evaluation.every_byte", description=__doc__
+    )
+    add = parser.add_argument
+    add("--data", type=Path, required=True, help="pictures, as for prefixel evaluate")
+    add("--codec", default="prefixel", help="name of its artifact (%(default)s)")
+    add("--artifacts", type=Path, metavar="DIR", help="(PREFIXEL_ARTIFACTS_PATH)")
+    add("--effort", choices=get_args(Effort), default="default", help="(%(default)s)")
+    add("--skip", type=int, default=0, metavar="N", help="leave out the first N pictures")
+    add("--first", type=int, metavar="N", help="of the rest, take the first N")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure and print. Raises StartupError."""
+    options = arguments()
+    folder = options.artifacts or read_settings().artifacts()
+    codec = load_codec(folder / options.codec, Runtime("cpu"))
+    if not isinstance(codec, EmbeddedCodec):
+        raise ConfigurationError(f"{options.codec} is not an embedded codec")
+    stop = None if options.first is None else options.skip + options.first
+    pictures = load_pictures(options.data, codec.picture_size)[slice(options.skip, stop)]
+    print(report(measure(codec, pictures.rgb, options.effort)))
+
+
+if __name__ == "__main__":
+    main()

@@ -7,7 +7,7 @@
 The names hold the SHA-256 of their content, so that they may be cached for ever.
 
     weights: u32 number of layers; per layer u32 inputs, outputs, steering inputs; then per layer
-    f32 scales [outputs], f32 biases [outputs], f32 steering [outputs, steering inputs]; then per
+    f16 scales [outputs], f16 biases [outputs], f16 steering [outputs, steering inputs]; then per
     layer int8 weights [outputs, inputs, 3, 3]. Little endian. A weight is int8 times scale.
 """
 
@@ -137,7 +137,7 @@ def tables_module(one: artifact.Artifact) -> bytes:
 
 
 def pack(layers: list[Layer]) -> bytes:
-    """The file of weights."""
+    """The file of weights. Raises ArtifactError for floats that float16 does not hold exactly."""
     sizes = [len(layers)]
     for layer in layers:
         outputs, inputs = layer.weights.shape[:2]
@@ -145,7 +145,10 @@ def pack(layers: list[Layer]) -> bytes:
     parts = [np.array(sizes, "<u4").tobytes()]
     for layer in layers:
         for floats in (layer.scales, layer.biases, layer.steering):
-            parts.append(np.ascontiguousarray(floats, "<f4").tobytes())
+            halves = np.ascontiguousarray(floats, "<f2")
+            if not np.array_equal(halves, floats):
+                raise ArtifactError("scales, biases or steering are not of float16")
+            parts.append(halves.tobytes())
     parts += [np.ascontiguousarray(layer.weights).tobytes() for layer in layers]
     return b"".join(parts)
 

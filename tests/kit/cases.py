@@ -90,7 +90,7 @@ def random_layers() -> list[Layer]:
         biases = 0.1 * torch.randn(outputs, generator=draw)
         steering = 0.02 * torch.randn(outputs, KNOWN, generator=draw)
         layers.append(
-            Layer(whole.numpy(), *(floats.numpy() for floats in (scales, biases, steering)))
+            Layer(whole.numpy(), *(f.half().float().numpy() for f in (scales, biases, steering)))
         )
     return layers
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -22,7 +23,7 @@ def some_layers() -> list[Layer]:
     return [
         Layer(
             draw.integers(-127, 128, (outputs, inputs, 3, 3)).astype(np.int8),
-            draw.uniform(0.001, 0.01, outputs).astype(np.float32),
+            draw.uniform(0.001, 0.01, outputs).astype(np.float16).astype(np.float32),
             draw.normal(size=outputs).astype(np.float16).astype(np.float32),
             draw.normal(size=(outputs, KNOWN)).astype(np.float16).astype(np.float32),
         )
@@ -83,6 +84,12 @@ def test_weights_that_are_not_of_8_bits_are_refused(tmp_path):
     onnx.save(graph_of(some_layers(), weights="float"), tmp_path / "synthesis.onnx")
     with pytest.raises(ArtifactError, match="8 bits"):
         read_layers(tmp_path / "synthesis.onnx")
+
+
+def test_floats_that_16_bits_do_not_hold_are_refused():
+    layer = some_layers()[0]
+    with pytest.raises(ArtifactError, match="float16"):
+        pack([replace(layer, biases=layer.biases + np.float32(1e-7))])
 
 
 def test_a_convolution_without_its_steering_is_refused(tmp_path):

@@ -29,8 +29,9 @@ export function readWeights(buffer) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let at = 0;
   const whole = () => view.getUint32((at += 4) - 4, true);
-  const floats = (length) =>
-    Float32Array.from({ length }, () => view.getFloat32((at += 4) - 4, true));
+  const floats = (length) => {
+    return Float32Array.from({ length }, () => fromHalf(view.getUint16((at += 2) - 2, true)));
+  };
   const count = whole();
   const layers = Array.from({ length: count }, () => {
     return { inputs: whole(), outputs: whole(), known: whole() };
@@ -55,6 +56,14 @@ export function readWeights(buffer) {
     throw new Error("not the weights of a synthesis network");
   }
   return layers;
+}
+
+/** The number that 16 bits of IEEE 754 stand for. */
+function fromHalf(bits) {
+  const sign = bits >> 15 ? -1 : 1;
+  const exponent = (bits >> 10) & 31;
+  const fraction = (bits & 1023) / 1024;
+  return exponent === 0 ? sign * fraction * 2 ** -14 : sign * (1 + fraction) * 2 ** (exponent - 15);
 }
 
 /** The network on the fastest kernel that runs here: WebAssembly's, or plain JavaScript. */

@@ -133,7 +133,7 @@ def test_a_release_changes_with_every_byte_and_every_name():
 
 
 def test_the_kit_is_small():
-    """Code of at most 20 kB, all of it at most 75 kB, gzipped as it is sent."""
+    """Code of at most 20 kB, all of it at most 140 kB, gzipped as it is sent."""
     sizes = {
         path.name: len(gzip.compress(path.read_bytes(), 9))
         for path in (STATIC / "kit").iterdir()
@@ -141,4 +141,4 @@ def test_the_kit_is_small():
     }
     made = sum(n for name, n in sizes.items() if name.startswith(("tables-", "weights-")))
     assert sum(sizes.values()) - made <= 20_000
-    assert sum(sizes.values()) <= 75_000
+    assert sum(sizes.values()) <= 140_000

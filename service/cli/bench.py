@@ -1,4 +1,4 @@
-"""``prefixel bench``: load against a service, beside Pillow under the same server."""
+"""``prefixel bench``: load against a service, or what a codec costs; beside Pillow."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ when it was answered) and in an open one (Poisson arrivals, latencies count from
 request was meant to be sent). Beside it runs a peer, plain Pillow WebP thumbnails of the same size
 under the same server. Without --url a service is started with the PREFIXEL_* of the environment.
 Column 'client' is the share of a core that the load generator used: near 100% it is the bottleneck.
+'prefixel bench codec' measures an embedded codec in this process instead: thumbnails a second,
+beside Pillow's formats.
 """
 
 
@@ -30,6 +32,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add the sub-command."""
     parser = subparsers.add_parser("bench", help="measure a service", description=DESCRIPTION)
     add = parser.add_argument
+    add("what", nargs="?", choices=("service", "codec"), default="service", help="(%(default)s)")
     add("--url", help="a service that runs, http://host:port (one is started)")
     add("--token", default="", help="an upload token of that service")
     add("--routes", default=",".join(ROUTES), metavar="A,B", help="(%(default)s)")
@@ -48,11 +51,21 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add("--seed", type=int, default=0, metavar="N", help="of the arrivals (%(default)s)")
     add("--no-peer", action="store_true", help="measure the service alone")
     add("--json", type=Path, metavar="FILE", help="write the figures there, '-' for stdout")
+    codec = parser.add_argument_group("codec")
+    add = codec.add_argument
+    add("--codec", default="prefixel", metavar="NAME", help="its artifact's (%(default)s)")
+    add("--artifacts", type=Path, metavar="DIR", help="(PREFIXEL_ARTIFACTS_PATH)")
+    add("--data", type=Path, metavar="DIR", help="thumbnails, as for evaluate (synthetic)")
+    add("--count", type=int, default=256, metavar="N", help="thumbnails (%(default)s)")
+    add("--rounds", type=int, default=7, metavar="N", help="of which the median (%(default)s)")
+    add("--searched", type=int, default=0, metavar="N", help="at effort best (%(default)s)")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure and print; 1 when a server fails or a route never answers. ConfigurationError."""
+    if arguments.what == "codec":
+        return run_codec(arguments)
     from service.bench.report import machine, table
     from service.bench.routes import RefusedError
     from service.bench.run import bench
@@ -78,6 +91,42 @@ def run(arguments: argparse.Namespace) -> int:
         }
         _write(arguments.json, json.dumps(figures, indent=2))
     return 1 if any(not row.outcome.latencies for row in measured.rows) else 0
+
+
+def run_codec(arguments: argparse.Namespace) -> int:
+    """Measure a codec and print; 0. Raises ConfigurationError, ArtifactError."""
+    import numpy as np
+
+    from service.bench import codec as bench
+    from service.bench.report import machine
+    from service.codec.embedded import EmbeddedCodec
+    from service.codec.registry import load_codec
+    from service.evaluation.data import load_pictures
+    from service.inference import Runtime
+    from service.settings import read_settings
+
+    if min(arguments.count, arguments.rounds) < 1 or arguments.searched < 0:
+        raise ConfigurationError("--count and --rounds are 1 or more, --searched 0 or more")
+    folder = (arguments.artifacts or read_settings().artifacts()) / arguments.codec
+    codec = load_codec(folder, Runtime("cpu"))
+    if not isinstance(codec, EmbeddedCodec):
+        raise ConfigurationError(f"{arguments.codec} is not an embedded codec")
+    pictures = (
+        np.stack(load_pictures(arguments.data, codec.picture_size)[: arguments.count].rgb)
+        if arguments.data
+        else bench.thumbnails(arguments.count, arguments.seed)
+    )
+    where = machine()
+    rows = bench.measure(codec, pictures, arguments.rounds, arguments.searched)
+    started = bench.start(folder)
+    _print_machine(where)
+    print(f"{codec.name} version {codec.version}, {len(pictures)} thumbnails at once\n")
+    print(bench.table(rows))
+    print(
+        f"\nloaded by a fresh process in {started.cached:.2f} s,"
+        f" in {started.compiling:.1f} s where it must compile"
+    )
+    return 0
 
 
 def make_plan(arguments: argparse.Namespace) -> Plan:
@@ -117,16 +166,20 @@ def make_plan(arguments: argparse.Namespace) -> Plan:
 
 
 def _print_head(where: dict[str, object], plan: Plan, measured: Measured) -> None:
-    versions = where["versions"]
-    assert isinstance(versions, dict)
-    words = ", ".join(f"{name} {number}" for name, number in versions.items())
-    print(f"machine: {where['processor']}, {where['cores']} cores, load {where['load']}")
-    print(f"versions: {words}")
+    _print_machine(where)
     print(f"client: {CLIENT}, on the same machine")
     for name, about in measured.about.items():
         print(f"{name}: {about}")
     size = f"{len(plan.photo)} bytes, 60 different ones made of it"
     print(f"photo: JPEG of {size}; {plan.seconds:g} s each load\n")
+
+
+def _print_machine(where: dict[str, object]) -> None:
+    versions = where["versions"]
+    assert isinstance(versions, dict)
+    words = ", ".join(f"{name} {number}" for name, number in versions.items())
+    print(f"machine: {where['processor']}, {where['cores']} cores, load {where['load']}")
+    print(f"versions: {words}")
 
 
 def _write(path: Path, text: str) -> None:

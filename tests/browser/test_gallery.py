@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.support import names, painted_by_server, pixels, upload
+from tests.support.server import eventually
 
 MANY = 60
 BUDGET = 64
@@ -35,12 +36,11 @@ def test_photos_are_uploaded_and_the_slider_gives_them_bytes(page, server, photo
     expect(page.locator("#totals")).to_contain_text("8 pictures, 512 bytes")
     slide(page, "bytes", 200)
     assert page.evaluate(BYTES_SHOWN) == [200] * 8
-    page.wait_for_timeout(500)
     elements = page.query_selector_all("#gallery prefixel-img")
     for element in elements[:3]:
         image_id = element.get_attribute("data-id")
-        expected = painted_by_server(server.url, image_id, 200)
-        assert np.abs(pixels(element)[..., :3].astype(int) - expected).max() <= 1
+        expected = painted_by_server(server.url, image_id, 200).astype(int)
+        eventually(lambda e=element, x=expected: np.abs(pixels(e)[..., :3] - x).max() <= 1, 30)
     if screenshots:
         page.screenshot(path=screenshots / "gallery.png")
 

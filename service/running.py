@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -16,8 +16,8 @@ from service.http.threads import BoundedExecutor
 from service.inference import Batcher, Hooks
 from service.observability.logs import LogWriter
 from service.observability.metrics import Metrics
-from service.pictures import Limits, Opener, Picture
-from service.services import Lifecycle, Services
+from service.pictures import Limits, Opener
+from service.services import Lifecycle, Services, ToEncode
 from service.settings import Settings
 
 SHA_DIGITS = 12
@@ -78,18 +78,29 @@ async def running(
         await services.store.close()
 
 
-def _encoder(codec: Codec, settings: Settings, metrics: Metrics) -> Batcher[Picture, Encoded]:
-    def encode(pictures: list[Picture]) -> list[Encoded]:
-        return codec.encode(
-            np.stack([picture.rgb for picture in pictures]),
-            [picture.aspect for picture in pictures],
-        )
+def _encoder(codec: Codec, settings: Settings, metrics: Metrics) -> Batcher[ToEncode, Encoded]:
+    def encode(jobs: list[ToEncode]) -> list[Encoded]:
+        return encoded(codec, jobs)
 
     def ran(network: str, pictures: int, seconds: float) -> None:
         metrics.ran(network, pictures, seconds)
         metrics.encoded(codec.name, pictures)
 
     return _batcher(f"{codec.name}-encode", encode, settings, _hooks(metrics, ran))
+
+
+def encoded(codec: Codec, jobs: list[ToEncode]) -> list[Encoded]:
+    """One batch, in its order; levels are measured where a job asks for them."""
+    made: dict[bool, Iterator[Encoded]] = {}
+    for measured in {job.measured for job in jobs}:
+        pictures = [job.picture for job in jobs if job.measured == measured]
+        rgb = np.stack([picture.rgb for picture in pictures])
+        aspects = [picture.aspect for picture in pictures]
+        if measured:
+            made[measured] = iter(codec.encode(rgb, aspects))
+        else:
+            made[measured] = (Encoded(stream, ()) for stream in codec.streams(rgb, aspects))
+    return [next(made[job.measured]) for job in jobs]
 
 
 def _decoder(codec: Codec, settings: Settings, metrics: Metrics) -> Batcher[bytes, Pixels]:

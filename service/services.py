@@ -36,11 +36,19 @@ class Lifecycle:
 
 
 @dataclass(frozen=True, slots=True)
+class ToEncode:
+    """A picture on its way to a stream; ``measured``: the levels of the stream are asked for."""
+
+    picture: Picture
+    measured: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Services:
     """Everything an endpoint may use.
 
     ``encoders`` and ``decoders`` hold one batcher a codec, by the codec's name; an encoder takes
-    ``Picture`` and gives ``Encoded``, a decoder takes a prefix and gives uint8 [H, W, 3].
+    ``ToEncode`` and gives ``Encoded``, a decoder takes a prefix and gives uint8 [H, W, 3].
     ``picture_executor`` runs ``opener.open`` and ``paint`` (``settings.picture_threads`` threads);
     ``service.http.threads`` calls it.
     ``intake`` bounds the bodies in work. ``clock`` is the wall clock in seconds since the epoch.
@@ -48,7 +56,7 @@ class Services:
 
     settings: Settings
     codecs: Mapping[str, Codec]
-    encoders: Mapping[str, Batcher[Picture, Encoded]]
+    encoders: Mapping[str, Batcher[ToEncode, Encoded]]
     decoders: Mapping[str, Batcher[bytes, Pixels]]
     store: Store
     single_flight: SingleFlight

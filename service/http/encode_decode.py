@@ -41,7 +41,7 @@ from service.http.streams import MEDIA_TYPE
 from service.http.threads import open_picture
 from service.http.timing import submit
 from service.pictures import sniff
-from service.services import services_of
+from service.services import ToEncode, services_of
 
 WHITE = (255, 255, 255)
 ENCODE_PARAMETERS = known(BYTES_AT_MOST, CODEC, BACKGROUND)
@@ -65,7 +65,8 @@ async def encode(request: Request) -> Reply:
     async def work(data: bytes) -> bytes:
         background = query.get("background", WHITE)
         picture = await open_picture(request, data, background=background)
-        [encoded] = await submit(request, services.encoders[codec], [picture])
+        job = ToEncode(picture, measured=False)
+        [encoded] = await submit(request, services.encoders[codec], [job])
         return encoded.stream
 
     with body_slot(request, [services.encoders[codec]]):

@@ -57,7 +57,7 @@ from service.http.resource import (
 from service.http.threads import open_picture
 from service.http.timing import span, submit
 from service.pictures import Picture, sniff
-from service.services import Services, services_of
+from service.services import Services, ToEncode, services_of
 
 WHITE = (255, 255, 255)
 UPLOAD_PARAMETERS = known(BACKGROUND, CODECS, INLINE)
@@ -127,7 +127,9 @@ async def _make(request: Request, wanted: Wanted, data: bytes) -> Made:
     picture = await open_picture(request, data, background=wanted.background)
     made: dict[str, Encoded] = {}
     for name in missing:
-        [made[name]] = await submit(request, services.encoders[name], [picture])
+        [made[name]] = await submit(
+            request, services.encoders[name], [ToEncode(picture, measured=True)]
+        )
     fresh = {name: _kept(encoded) for name, encoded in made.items()}
     image = Image(
         wanted.id,

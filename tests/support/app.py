@@ -72,11 +72,16 @@ class CountingCodec(GreyCodec):
     """The tests' codec; notes how many pictures each call had."""
 
     encoded: list[int] = field(default_factory=list)
+    streamed: list[int] = field(default_factory=list)
     decoded: list[int] = field(default_factory=list)
 
     def encode(self, pictures: Any, aspects: Sequence[float]) -> Any:
         self.encoded.append(len(pictures))
         return super().encode(pictures, aspects)
+
+    def streams(self, pictures: Any, aspects: Sequence[float]) -> list[bytes]:
+        self.streamed.append(len(pictures))
+        return [one.stream for one in super().encode(pictures, aspects)]
 
     def decode(self, streams: Sequence[bytes]) -> Any:
         self.decoded.append(len(streams))

@@ -22,7 +22,7 @@ from service.http.server import listen
 from service.http.threads import open_picture
 from service.http.timing import span, submit
 from service.observability.logs import LogWriter
-from service.services import Lifecycle, services_of
+from service.services import Lifecycle, ToEncode, services_of
 from service.settings import Settings, read_settings
 from tests.support.codec import GreyCodec
 
@@ -47,7 +47,7 @@ async def encode(request: Request) -> Response:
 
         async def work() -> bytes:
             picture = await open_picture(request, data)
-            (encoded,) = await submit(request, batcher, [picture])
+            (encoded,) = await submit(request, batcher, [ToEncode(picture, measured=False)])
             return encoded.stream
 
         return Response(await while_connected(request, work()))

@@ -46,12 +46,12 @@ def kit_url(server_url: str) -> str:
     return f"{server_url}/{found[1]}"
 
 
-def serve_page(context: BrowserContext, body: str, kit: str, origin: str = ELSEWHERE) -> str:
-    """Let ``origin`` answer with a page that loads the element from the kit; its URL."""
+def serve_page(context: BrowserContext, body: str, kit: str, head: str = "") -> str:
+    """Let ``ELSEWHERE`` answer with a page that loads the element from the kit; its URL."""
     html = (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>A page</title>'
         '<link rel="icon" href="data:,">'
-        "<style>prefixel-img, img { width: 320px }</style>"
+        f"{head}<style>prefixel-img, img {{ width: 320px }}</style>"
         f'<script type="module" blocking="render" src="{kit}/element.js"></script>{body}</html>'
     )
     context.add_init_script(EVENTS)
@@ -59,8 +59,8 @@ def serve_page(context: BrowserContext, body: str, kit: str, origin: str = ELSEW
     def answer(route: Route) -> None:
         route.fulfill(status=200, content_type="text/html; charset=utf-8", body=html)
 
-    context.route(f"{origin}/", answer)
-    return f"{origin}/"
+    context.route(f"{ELSEWHERE}/", answer)
+    return f"{ELSEWHERE}/"
 
 
 def told(page: Page, kind: str, count: int = 1) -> list[dict[str, Any]]:

@@ -34,6 +34,7 @@ from service.codec.painting import (
 )
 from service.codec.planes import COEFFICIENTS, LAST_PLANE, Ints, Known
 from service.codec.stream import HEADER_BYTES, pack_header
+from service.codec.stretches import Stretches
 from service.codec.walk import Counts
 from service.errors import ArtifactError
 from service.evaluation.metrics import block_ssim, psnr
@@ -43,7 +44,7 @@ LEVELS_BYTES = (16, 24, 32, 48, 64, 96, 128, 192, 256)
 LARGEST_BATCH = 64
 PICTURE = (SIDE, SIDE, 3)
 GRAPHS = {
-    "analysis": ({"picture": PICTURE}, {"picture": PICTURE}),
+    "analysis": ({"picture": PICTURE}, {"analysed": PICTURE}),
     "synthesis": ({"painted": PICTURE, "known": (PRECISIONS,)}, {"picture": PICTURE}),
 }
 """Networks that an artifact may have, with the shapes of one picture: inputs, outputs."""
@@ -74,6 +75,7 @@ class EmbeddedCodec:
         if unknown := manifest.graphs.keys() - GRAPHS.keys():
             raise ArtifactError(f"{self.name}: no graph of the family is {', '.join(unknown)}")
         self._networks = {role: _session(artifact, runtime, role) for role in manifest.graphs}
+        self._stretches = Stretches(runtime.threads)
         self._compile()
 
     def _compile(self) -> None:
@@ -102,20 +104,34 @@ class EmbeddedCodec:
                 f"uint8 [N, {SIDE}, {SIDE}, 3] and N aspects, not {pictures.dtype} "
                 f"{list(pictures.shape)} and {len(aspects)}"
             )
-        room = self.maximum_bytes - HEADER_BYTES
         payloads: list[bytes] = []
         for start in range(0, len(pictures), LARGEST_BATCH):
             values = self.values(pictures[start : start + LARGEST_BATCH], effort or self.effort)
-            payloads += walk.encode(self.walk, values, room)
+            payloads += self._coded(values)
         headers = (pack_header(self.wire_id, self.version, aspect) for aspect in aspects)
         return [header + payload for header, payload in zip(headers, payloads, strict=True)]
+
+    def _coded(self, values: Ints) -> list[bytes]:
+        """Payloads of int32 [N, 3072]."""
+        payloads = [b""] * len(values)
+
+        def work(part: slice) -> None:
+            room = self.maximum_bytes - HEADER_BYTES
+            payloads[part] = walk.encode(self.walk, values[part], room)
+
+        self._stretches.run(work, len(values))
+        return payloads
 
     def values(self, pictures: Pixels, effort: Effort) -> Ints:
         """What the streams of uint8 [N, 32, 32, 3] say: int32 [N, 3072]."""
         given = pictures.astype(np.float32)
         if effort != "fast" and "analysis" in self._networks:
-            given = self._networks["analysis"].run({"picture": given})["picture"]
+            given = self._networks["analysis"].run({"picture": given})["analysed"]
         return quantise(self.stored, given)
+
+    def network(self, role: str) -> Session:
+        """A network of the artifact. Raises KeyError where it has none of that role."""
+        return self._networks[role]
 
     def _levels(self, pictures: Pixels, streams: Sequence[bytes]) -> list[tuple[Level, ...]]:
         lengths = [length for length in LEVELS_BYTES if length <= self.maximum_bytes]
@@ -137,36 +153,45 @@ class EmbeddedCodec:
 
         Every stream is parsed once.
         """
-        payloads = [stream[HEADER_BYTES:] for stream in streams]
-        known, _ = walk.decode_cuts(self.walk, payloads, cuts - HEADER_BYTES)
-        flat = Known(known.cells.reshape(-1, COEFFICIENTS), known.plane.reshape(-1, COEFFICIENTS))
-        return self._shown(flat).reshape(*cuts.shape, *PICTURE)
+        shown = np.empty((*cuts.shape, *PICTURE), np.uint8)
+        at_once = max(1, LARGEST_BATCH // cuts.shape[1])
+        for start in range(0, len(streams), at_once):
+            part = slice(start, start + at_once)
+            shown[part] = self._shown(streams[part], cuts[part])
+        return shown
 
     def decode(self, streams: Sequence[bytes]) -> list[Pixels]:
         """Paint prefixes of any lengths: uint8 [32, 32, 3] each, in the order given."""
         for stream in streams:
             header_of(self, stream)
-        pictures: list[Pixels] = []
-        for start in range(0, len(streams), LARGEST_BATCH):
-            part = streams[start : start + LARGEST_BATCH]
-            known, _ = walk.decode(self.walk, [stream[HEADER_BYTES:] for stream in part])
-            pictures += list(self._shown(known))
-        return pictures
+        lengths = np.array([len(stream) for stream in streams], np.int64)
+        return list(self.paint_cuts(streams, lengths[:, None])[:, 0])
 
-    def _shown(self, known: Known) -> Pixels:
-        """Known [N, 3072] -> uint8 [N, 32, 32, 3]."""
-        shown = np.empty((len(known.cells), *PICTURE), np.uint8)
+    def _shown(self, streams: Sequence[bytes], cuts: Counts) -> Pixels:
+        """Streams and cuts [N, M] -> uint8 [N, M, 32, 32, 3]."""
+        payloads = [stream[HEADER_BYTES:] for stream in streams]
+        painted = np.empty((*cuts.shape, *PICTURE), np.float32)
+        precise = np.empty((*cuts.shape, PRECISIONS), np.float32)
+
+        def work(part: slice) -> None:
+            found, _ = walk.decode_cuts(self.walk, payloads[part], cuts[part] - HEADER_BYTES)
+            flat = (found.cells.reshape(-1, COEFFICIENTS), found.plane.reshape(-1, COEFFICIENTS))
+            known = Known(*flat)
+            painted[part] = closed_form(self.palette, known).reshape(painted[part].shape)
+            precise[part] = precision(known).reshape(precise[part].shape)
+
+        self._stretches.run(work, len(streams))
+        painted, precise = painted.reshape(-1, *PICTURE), precise.reshape(-1, PRECISIONS)
+        shown = np.empty(painted.shape, np.uint8)
         for start in range(0, len(shown), LARGEST_BATCH):
             part = slice(start, start + LARGEST_BATCH)
-            shown[part] = to_rgb(self.painted(Known(known.cells[part], known.plane[part])))
-        return shown
+            shown[part] = to_rgb(self._synthesised(painted[part], precise[part]))
+        return shown.reshape(*cuts.shape, *PICTURE)
 
-    def painted(self, known: Known) -> Floats:
-        """Known [N, 3072] -> float [N, 32, 32, 3], by the synthesis network where there is one."""
-        painted = closed_form(self.palette, known)
+    def _synthesised(self, painted: Floats, precise: Floats) -> Floats:
         if "synthesis" not in self._networks:
             return painted
-        given = {"painted": painted, "known": precision(known)}
+        given = {"painted": painted, "known": precise}
         return self._networks["synthesis"].run(given)["picture"]
 
     def inspect(self, stream: bytes) -> Inspection:

@@ -1,0 +1,30 @@
+"""A batch cut into stretches that several threads work on at once.
+
+For loops that are compiled and release the interpreter lock; networks have threads of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
+LEAST = 4
+"""A stretch of fewer pictures costs more to hand over than it saves."""
+
+
+class Stretches:
+    """``threads`` of them at most. Thread-safe."""
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._pool = ThreadPoolExecutor(threads, "prefixel-codec")
+
+    def run(self, work: Callable[[slice], None], count: int) -> None:
+        """Call ``work`` with slices that together are ``0 .. count``; raises what it raises."""
+        stretches = max(1, min(self._threads, count // LEAST))
+        if stretches == 1:
+            work(slice(0, count))
+            return
+        bounds = [count * n // stretches for n in range(stretches + 1)]
+        list(self._pool.map(work, [slice(*pair) for pair in pairwise(bounds)]))

@@ -8,6 +8,7 @@ import json
 import platform
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from models.export import graphs, parity
 from models.training import data
 from models.zoo.catalogue import SYSTEMS
+from models.zoo.progressive import Progressive
 from service.codec import artifact
 from service.codec.interface import Codec
 from service.codec.recurrent import RecurrentCodec
@@ -55,49 +57,11 @@ def main() -> None:
     config = system.configs[state["plan"]["config"]]
     model = system.build(config)
     model.load_state_dict(state["averaged"])
-    model.eval()
     graphs.round_to_half(model)
     out = options.out or ARTIFACTS / options.system
-    out.mkdir(parents=True, exist_ok=True)
-    encoder, decoder = model.encoder, model.decoder
-    shape = config.bits_shape
-    exported = {
-        "encoder": graphs.export_half(
-            encoder,
-            torch.zeros(2, 3, 32, 32),
-            encoder.start(2),
-            ("residual", "bits"),
-            out / "encoder.onnx",
-        ),
-        "decoder": graphs.export_half(
-            decoder,
-            torch.zeros(2, *shape),
-            decoder.start(2),
-            ("bits", "picture"),
-            out / "decoder.onnx",
-        ),
-    }
     photos, validation = data.load(options.data)
-    manifest = artifact.Manifest(
-        name=options.system,
-        family=system.family,
-        wire_id=system.wire_id,
-        version=options.version,
-        paper=system.paper,
-        section=system.section,
-        config=asdict(config),
-        iterations=config.iterations,
-        bits_shape=shape,
-        graphs={role: artifact.Graph(**asdict(graph)) for role, graph in exported.items()},
-        opset=graphs.OPSET,
-        weights_dtype="float16",
-        parameters=sum(p.numel() for p in model.parameters()),
-        kmac_per_pixel=complexity(model, config.iterations),
-        training=tuple(history(run, data.digest(photos), options.hardware) for run in options.run),
-        parity={},
-        scores=(),
-    )
-    write(out, manifest)
+    trained = tuple(history(run, data.digest(photos), options.hardware) for run in options.run)
+    manifest = export(options.system, model, config, out, options.version, trained)
     codec = load_codec(out, Runtime("cpu"))
     assert isinstance(codec, RecurrentCodec)
     found = parity.compare(model, codec, validation.numpy())
@@ -111,6 +75,57 @@ def main() -> None:
     write(out, manifest.model_copy(update={"parity": asdict(found), "scores": scores}))
     for line in scores:
         print(f"{line.payload_bytes:4d} bytes: SSIM {line.ssim:.4f}, {line.psnr:.2f} dB")
+
+
+def export(
+    name: str,
+    model: Progressive,
+    config: Any,
+    out: Path,
+    version: int,
+    training: tuple[artifact.Training, ...],
+) -> artifact.Manifest:
+    """Write a system's graphs and a manifest that has neither parity nor scores yet."""
+    system = SYSTEMS[name]
+    out.mkdir(parents=True, exist_ok=True)
+    encoder, decoder = model.encoder, model.decoder
+    exported = {
+        "encoder": graphs.export_half(
+            encoder,
+            torch.zeros(2, 3, 32, 32),
+            encoder.start(2),
+            ("residual", "bits"),
+            out / "encoder.onnx",
+        ),
+        "decoder": graphs.export_half(
+            decoder,
+            torch.zeros(2, *config.bits_shape),
+            decoder.start(2),
+            ("bits", "picture"),
+            out / "decoder.onnx",
+        ),
+    }
+    manifest = artifact.Manifest(
+        name=name,
+        family=system.family,
+        wire_id=system.wire_id,
+        version=version,
+        paper=system.paper,
+        section=system.section,
+        config=asdict(config),
+        iterations=config.iterations,
+        bits_shape=config.bits_shape,
+        graphs={role: artifact.Graph(**asdict(graph)) for role, graph in exported.items()},
+        opset=graphs.OPSET,
+        weights_dtype="float16",
+        parameters=sum(p.numel() for p in model.parameters()),
+        kmac_per_pixel=complexity(model, config.iterations),
+        training=training,
+        parity={},
+        scores=(),
+    )
+    write(out, manifest)
+    return manifest
 
 
 def score(codec: Codec, thumbnails: np.ndarray) -> list[artifact.Score]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,13 @@ import pytest
 import torch
 
 from models.export import graphs, parity, weights
-from models.export.__main__ import ARTIFACTS, complexity
+from models.export.__main__ import ARTIFACTS, complexity, export
+from models.zoo import conv_residual, fc_lstm, fc_residual
 from models.zoo.catalogue import SYSTEMS
 from models.zoo.conv_lstm import Config, Encoder
 from service.codec import artifact, registry
 from service.codec.recurrent import RecurrentCodec
+from service.codec.registry import load_codec
 from service.inference import Runtime
 from tests.support.photos import crops
 
@@ -32,7 +35,10 @@ def test_torch_and_onnx_runtime_say_the_same_bits_and_pixels(name: str) -> None:
     thumbnails = np.stack([np.asarray(c.resize((32, 32))) for c in crops(24, seed=6)])
     codec = RecurrentCodec(artifact.read(ARTIFACTS / name), Runtime("cpu", 1))
     found = parity.compare(shipped(name), codec, thumbnails)
-    assert found.bits == 24 * codec.artifact.manifest.iterations * 128
+    manifest = codec.artifact.manifest
+    assert manifest.iterations is not None
+    assert manifest.bits_shape is not None
+    assert found.bits == 24 * manifest.iterations * math.prod(manifest.bits_shape)
     assert found.first_margin < 1e-4, "a bit differs that rounding does not explain"
     assert found.differing_pictures <= 1
     assert found.pixels <= 1
@@ -46,6 +52,42 @@ def test_the_manifest_counts_its_weights_and_work(name: str) -> None:
     assert manifest.kmac_per_pixel == complexity(model, manifest.iterations)
     size = sum((ARTIFACTS / name / g.file).stat().st_size for g in manifest.graphs.values())
     assert size < 1_500_000
+
+
+TINY = {
+    "conv-lstm": Config((4, 6, 8), iterations=3),
+    "fc-shared": fc_residual.Config(6, stages=1, iterations=3),
+    "fc-distinct": fc_residual.Config(6, stages=3, iterations=3),
+    "fc-lstm": fc_lstm.Config(6, iterations=3),
+    "conv-shared": conv_residual.Config((4, 5, 6), stages=1, iterations=3),
+    "conv-distinct": conv_residual.Config((4, 5, 6), stages=3, iterations=3),
+    "conv-ae-64": conv_residual.Config((4, 5, 6), stages=1, bits=8, iterations=1),
+    "conv-ae-128": conv_residual.Config((4, 5, 6), stages=1, bits=16, iterations=1),
+}
+
+
+@pytest.mark.parametrize("name", sorted(SYSTEMS))
+def test_every_system_is_served_as_torch_runs_it(name: str, tmp_path: Path) -> None:
+    torch.manual_seed(2)
+    system, config = SYSTEMS[name], TINY[name]
+    model = system.build(config).eval()
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.add_(torch.randn_like(weight) / 10)  # biases of their own, no two alike
+    graphs.round_to_half(model)
+    export(name, model, config, tmp_path, 1, ())
+    codec = load_codec(tmp_path, Runtime("cpu", 1))
+    assert isinstance(codec, RecurrentCodec)
+    assert (codec.name, codec.wire_id) == (name, system.wire_id)
+    thumbnails = np.stack([np.asarray(c.resize((32, 32))) for c in crops(24, seed=6)])
+    found = parity.compare(model, codec, thumbnails)
+    assert found.bits == 24 * config.iterations * math.prod(config.bits_shape)
+    assert found.first_margin < 1e-4, "a bit differs that rounding does not explain"
+    assert found.pixels <= 1
+    again = weights.read(tmp_path)
+    assert again.keys() == model.state_dict().keys()
+    for key, value in model.state_dict().items():
+        assert torch.equal(again[key], value), f"{key} is another one in the graph"
 
 
 def test_an_exported_half_takes_any_batch_and_keeps_float16_weights(tmp_path: Path) -> None:

@@ -31,6 +31,9 @@ PREFIX_BYTES = 64
 SHARES = (64, 384)
 """Sides of the squares that thumbnails are made of, in pixels of the synthetic photo."""
 PEERS = ("AVIF", "WEBP", "JPEG")
+BY_PILLOW = ", encoded by Pillow"
+ENCODED, DECODED = "encoded, default", f"decoded at {PREFIX_BYTES} bytes"
+WRITING, READING = "entropy coding of that, one thread", "entropy decoding of that, one thread"
 LOAD = """
 import sys, time
 from pathlib import Path
@@ -77,7 +80,7 @@ def thumbnails(count: int, seed: int) -> Pixels:
 
 
 def measure(codec: EmbeddedCodec, pictures: Pixels, rounds: int, searched: int) -> list[Row]:
-    """All rows for uint8 [N, 32, 32, 3]; the search encodes only ``searched`` of them."""
+    """All rows for uint8 [N, 32, 32, 3]; the searches encode only ``searched`` of them."""
     count = len(pictures)
     aspects = [1.0] * count
     images = [Image.fromarray(picture) for picture in pictures]
@@ -87,17 +90,17 @@ def measure(codec: EmbeddedCodec, pictures: Pixels, rounds: int, searched: int) 
     values = codec.values(pictures, "default")
     room = codec.maximum_bytes - HEADER_BYTES
     jobs: list[tuple[str, int, Work]] = [
-        *((f"{kind}, encoded by Pillow", count, partial(_saved, images, kind)) for kind in PEERS),
-        ("encoded, fast", count, lambda: codec.streams(pictures, aspects, "fast")),
-        ("encoded, default", count, lambda: codec.streams(pictures, aspects, "default")),
+        *((f"{kind}{BY_PILLOW}", count, partial(_saved, images, kind)) for kind in PEERS),
+        (ENCODED, count, lambda: codec.streams(pictures, aspects, "default")),
         ("encoded, default, with levels", count, lambda: codec.encode(pictures, aspects)),
-        ("of it entropy coding", count, lambda: walk.encode(codec.walk, values, room)),
-        (f"decoded at {PREFIX_BYTES} bytes", count, lambda: codec.decode(prefixes)),
-        ("of it entropy coding", count, lambda: walk.decode(codec.walk, payloads)),
+        (WRITING, count, lambda: walk.encode(codec.walk, values, room)),
+        (DECODED, count, lambda: codec.decode(prefixes)),
+        (READING, count, lambda: walk.decode(codec.walk, payloads)),
         ("decoded one by one", count, lambda: [codec.decode([prefix]) for prefix in prefixes]),
     ]
     if searched:
         few, some = pictures[:searched], aspects[:searched]
+        jobs.append(("encoded, high", searched, lambda: codec.streams(few, some, "high")))
         jobs.append(("encoded, best", searched, lambda: codec.streams(few, some, "best")))
     return [
         Row(what, wall / number, processor / number)
@@ -129,6 +132,18 @@ def table(rows: Sequence[Row]) -> str:
         figures = f"{1000 * row.seconds:.3f} | {1000 * row.processor_seconds:.3f}"
         lines.append(f"| {row.what} | {1 / row.seconds:,.0f} | {figures} |")
     return "\n".join(lines)
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """What the rows say of encoding beside AVIF, and of entropy coding within the whole."""
+    row = {row.what: row for row in rows}
+    avif, encoded, decoded = row[f"AVIF{BY_PILLOW}"], row[ENCODED], row[DECODED]
+    writing = row[WRITING].processor_seconds / encoded.processor_seconds
+    reading = row[READING].processor_seconds / decoded.processor_seconds
+    return (
+        f"Encoding takes {encoded.seconds / avif.seconds:.2f} of AVIF's time. Entropy coding is"
+        f" {writing:.0%} of the processor time of encoding, {reading:.0%} of that of decoding."
+    )
 
 
 def _timed(jobs: Sequence[Work], rounds: int) -> list[tuple[float, float]]:

@@ -58,7 +58,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add("--data", type=Path, metavar="DIR", help="thumbnails, as for evaluate (synthetic)")
     add("--count", type=int, default=256, metavar="N", help="thumbnails (%(default)s)")
     add("--rounds", type=int, default=7, metavar="N", help="of which the median (%(default)s)")
-    add("--searched", type=int, default=0, metavar="N", help="at effort best (%(default)s)")
+    add(
+        "--searched",
+        type=int,
+        default=0,
+        metavar="N",
+        help="at the efforts that search (%(default)s)",
+    )
     parser.set_defaults(run=run)
 
 
@@ -121,9 +127,9 @@ def run_codec(arguments: argparse.Namespace) -> int:
     started = bench.start(folder)
     _print_machine(where)
     print(f"{codec.name} version {codec.version}, {len(pictures)} thumbnails at once\n")
-    print(bench.table(rows))
+    print(f"{bench.table(rows)}\n\n{bench.summary(rows)}")
     print(
-        f"\nloaded by a fresh process in {started.cached:.2f} s,"
+        f"loaded by a fresh process in {started.cached:.2f} s,"
         f" in {started.compiling:.1f} s where it must compile"
     )
     return 0

@@ -31,6 +31,7 @@ def test_rows_of_codec_and_peers_are_printed(monkeypatch: pytest.MonkeyPatch, ca
     names = [name for name, *_ in rows]
     for name in ("AVIF, encoded by Pillow", "encoded, default, with levels", "encoded, best"):
         assert name in names
+    assert re.search(r"takes [\d.]+ of AVIF's time. Entropy coding is \d+%", text)
     for _, rate, milliseconds, processor in rows:
         assert int(rate.replace(",", "")) > 0
         assert float(milliseconds) > 0
@@ -54,6 +55,20 @@ def test_a_row_is_the_median_of_its_rounds_without_the_first(monkeypatch) -> Non
 
 def test_the_table_has_rates_and_times() -> None:
     assert "| decoded | 2,000 | 0.500 | 0.250 |" in bench.table([Row("decoded", 0.0005, 0.00025)])
+
+
+def test_the_summary_divides_what_belongs_together() -> None:
+    rows = [
+        Row("AVIF, encoded by Pillow", 0.004, 0.004),
+        Row(bench.ENCODED, 0.001, 0.002),
+        Row(bench.WRITING, 0.0009, 0.0005),
+        Row(bench.DECODED, 0.0003, 0.0005),
+        Row(bench.READING, 0.0009, 0.00005),
+    ]
+    assert bench.summary(rows) == (
+        "Encoding takes 0.25 of AVIF's time. Entropy coding is 25% of the processor time of"
+        " encoding, 10% of that of decoding."
+    )
 
 
 def test_thumbnails_are_different_and_the_same_again() -> None:

@@ -1,0 +1,99 @@
+"""Coefficients chosen through the synthesis network: the encoder's highest effort.
+
+    repeat   cut the stream at several lengths, paint each, take D and its slope through the network
+             carry the slope back through transform and rounding, add what bits cost, take a step
+    keep     the coefficients whose prefixes came out best
+
+D is what the networks were trained for: squared error and 1 - SSIM (``models.embedded``). A decoder
+notices nothing. Source of the idea: iterative refinement at encoding (Campos et al. 2019).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from service.codec.cutting import Cutter, through_rounding
+from service.codec.embedded_tables import SIDE, Stored
+from service.codec.interface import Pixels
+from service.codec.painting import DCT, MIDDLE, Floats, axes
+from service.codec.planes import COEFFICIENTS
+from service.inference import Session
+
+PAYLOADS = np.array([14, 30, 46, 62, 94, 126, 190, 254], np.float64)
+"""Lengths at which a picture is judged, in payload bytes."""
+SHARES = np.array([0.3, 0.5, 0.8, 2.0, 0.9, 1.5, 0.5, 1.2], np.float32) / 7.7
+WEIGHTS = np.array([31, 32, 35, 37, 44, 51, 69, 90], np.float32)
+"""What squared error counts at each length, beside 1 - SSIM."""
+AT_ZERO, PER_BYTE = 0.4, 0.043
+"""1 / D at so many bytes is about AT_ZERO + PER_BYTE * bytes."""
+PRESSURE = 1.0
+"""What bits count against D."""
+MOVE = 2.0
+"""Length of a step over all coefficients of a picture, in cells, at first."""
+BATCH = 16
+
+
+class Search:
+    """The search of one artifact. Thread-safe."""
+
+    def __init__(self, stored: Stored, gradient: Session) -> None:
+        """``gradient`` takes ``painted``, ``known``, ``target``, ``weight``; gives D, its slope."""
+        self._cutter, self._gradient = Cutter(stored), gradient
+        self._axes = axes(stored)
+        self._steps = np.asarray(stored.steps / np.float32(16), np.float32)
+        self._means = np.asarray(stored.means / np.float32(16), np.float32)
+
+    def refined(self, pictures: Pixels, values: Floats, rounds: int) -> Floats:
+        """Better coefficients for uint8 [N, 32, 32, 3]: float [N, 3072] in steps, from those."""
+        if not rounds:
+            return values
+        parts = [slice(start, start + BATCH) for start in range(0, len(values), BATCH)]
+        return np.concatenate(
+            [self._refined(pictures[part], values[part], rounds) for part in parts]
+        )
+
+    def _refined(self, pictures: Pixels, values: Floats, rounds: int) -> Floats:
+        target = np.repeat(pictures.astype(np.float32), len(PAYLOADS), axis=0)
+        best, least = values, np.full(len(values), np.inf, np.float32)
+        for n in range(rounds + 1):
+            loss, slope = self._judged(values, target)
+            better = loss < least
+            least = np.where(better, loss, least)
+            best = np.where(better[:, None], values, best)
+            if n == rounds:
+                break
+            length = MOVE * (0.1 + 0.45 * (1 + np.cos(np.pi * n / rounds)))
+            norm = np.sqrt((slope * slope).sum(axis=1, keepdims=True))
+            values = values - np.float32(length) * slope / np.maximum(norm, np.float32(1e-12))
+        return best
+
+    def _judged(self, values: Floats, target: Floats) -> tuple[Floats, Floats]:
+        """Of coefficients [N, 3072] the mean D / D0 [N] of their prefixes and its slope."""
+        shape = (len(values), len(PAYLOADS))
+        cut = self._cutter.cut(values, np.tile(PAYLOADS, (len(values), 1)))
+        given = {
+            "painted": self._picture(cut.cells.reshape(-1, COEFFICIENTS)),
+            "known": cut.known.reshape(shape[0] * shape[1], -1),
+            "target": target,
+            "weight": np.tile(WEIGHTS, shape[0]),
+        }
+        found = self._gradient.run(given)
+        distortion = found["distortion"].reshape(shape)
+        share = SHARES * (AT_ZERO + PER_BYTE * PAYLOADS).astype(np.float32)
+        slopes = self._transformed(found["slope"]).reshape(*shape, COEFFICIENTS)
+        price = PRESSURE * SHARES * PER_BYTE / 8 * distortion
+        followed = through_rounding(
+            values, cut, slopes * share[:, None], np.asarray(price, np.float32)
+        )
+        return np.asarray((distortion * share).sum(axis=1), np.float32), followed
+
+    def _picture(self, cells: Floats) -> Floats:
+        """[N, 3072] in steps -> float [N, 32, 32, 3]."""
+        planes = (cells * self._steps + self._means).reshape(-1, 3, SIDE, SIDE)
+        turned = (DCT.T @ planes @ DCT).transpose(0, 2, 3, 1)
+        return np.ascontiguousarray(turned @ self._axes + np.float32(MIDDLE))
+
+    def _transformed(self, slope: Floats) -> Floats:
+        """A slope along samples [N, 32, 32, 3] as one along coefficients in steps [N, 3072]."""
+        turned = (slope @ self._axes.T).transpose(0, 3, 1, 2)
+        return np.asarray((DCT @ turned @ DCT.T).reshape(-1, COEFFICIENTS) * self._steps)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Iterator
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,7 +13,6 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.nn import functional
 
 STORED_SIDE = 64
 SMALLEST_CROP = 40
@@ -78,10 +78,21 @@ def random_thumbnails(photos: Tensor, batch: int, generator: torch.Generator) ->
 
 
 def to_thumbnails(photos: Tensor) -> Tensor:
-    """uint8 [N, S, S, 3] -> uint8 [N, 32, 32, 3], antialiased."""
+    """uint8 [N, S, S, 3] -> uint8 [N, 32, 32, 3], by the filter that the service resizes with."""
+    weights = lanczos(photos.shape[1])
     planes = photos.permute(0, 3, 1, 2).float()
-    small = functional.interpolate(planes, (SIDE, SIDE), mode="bicubic", antialias=True)
+    small = weights @ planes @ weights.T
     return small.round().clamp(0, 255).byte().permute(0, 2, 3, 1).contiguous()
+
+
+@cache
+def lanczos(side: int) -> Tensor:
+    """Lanczos resize as a matrix, antialiased, of three lobes: float [32, side]."""
+    scale = side / SIDE
+    centre = (torch.arange(SIDE, dtype=torch.float64)[:, None] + 0.5) * scale
+    off = (torch.arange(side, dtype=torch.float64) + 0.5 - centre) / scale
+    weights = torch.sinc(off) * torch.sinc(off / 3) * (off.abs() < 3)
+    return (weights / weights.sum(dim=1, keepdim=True)).float()
 
 
 def to_network(rgb: Tensor) -> Tensor:

@@ -55,24 +55,81 @@ def export_half(
     """
     inputs = (names[0], *(f"state_{n}" for n in range(len(states))))
     outputs = (names[1], *(f"next_{n}" for n in range(len(states))))
+    return export(Flat(half), (value, *states), inputs, outputs, path, nested_from=1)
+
+
+def export(
+    module: nn.Module,
+    arguments: tuple[Tensor, ...],
+    inputs: tuple[str, ...],
+    outputs: tuple[str, ...],
+    path: Path,
+    *,
+    nested_from: int | None = None,
+    eight_bits: bool = False,
+) -> Exported:
+    """Write a module as a graph; the first dimension of all its arguments is the batch "N".
+
+    Arguments from ``nested_from`` on are the module's ``*args``. With ``eight_bits`` kernels of
+    convolutions are kept as ``round_to_bytes`` left them; all else is kept as float16.
+    """
     batch = torch.export.Dim("N", min=1, max=4096)
+    shapes: tuple[object, ...] = tuple({0: batch} for _ in arguments)
+    if nested_from is not None:
+        shapes = (*shapes[:nested_from], shapes[nested_from:])
     program = torch.onnx.export(
-        Flat(half).eval(),
-        (value, *states),
+        module.eval(),
+        arguments,
         dynamo=True,
         opset_version=OPSET,
         input_names=list(inputs),
         output_names=list(outputs),
-        dynamic_shapes=({0: batch}, tuple({0: batch} for _ in states)),
+        dynamic_shapes=shapes,
         verbose=False,
     )
     assert program is not None
     graph = program.model_proto
+    if eight_bits:
+        store_as_bytes(graph)
     store_as_half(graph)
     strip(graph)
     onnx.checker.check_model(graph, full_check=True)
     path.write_bytes(graph.SerializeToString(deterministic=True))
     return Exported(path.name, hashlib.sha256(path.read_bytes()).hexdigest(), inputs, outputs)
+
+
+def round_to_bytes(kernel: Tensor) -> Tensor:
+    """Kernels [O, I, H, W] as whole multiples, at most 127, of a float16 scale for each output."""
+    scale = scales(kernel)
+    return (kernel / scale).round().clamp(-127, 127) * scale
+
+
+def scales(kernel: Tensor) -> Tensor:
+    """The scale of each output of a kernel: float [O, 1, 1, 1] that float16 holds exactly."""
+    largest = kernel.abs().amax(dim=(1, 2, 3), keepdim=True)
+    return (largest / 127).clamp(min=2.0**-14).half().float()
+
+
+def store_as_bytes(graph: onnx.ModelProto) -> None:
+    """Keep kernels of four dimensions as int8 with a scale for each output."""
+    nodes = []
+    for weight in list(graph.graph.initializer):
+        kernel = torch.from_numpy(numpy_helper.to_array(weight).copy())
+        if kernel.ndim != 4 or weight.data_type != TensorProto.FLOAT:
+            continue
+        scale, name = scales(kernel), weight.name
+        whole = (kernel / scale).round().to(torch.int8)
+        assert torch.equal(whole * scale, kernel), f"{name} was not rounded to bytes"
+        weight.CopyFrom(numpy_helper.from_array(whole.numpy(), name + ".i8"))
+        graph.graph.initializer.append(
+            numpy_helper.from_array(scale.flatten().numpy(), name + ".scale")
+        )
+        nodes.append(
+            helper.make_node("DequantizeLinear", [weight.name, name + ".scale"], [name], axis=0)
+        )
+    kept = list(graph.graph.node)
+    del graph.graph.node[:]
+    graph.graph.node.extend([*nodes, *kept])
 
 
 def store_as_half(graph: onnx.ModelProto) -> None:

@@ -10,6 +10,7 @@ from onnx import numpy_helper
 from torch import Tensor
 
 PREFIX, SUFFIX = "inner.", ".f16"
+BYTES, SCALE = ".i8", ".scale"
 
 
 def read(folder: Path) -> dict[str, Tensor]:
@@ -21,4 +22,19 @@ def read(folder: Path) -> dict[str, Tensor]:
                 name = tensor.name.removeprefix(PREFIX).removesuffix(SUFFIX)
                 array = numpy_helper.to_array(tensor).astype("float32")
                 weights[f"{half}.{name}"] = torch.from_numpy(array)
+    return weights
+
+
+def read_module(path: Path) -> dict[str, Tensor]:
+    """A state dict, float32, of a module that ``graphs.export`` wrote."""
+    stored = {t.name: numpy_helper.to_array(t) for t in onnx.load(path).graph.initializer}
+    weights = {}
+    for full, array in stored.items():
+        name = full.removesuffix(SUFFIX).removesuffix(BYTES)
+        if not name.endswith((".weight", ".bias")):
+            continue
+        if full.endswith(BYTES):
+            scale = stored.get(name + SCALE, stored.get(name + SCALE + SUFFIX))
+            array = array * scale.astype("float32").reshape(-1, 1, 1, 1)
+        weights[name] = torch.from_numpy(array.astype("float32"))
     return weights

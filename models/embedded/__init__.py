@@ -1,0 +1,1 @@
+"""The networks around an embedded codec: an analysis before the transform, a synthesis after it."""

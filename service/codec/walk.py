@@ -163,6 +163,13 @@ def decode_cuts(walk: Walk, payloads: Sequence[bytes], cuts: Counts) -> tuple[Kn
     return known, symbols
 
 
+def is_complete(walk: Walk, known: Known) -> bool:
+    """Whether Known [1, 3072] has a symbol for every entry that waits for one."""
+    at, waits = walk.entries & _INDEX, walk.entries >> _INDEX_BITS & _STAGE
+    stage = (known.plane[0] & _PLANE) + np.where(known.cells[0] != 0, NONZERO, 0)
+    return not bool((stage[at] == waits).any())
+
+
 @compiled
 def write_batch(walk: Walk, values: Ints, encoder: Encoder, out: Bytes, lengths: Counts) -> None:
     """Code values [N, 3072] into ``out`` [N, room], each from the state ``encoder``."""
@@ -241,7 +248,7 @@ def _write(walk: Walk, values: Ints, encoder: Encoder, out: Bytes) -> int:
                 activity[at] = new
         if full(encoder, out):
             break
-    return finish(encoder, out)
+    return min(finish(encoder, out), len(out) - MARGIN)
 
 
 @compiled

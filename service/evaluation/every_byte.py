@@ -148,8 +148,11 @@ def report(found: EveryByte) -> str:
             at = length - int(found.lengths[0])
             over = found.over[:, at][~np.isnan(found.over[:, at])]
             scores = f"{found.ssim[:, at].mean():.4f}", f"{found.psnr[:, at].mean():.2f}"
-            tail = f"{np.percentile(over, 99):.2f}", f"{over.max():.2f}"
-            rows.append([str(length), *scores, f"{over.mean():.2f}", *tail])
+            surplus = ["–"] * 3  # every stream has ended
+            if len(over):
+                tail = np.percentile(over, 99), over.max()
+                surplus = [f"{value:.2f}" for value in (over.mean(), *tail)]
+            rows.append([str(length), *scores, *surplus])
     head = ["bytes", "SSIM", "PSNR", "bytes over ideal: mean", "p99", "max"]
     over = found.over[:, 1:][~np.isnan(found.over[:, 1:])]
     ssim, at_ssim = found.smallest_step(found.ssim)

@@ -39,6 +39,7 @@ def arguments() -> argparse.Namespace:
     add("--data", type=Path, required=True, help="folder that the run was trained on")
     add("--out", type=Path, default=ARTIFACTS / NAME, help="(%(default)s)")
     add("--bytes", type=int, default=512, help="longest stream (%(default)s)")
+    add("--entries", type=int, default=12_000, help="of the order, in a stream (%(default)s)")
     add("--hardware", default=f"CPU, {platform.machine()}", help="for the manifest")
     add("--version", type=int, default=0, help="version in the stream's header (%(default)s)")
     add("--weights", choices=("int8", "float16"), default="int8", help="of the synthesis")
@@ -68,7 +69,7 @@ def main() -> None:
         version=options.version,
         paper="none: this project's own",
         section="FORMAT.md, Embedded codec",
-        config={"maximum_bytes": options.bytes},
+        config={"maximum_bytes": options.bytes, "entries": options.entries},
         tables=artifact.TableFile(
             file=TABLES, sha256=hashlib.sha256((options.out / TABLES).read_bytes()).hexdigest()
         ),

@@ -43,9 +43,9 @@ class Settings(BaseSettings):
     default_codec: str = Field(
         default="conv-lstm", description="Codec of an upload that names none"
     )
-    effort: Literal["fast", "default", "best"] = Field(
+    effort: Literal["default", "high", "best"] = Field(
         default="default",
-        description="How much an encoder does for a stream; best searches, and takes long",
+        description="How much an encoder does for a stream; high and best search, and take long",
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="Where networks run; auto takes CUDA when the runtime has it"

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from models.closed_form import counting
 from models.closed_form.slopes import pooled
-from service.codec.embedded import coefficients, in_steps
+from service.codec.cutting import COST_UNIT, cost_table
+from service.codec.embedded import coefficients, in_steps, whole_steps
 from service.codec.embedded_tables import OCTAVE, OFFSETS, SIDE, Stored, for_parse, neighbours
 from service.codec.planes import ACTIVITY_SHIFT, COEFFICIENTS, PLANE_CLASSES, USUAL
 from service.codec.range_coder import TOTAL
@@ -23,7 +24,6 @@ WEIGHT = 64
 LARGEST_RATIO = 6.0
 COUNTED_BITS = 4096
 """Counting weighs a picture's first 512 bytes."""
-COST_UNIT = 4096
 ESCAPE = TOTAL // 128
 """Frequency of a coefficient larger than its first plane; rarer in photos, and not free."""
 
@@ -63,7 +63,7 @@ def learn_tables(
         colours=colours_as_integers(colours),
     )
     stored = with_cells(stored, values, usual)
-    whole = in_steps(stored, raw)
+    whole = whole_steps(in_steps(stored, raw))
     for _ in range(rounds):
         stored = with_counts(stored, whole)
     return stored
@@ -171,9 +171,3 @@ def with_counts(stored: Stored, whole: NDArray[np.int32]) -> Stored:
         significance=half.astype(np.uint16),
         refinement=np.rint(ones * TOTAL).clip(1, TOTAL - 1).astype(np.uint16),
     )
-
-
-def cost_table() -> NDArray[np.int32]:
-    """What a frequency costs, in 4096ths of a bit: int32 [65537]."""
-    frequency = np.maximum(np.arange(TOTAL + 1), 1)
-    return np.asarray(np.rint(COST_UNIT * (16 - np.log2(frequency))), np.int32)

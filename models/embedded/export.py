@@ -158,7 +158,7 @@ def history(run: Path, data_sha256: str, hardware: str) -> artifact.Training:
         last = list(csv.DictReader(file))[-1]
     options = []
     for field in fields(EmbeddedPlan):
-        value = plan[field.name]
+        value = plan.get(field.name, field.default)
         value = tuple(value) if isinstance(value, list) else value
         if field.name in ("system", "iterations") or value == field.default:
             continue

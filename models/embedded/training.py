@@ -50,7 +50,8 @@ class EmbeddedPlan(Plan):
     ``recount_thumbnails``; ``weighted``: steps then follow what errors cost; ``squared_weight``
     and ``ssim_weight`` make D; ``pressure`` weighs bits; ``step`` is the finest cell in levels;
     ``cuts`` lengths a picture; ``anchor`` holds the analysed picture to the photo (squared, range
-    1), for neither D nor bits mind its scale once the tables are learned anew."""
+    1), for neither D nor bits mind its scale once the tables are learned anew. With
+    ``freeze_analysis`` the synthesis learns alone."""
 
     step: float = 8.0
     recounts: tuple[float, ...] = (0.2, 0.5, 0.75)
@@ -61,6 +62,7 @@ class EmbeddedPlan(Plan):
     pressure: float = 1.0
     cuts: int = 2
     anchor: float = 10.0
+    freeze_analysis: bool = False
 
 
 class Painter(nn.Module):
@@ -186,6 +188,8 @@ class EmbeddedRun(Run):
         """Gradients of a batch, float [N, 32, 32, 3]; its mean D / D0."""
         plan, painter = self.plan, self.painter
         n, m = len(target), plan.cuts
+        if self.model.analysis is not None:
+            self.model.analysis.requires_grad_(not plan.freeze_analysis)
         with torch.autocast("cpu", torch.bfloat16, enabled=plan.bf16):
             analysed = self.model.analysed(target)
         values = painter.in_steps(analysed.float())

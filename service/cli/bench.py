@@ -63,7 +63,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         type=int,
         default=0,
         metavar="N",
-        help="at the efforts that search (%(default)s)",
+        help="at efforts that search (%(default)s)",
     )
     parser.set_defaults(run=run)
 

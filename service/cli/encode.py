@@ -34,7 +34,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument(
         "--effort",
-        choices=("fast", "default", "best"),
+        choices=("default", "high", "best"),
         help="time for a better stream (PREFIXEL_EFFORT)",
     )
     parser.add_argument("--codec", metavar="NAME", help="which codec (PREFIXEL_DEFAULT_CODEC)")

@@ -33,6 +33,7 @@ from service.codec.painting import (
     to_rgb,
 )
 from service.codec.planes import COEFFICIENTS, LAST_PLANE, Ints, Known
+from service.codec.search import Search
 from service.codec.stream import HEADER_BYTES, pack_header
 from service.codec.stretches import Stretches
 from service.codec.walk import Counts
@@ -46,15 +47,25 @@ PICTURE = (SIDE, SIDE, 3)
 GRAPHS = {
     "analysis": ({"picture": PICTURE}, {"analysed": PICTURE}),
     "synthesis": ({"painted": PICTURE, "known": (PRECISIONS,)}, {"picture": PICTURE}),
+    "gradient": (
+        {"painted": PICTURE, "known": (PRECISIONS,), "target": PICTURE, "weight": ()},
+        {"distortion": (), "slope": PICTURE},
+    ),
 }
 """Networks that an artifact may have, with the shapes of one picture: inputs, outputs."""
+ROUNDS: dict[Effort, int] = {"default": 0, "high": 10, "best": 40}
+"""Of the search through the synthesis network."""
 
 
 class EmbeddedCodec:
     """One artifact of the family, loaded. Thread-safe: its tables are never written.
 
-    ``effort`` is how streams are made unless a call says otherwise: "fast" transforms the photo,
-    "default" what the analysis network makes of it.
+    ``effort`` is how streams are made unless a call says otherwise: ``ROUNDS`` of search after
+    what the analysis network makes of a photo.
+
+    ``written`` is what streams are made of: the first ``config.entries`` of the order, where an
+    artifact says so. A simple picture would soon have told more than pictures in training ever
+    did, and the synthesis network would guess.
     """
 
     picture_size = SIDE
@@ -72,9 +83,15 @@ class EmbeddedCodec:
         self.stored = embedded_tables.read(artifact.tables())
         self.tables = embedded_tables.for_parse(self.stored)
         self.walk, self.palette = walk.walk_of(self.tables), palette_of(self.stored)
+        entries = manifest.config.get("entries", len(self.walk.entries))
+        if not isinstance(entries, int) or not 0 < entries <= len(self.walk.entries):
+            raise ArtifactError(f"{self.name}: config.entries is {entries}")
+        self.written = self.walk._replace(entries=self.walk.entries[:entries])
         if unknown := manifest.graphs.keys() - GRAPHS.keys():
             raise ArtifactError(f"{self.name}: no graph of the family is {', '.join(unknown)}")
         self._networks = {role: _session(artifact, runtime, role) for role in manifest.graphs}
+        gradient = self._networks.get("gradient")
+        self._search = Search(self.stored, gradient) if gradient else None
         self._stretches = Stretches(runtime.threads)
         self._compile()
 
@@ -117,17 +134,23 @@ class EmbeddedCodec:
 
         def work(part: slice) -> None:
             room = self.maximum_bytes - HEADER_BYTES
-            payloads[part] = walk.encode(self.walk, values[part], room)
+            payloads[part] = walk.encode(self.written, values[part], room)
 
         self._stretches.run(work, len(values))
         return payloads
 
     def values(self, pictures: Pixels, effort: Effort) -> Ints:
-        """What the streams of uint8 [N, 32, 32, 3] say: int32 [N, 3072]."""
+        """What the streams of uint8 [N, 32, 32, 3] say: int32 [N, 3072].
+
+        An artifact without a network does without.
+        """
         given = pictures.astype(np.float32)
-        if effort != "fast" and "analysis" in self._networks:
+        if "analysis" in self._networks:
             given = self._networks["analysis"].run({"picture": given})["analysed"]
-        return quantise(self.stored, given)
+        values = in_steps(self.stored, coefficients(given, axes(self.stored)))
+        if self._search:
+            values = self._search.refined(pictures, values, ROUNDS[effort])
+        return whole_steps(values)
 
     def network(self, role: str) -> Session:
         """A network of the artifact. Raises KeyError where it has none of that role."""
@@ -199,7 +222,7 @@ class EmbeddedCodec:
         header = header_of(self, stream)
         known, symbols = walk.decode(self.walk, [stream[HEADER_BYTES:]])
         payload = len(stream) - HEADER_BYTES
-        every_symbol = bool((known.plane == 0).all())
+        every_symbol = walk.is_complete(self.written, known)
         chunks = [Chunk("header", 0, HEADER_BYTES)]
         if payload:
             chunks.append(Chunk("coefficients", HEADER_BYTES, payload))
@@ -232,15 +255,21 @@ def _session(artifact: Artifact, runtime: Runtime, role: str) -> Session:
 
 
 def quantise(stored: Stored, pictures: Pixels | Floats) -> Ints:
-    """[N, 32, 32, 3] in levels -> int32 [N, 3072]: whole steps, towards zero."""
-    return in_steps(stored, coefficients(pictures, axes(stored)))
+    """Levels [N, 32, 32, 3] -> int32 [N, 3072]: whole steps, towards zero."""
+    return whole_steps(in_steps(stored, coefficients(pictures, axes(stored))))
 
 
-def in_steps(stored: Stored, raw: Floats) -> Ints:
-    """Coefficients [N, 3072] -> int32 [N, 3072]: whole steps from the mean, towards zero."""
-    values = (raw - stored.means / np.float32(16)) / (stored.steps / np.float32(16))
+def in_steps(stored: Stored, raw: Floats) -> Floats:
+    """Coefficients [N, 3072] -> in steps, from the mean: float [N, 3072]."""
+    return np.asarray(
+        (raw - stored.means / np.float32(16)) / (stored.steps / np.float32(16)), np.float32
+    )
+
+
+def whole_steps(values: Floats) -> Ints:
+    """Float [N, 3072] -> int32: towards zero, within what the planes hold."""
     largest = (1 << (LAST_PLANE + 1)) - 1
-    return np.clip(np.trunc(values), -largest, largest).astype(np.int32)
+    return np.asarray(np.trunc(values).clip(-largest, largest), np.int32)
 
 
 def coefficients(pictures: Pixels | Floats, axes: Floats) -> Floats:

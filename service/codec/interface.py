@@ -15,7 +15,7 @@ from service.errors import CodecError
 Pixels = NDArray[np.uint8]
 """RGB, uint8, [H, W, 3]."""
 
-Effort = Literal["fast", "default", "best"]
+Effort = Literal["default", "high", "best"]
 """How much an encoder does for its streams, where a codec leaves it the choice."""
 
 

@@ -6,6 +6,7 @@ import ast
 import contextlib
 import json
 import math
+import shutil
 import sys
 from dataclasses import fields, replace
 from pathlib import Path
@@ -18,9 +19,12 @@ from hypothesis import strategies as st
 from service.codec import embedded, embedded_tables, planes, range_coder, walk
 from service.codec.embedded import EmbeddedCodec
 from service.codec.planes import COEFFICIENTS, REFINEMENT
+from service.codec.registry import load_codec
 from service.codec.stream import HEADER_BYTES, pack_header
 from service.errors import ArtifactError, CodecError
 from service.evaluation.metrics import block_ssim, psnr
+from service.inference import Runtime
+from service.settings import packaged_artifacts
 from tests.support.photos import crops
 from tests.support.uncompiled import uncompiled
 
@@ -79,12 +83,41 @@ def test_what_is_no_photo_is_coded_too(prefixel: EmbeddedCodec) -> None:
     pictures = odd_pictures()
     encoded = prefixel.encode(pictures, [1.0] * len(pictures))
     shown = np.stack(prefixel.decode([e.stream for e in encoded]))
-    assert np.abs(shown[:2].astype(int) - pictures[:2]).max() <= 2
+    assert np.abs(shown[:2].astype(int) - pictures[:2]).max() <= 8
     assert len(encoded[0].stream) < 200  # nothing is padded
     assert encoded[0].levels[2].psnr > 40
     assert prefixel.inspect(encoded[0].stream).complete
     assert [level.bytes for level in encoded[0].levels][-1] == len(encoded[0].stream)
-    assert (psnr(pictures, shown) > [50, 50, 12, 40, 40, 35]).all()
+    assert (psnr(pictures, shown) > [45, 45, 12, 13, 12, 34]).all()
+
+
+def test_a_stream_ends_where_training_did(prefixel: EmbeddedCodec, pictures) -> None:
+    """The network is not told of more than it learned from: no picture gets worse at its end."""
+    both = np.concatenate([pictures, odd_pictures()])
+    streams = prefixel.streams(both, [1.0] * len(both))
+    entries = prefixel.artifact.manifest.config["entries"]
+    cut = prefixel.walk._replace(entries=prefixel.walk.entries[:entries])
+    whole = np.stack(prefixel.decode(streams))
+    ended = [n for n, s in enumerate(streams) if len(s) < prefixel.maximum_bytes]
+    assert len(ended) > 10
+    for n in ended:
+        known, _ = walk.decode(prefixel.walk, [streams[n][HEADER_BYTES:]])
+        assert walk.is_complete(cut, known)
+        assert prefixel.inspect(streams[n]).complete
+        assert not prefixel.inspect(streams[n][: len(streams[n]) // 2]).complete
+    shorter = np.stack(prefixel.decode([s[: max(3 * len(s) // 4, 16)] for s in streams]))
+    gained = psnr(both[ended], whole[ended]) - psnr(both[ended], shorter[ended])
+    assert gained.min() > -4  # flat white, of 50 dB; with all entries it loses 30
+
+
+@pytest.mark.parametrize("entries", [0, 10**6, [1]])
+def test_entries_that_there_are_not_are_refused(tmp_path: Path, entries: object) -> None:
+    folder = shutil.copytree(packaged_artifacts() / "prefixel", tmp_path / "prefixel")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["config"]["entries"] = entries
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(ArtifactError, match="entries"):
+        load_codec(folder, Runtime("cpu", 1))
 
 
 def test_a_whole_stream_holds_every_coefficient(prefixel: EmbeddedCodec, pictures) -> None:
@@ -118,7 +151,7 @@ def test_a_prefix_costs_two_bits_over_its_information(prefixel: EmbeddedCodec, p
         ideal = np.concatenate([[0.0], np.cumsum(ideal_bits(prefixel.tables, values))])
         over += list(8 * cuts - ideal[symbols[0]])
     assert np.mean(over) < 4
-    assert np.percentile(over, 99) < 16
+    assert np.percentile(over, 99) < 24
 
 
 def ideal_bits(tables: planes.Tables, values: np.ndarray) -> list[float]:

@@ -15,12 +15,12 @@ from tests.support.codec import GreyCodec
 
 
 class Trying(GreyCodec):
-    """At the effort "fast" it sees the picture darker."""
+    """At the effort "high" it sees the picture darker."""
 
     effort: Effort = "default"
 
     def encode(self, pictures, aspects):
-        return super().encode(pictures // 2 if self.effort == "fast" else pictures, aspects)
+        return super().encode(pictures // 2 if self.effort == "high" else pictures, aspects)
 
 
 def load_codecs(
@@ -39,11 +39,11 @@ def load(monkeypatch: pytest.MonkeyPatch, wanted: list[str]) -> list[tuple[str, 
 def test_a_codec_that_has_efforts_comes_once_for_each_under_its_own_name(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    found = load(monkeypatch, ["default", "fast"])
+    found = load(monkeypatch, ["default", "high"])
     assert [name for name, _ in found] == ["trying", "trying", "plain"]
-    assert [codec.name for _, codec in found] == ["trying@fast", "trying@default", "plain"]
+    assert [codec.name for _, codec in found] == ["trying@default", "trying@high", "plain"]
     pictures = np.full((1, 32, 32, 3), 200, np.uint8)
-    for (_, codec), level in zip(found, (100, 200, 200), strict=True):
+    for (_, codec), level in zip(found, (200, 100, 200), strict=True):
         (stream,) = codec.streams(pictures, [1.0])
         assert codec.encode(pictures, [1.0])[0].stream == stream
         assert (codec.decode([stream])[0] == level).all()
@@ -58,5 +58,5 @@ def test_without_efforts_codecs_are_as_they_are_by_default(
 
 
 def test_an_effort_that_there_is_not_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ConfigurationError, match=r"one of fast, default.*, not most"):
+    with pytest.raises(ConfigurationError, match=r"one of default, high.*, not most"):
         load(monkeypatch, ["most"])

@@ -27,6 +27,17 @@ os.environ["NUMBA_CACHE_DIR"] = str(Path(tempfile.gettempdir()) / f"prefixel-com
 settings.register_profile("ci", derandomize=True)
 if "CI" in os.environ:
     settings.load_profile("ci")
-    needed = ("bjontegaard", "blurhash", "imagecodecs", "psutil", "scipy", "skimage", "thumbhash")
+    needed = (
+        *(
+            "bjontegaard",
+            "blurhash",
+            "imagecodecs",
+            "matplotlib",
+            "onnx",
+            "pillow_heif",
+            "playwright",
+        ),
+        *("psutil", "scipy", "skimage", "sklearn", "thumbhash", "torch", "wasmtime"),
+    )
     missing = [name for name in needed if find_spec(name) is None]
     assert not missing, f"CI needs the extra 'dev': {', '.join(missing)} missing"

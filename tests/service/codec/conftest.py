@@ -7,7 +7,7 @@ import pytest
 from service.codec.assigned import PatchCodec
 from service.codec.embedded import EmbeddedCodec
 from service.codec.recurrent import RecurrentCodec
-from service.codec.registry import available, load_codecs
+from service.codec.registry import load_codecs
 from service.inference import Runtime
 from service.settings import packaged_artifacts
 
@@ -21,8 +21,6 @@ def conv_lstm() -> RecurrentCodec:
 
 @pytest.fixture(scope="session")
 def fc_lstm() -> PatchCodec:
-    if "fc-lstm" not in available(packaged_artifacts()):
-        pytest.skip("fc-lstm is not among the artifacts")
     codec = load_codecs(packaged_artifacts(), ["fc-lstm"], Runtime("cpu", 1))["fc-lstm"]
     assert isinstance(codec, PatchCodec)
     return codec

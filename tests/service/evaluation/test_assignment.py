@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from service.codec.assigned import PatchCodec, Quality
-from service.codec.registry import available, load_codecs
+from service.codec.registry import load_codecs
 from service.evaluation import assignment
 from service.evaluation.assignment import Spent
 from service.evaluation.metrics import block_ssim, psnr
@@ -19,8 +19,6 @@ from tests.support.photos import crops
 
 @pytest.fixture(scope="module")
 def codec() -> PatchCodec:
-    if "fc-lstm" not in available(packaged_artifacts()):
-        pytest.skip("fc-lstm is not among the artifacts")
     found = load_codecs(packaged_artifacts(), ["fc-lstm"], Runtime("cpu", 1))["fc-lstm"]
     assert isinstance(found, PatchCodec)
     return found

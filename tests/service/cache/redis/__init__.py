@@ -1,0 +1,1 @@
+"""Tests of service.cache.redis, each with a server of its own."""

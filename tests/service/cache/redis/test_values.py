@@ -1,0 +1,86 @@
+"""What lies in Redis: how much of it is sent, when it is not ours, when it goes."""
+
+from __future__ import annotations
+
+import pytest
+
+from service.cache import Key, RedisStore
+from service.cache.protocol import Event
+from service.cache.value import HEAD_BYTES, pack
+from tests.service.cache.redis.conftest import KEY, VALUE
+from tests.support.redis_server import RedisServer
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_only_the_bytes_asked_for_cross_the_wire(
+    server: RedisServer, store: RedisStore
+) -> None:
+    await store.put(KEY, bytes(100_000), b"")
+    await store.prefix(KEY, 64)
+    before = server.ask("INFO", "stats")
+    for _ in range(100):
+        await store.prefix(KEY, 64)
+    after = server.ask("INFO", "stats")
+    sent = [int(reply.split(b"total_net_output_bytes:")[1].split()[0]) for reply in (before, after)]
+    assert sent[1] - sent[0] < 100 * (64 + HEAD_BYTES + 10) + len(before) + 100
+
+
+@pytest.mark.parametrize("n", [16, None])
+@pytest.mark.parametrize(
+    "value",
+    [
+        pack(bytes(64))[:20],
+        pack(bytes(64))[:-50],
+        pack(b"")[:4] + b"\x01" * 32 + b"more than it says",
+        b"not ours at all",
+    ],
+    ids=["cut in its head", "cut in its stream", "longer than it says", "rubbish"],
+)
+async def test_a_value_that_is_not_whole_is_absent_and_counted(
+    server: RedisServer, store: RedisStore, events: list[Event], value: bytes, n: int | None
+) -> None:
+    server.ask("SET", VALUE, value)
+    assert await store.prefix(KEY, n) is None
+    assert await store.many([KEY], 16) == [None]
+    assert events == ["corrupt", "miss", "corrupt", "miss"]
+
+
+async def test_a_whole_read_verifies_the_hash(
+    server: RedisServer, store: RedisStore, events: list[Event]
+) -> None:
+    await store.put(KEY, bytes(64), b"")
+    server.ask("SETRANGE", VALUE, HEAD_BYTES + 10, b"!")
+    assert await store.prefix(KEY, None) is None
+    assert await store.prefix(KEY, 64) is None
+    assert events == ["corrupt", "miss", "corrupt", "miss"]
+
+
+async def test_every_key_expires_and_reading_does_not_prolong_it(
+    server: RedisServer, store: RedisStore
+) -> None:
+    await store.put(KEY, b"stream", b"meta")
+    keys = {VALUE, f"{VALUE}:meta", "px:{an-image}"}
+    for key in keys:
+        assert 590 < int(server.ask("TTL", key)[1:]) <= 600
+        server.ask("EXPIRE", key, 100)
+    await store.prefix(KEY, 64)
+    await store.meta(KEY)
+    assert all(int(server.ask("TTL", key)[1:]) <= 100 for key in keys)
+    assert server.ask("DBSIZE") == b":3\r\n"
+
+
+async def test_deletion_leaves_no_key_at_all(server: RedisServer, store: RedisStore) -> None:
+    for codec in ("", "known", "unknown"):
+        await store.put(Key("an-image", codec), b"stream", b"meta")
+    assert await store.delete("an-image") is True
+    assert server.ask("DBSIZE") == b":0\r\n"
+
+
+async def test_deletion_finds_known_codecs_even_when_the_set_of_them_was_evicted(
+    server: RedisServer, store: RedisStore
+) -> None:
+    await store.put(Key("an-image", "known"), b"stream", b"meta")
+    server.ask("DEL", "px:{an-image}")
+    assert await store.delete("an-image") is True
+    assert server.ask("DBSIZE") == b":0\r\n"

@@ -3,8 +3,8 @@
     b_t = B(E_t(r_{t-1}));  x_t = D_t(b_t);  r_t = x - x_t
 
 Each 8x8 patch is coded alone. Every iteration predicts the patch ITSELF from the states and its new
-bits; the residual is taken against the original. A layer that is fully connected within a patch is
-a 1x1 convolution over the 4x4 patches of a thumbnail, so an LSTM is a ``ConvLSTM`` of one pixel.
+bits; the residual is taken against the original. Patches are the positions of a 4x4 grid
+(``patches``), so an LSTM is a ``ConvLSTM`` of one pixel.
 
 As the paper has it: one layer and two LSTMs before the bits, two LSTMs and one layer to RGB after
 them, all of one width. Our reading: tanh on the first layer and on the last; 8 bits a patch and
@@ -17,15 +17,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from models.zoo.layers import Binarizer, ConvLSTM
+from models.zoo.patches import GRID, SAMPLES, apart, together
 from models.zoo.progressive import Progressive
-
-SIDE = 32
-PATCH = 8
-GRID = SIDE // PATCH
-SAMPLES = 3 * PATCH * PATCH
 
 
 @dataclass(frozen=True)
@@ -67,7 +62,7 @@ class Encoder(nn.Module):
     def forward(self, residual: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """One iteration: bits and the new states."""
         h1, c1, h2, c2 = states
-        x = functional.pixel_unshuffle(residual, PATCH)  # [N, 192, 4, 4]
+        x = apart(residual)  # [N, 192, 4, 4]
         x = torch.tanh(self.full(x))  # [N, width, 4, 4]
         h1, c1 = self.lstm1(x, (h1, c1))
         h2, c2 = self.lstm2(h1, (h2, c2))
@@ -95,7 +90,7 @@ class Decoder(nn.Module):
         h2, c2 = self.lstm2(bits, (h2, c2))
         h1, c1 = self.lstm1(h2, (h1, c1))
         x = torch.tanh(self.to_rgb(h1).float())  # [N, 192, 4, 4]
-        return functional.pixel_shuffle(x, PATCH), [h2, c2, h1, c1]
+        return together(x), [h2, c2, h1, c1]
 
 
 class FCLSTMCodec(Progressive):

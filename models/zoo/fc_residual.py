@@ -4,8 +4,7 @@
 
 Each 8x8 patch is coded alone. Every step predicts the RESIDUAL of the one before; the picture is
 the sum of what they predict. Weights are shared by all steps (``stages`` 1) or each step has its
-own (``stages`` = steps). A layer that is fully connected within a patch is a 1x1 convolution over
-the 4x4 patches of a thumbnail.
+own (``stages`` = steps). Patches are the positions of a 4x4 grid (``patches``).
 
 Our reading, where the paper's figure is lost: three layers a half, the projection to bits and the
 one to RGB counted, tanh after each. The text spends 8 bits a patch and step, the captions of its
@@ -18,15 +17,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from models.zoo.layers import StepBinarizer, StepConv
+from models.zoo.patches import GRID, SAMPLES, SIDE, apart, together
 from models.zoo.progressive import Progressive
-
-SIDE = 32
-PATCH = 8
-GRID = SIDE // PATCH
-SAMPLES = 3 * PATCH * PATCH
 
 
 @dataclass(frozen=True)
@@ -71,7 +65,7 @@ class Encoder(nn.Module):
     def forward(self, residual: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """One step: its bits."""
         (step,) = states
-        x = functional.pixel_unshuffle(residual, PATCH)  # [N, 192, 4, 4]
+        x = apart(residual)  # [N, 192, 4, 4]
         x = torch.tanh(self.full1(x, step))  # [N, width, 4, 4]
         x = torch.tanh(self.full2(x, step))
         return self.binarizer(x, step), [step + 1]
@@ -98,7 +92,7 @@ class Decoder(nn.Module):
         x = torch.tanh(self.full2(bits, step))  # [N, width, 4, 4]
         x = torch.tanh(self.full1(x, step))
         x = torch.tanh(self.to_rgb(x, step).float())  # [N, 192, 4, 4]
-        picture = picture + functional.pixel_shuffle(x, PATCH)
+        picture = picture + together(x)
         return picture, [step + 1, picture]
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import platform
 import time
-from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -14,19 +12,14 @@ import torch
 from numpy.typing import NDArray
 
 from models.closed_form.learning import learn
-from models.export.__main__ import ARTIFACTS, score, write
+from models.closed_form.manifest import NAME, TABLES, manifest_of, write_scored
+from models.export.__main__ import ARTIFACTS, write
 from models.training import data
 from service.codec import artifact
 from service.codec.embedded import EmbeddedCodec
-from service.codec.embedded_tables import Stored
 from service.inference import Runtime
 
-NAME = "prefixel"
-WIRE_ID = 2
-TABLES = "tables.npz"
 BATCH = 32
-TUNING = 300
-"""Validation thumbnails that choices may look at; the scores are of the rest."""
 
 
 def arguments() -> argparse.Namespace:
@@ -53,44 +46,29 @@ def main() -> None:
     stored = learn(thumbnails, options.step)
     options.out.mkdir(parents=True, exist_ok=True)
     stored.write(options.out / TABLES)
-    manifest = artifact.Manifest(
-        name=NAME,
-        family="embedded",
-        wire_id=WIRE_ID,
+    trained = artifact.Training(
+        command=f"python -m models.closed_form --thumbnails {options.thumbnails} "
+        f"--step {options.step} --bytes {options.bytes} --seed {options.seed}",
+        samples=options.thumbnails,
+        seconds=round(time.monotonic() - began, 1),
+        hardware=options.hardware,
+        data_sha256=data.digest(photos),
+        seed=options.seed,
+        loss="none: statistics",
+    )
+    manifest = manifest_of(
+        options.out,
         version=options.version,
-        paper="none: this project's own",
-        section="FORMAT.md, Embedded codec",
         config={"maximum_bytes": options.bytes},
-        tables=artifact.TableFile(
-            file=TABLES, sha256=hashlib.sha256((options.out / TABLES).read_bytes()).hexdigest()
-        ),
-        graphs={},
         weights_dtype="integers of 8 and 16 bits",
-        parameters=sum(getattr(stored, field.name).size for field in fields(Stored)),
         kmac_per_pixel={"encode": TRANSFORM_KMAC, "decode": TRANSFORM_KMAC},
-        training=(
-            artifact.Training(
-                command=f"python -m models.closed_form --thumbnails {options.thumbnails} "
-                f"--step {options.step} --bytes {options.bytes} --seed {options.seed}",
-                samples=options.thumbnails,
-                seconds=round(time.monotonic() - began, 1),
-                hardware=options.hardware,
-                data_sha256=data.digest(photos),
-                seed=options.seed,
-                loss="none: statistics",
-            ),
-        ),
-        parity={},
-        scores=(),
+        training=(trained,),
     )
     write(options.out, manifest)
-    codec = EmbeddedCodec(artifact.read(options.out), Runtime("cpu", 1))
-    scores = tuple(score(codec, validation.numpy()[TUNING:]))
-    write(options.out, manifest.model_copy(update={"scores": scores}))
     size = (options.out / TABLES).stat().st_size
     print(f"{size} bytes of tables, {time.monotonic() - began:.0f} s")
-    for line in scores:
-        print(f"{line.payload_bytes:4d} bytes: SSIM {line.ssim:.4f}, {line.psnr:.2f} dB")
+    codec = EmbeddedCodec(artifact.read(options.out), Runtime("cpu", 1))
+    write_scored(options.out, manifest, codec, validation.numpy())
 
 
 TRANSFORM_KMAC = 3 * (32 + 32 + 3) / 1000

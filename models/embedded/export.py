@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import argparse
 import csv
-import hashlib
 import json
 import platform
 import shutil
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from models.closed_form.__main__ import NAME, TABLES, TUNING, WIRE_ID
+from models.closed_form.manifest import NAME, TABLES, TUNING, manifest_of, write_scored
 from models.embedded.gradient import Gradient
 from models.embedded.networks import CONFIGS, Correction, Networks
 from models.embedded.training import EmbeddedPlan
 from models.export import graphs
-from models.export.__main__ import ARTIFACTS, score, write
+from models.export.__main__ import ARTIFACTS, write
 from models.training import compute, data
 from service.codec import artifact
 from service.codec.embedded import EmbeddedCodec
-from service.codec.embedded_tables import Stored
 from service.codec.painting import PRECISIONS
 from service.inference import Runtime
 
@@ -60,36 +58,22 @@ def main() -> None:
     exported = export(model, options.out, options.weights == "int8")
     photos, validation = data.load(options.data)
     digest = data.digest(photos)
-    with np.load(options.out / TABLES) as tables:
-        entries = sum(tables[field.name].size for field in fields(Stored))
-    manifest = artifact.Manifest(
-        name=NAME,
-        family="embedded",
-        wire_id=WIRE_ID,
+    manifest = manifest_of(
+        options.out,
         version=options.version,
-        paper="none: this project's own",
-        section="FORMAT.md, Embedded codec",
         config={"maximum_bytes": options.bytes, "entries": options.entries},
-        tables=artifact.TableFile(
-            file=TABLES, sha256=hashlib.sha256((options.out / TABLES).read_bytes()).hexdigest()
-        ),
-        graphs={role: artifact.Graph(**asdict(graph)) for role, graph in exported.items()},
-        opset=graphs.OPSET,
         weights_dtype=f"synthesis {options.weights}, the rest float16, tables of 8 and 16 bits",
-        parameters=sum(p.numel() for p in model.parameters()) + entries,
         kmac_per_pixel=complexity(model),
         training=tuple(history(r, digest, options.hardware) for r in options.run),
-        parity={},
-        scores=(),
+        networks=exported,
+        parameters=sum(p.numel() for p in model.parameters()),
     )
     write(options.out, manifest)
     codec = EmbeddedCodec(artifact.read(options.out), Runtime("cpu"))
     parity = compare(model, codec, validation.numpy()[:TUNING])
     print(json.dumps(parity))
-    scores = tuple(score(codec, validation.numpy()[TUNING:]))
-    write(options.out, manifest.model_copy(update={"parity": parity, "scores": scores}))
-    for line in scores:
-        print(f"{line.payload_bytes:4d} bytes: SSIM {line.ssim:.4f}, {line.psnr:.2f} dB")
+    manifest = manifest.model_copy(update={"parity": parity})
+    write_scored(options.out, manifest, codec, validation.numpy())
 
 
 def export(model: Networks, folder: Path, eight_bits: bool) -> dict[str, graphs.Exported]:
@@ -107,12 +91,10 @@ def export(model: Networks, folder: Path, eight_bits: bool) -> dict[str, graphs.
             eight_bits=eight_bits,
         ),
         "gradient": graph(
-            *(
-                Gradient(model.synthesis),
-                (picture, known, target, weight),
-            ),
+            *(Gradient(model.synthesis), (picture, known, target, weight)),
             *(("painted", "known", "target", "weight"), ("distortion", "slope")),
             folder / "gradient.onnx",
+            eight_bits=eight_bits,
         ),
     }
     if model.analysis is not None:

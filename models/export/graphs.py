@@ -100,32 +100,44 @@ def export(
 
 def round_to_bytes(kernel: Tensor) -> Tensor:
     """Kernels [O, I, H, W] as whole multiples, at most 127, of a float16 scale for each output."""
-    scale = scales(kernel)
-    return (kernel / scale).round().clamp(-127, 127) * scale
+    whole, scale = in_bytes(kernel, 0)
+    return whole * scale
 
 
-def scales(kernel: Tensor) -> Tensor:
-    """The scale of each output of a kernel: float [O, 1, 1, 1] that float16 holds exactly."""
-    largest = kernel.abs().amax(dim=(1, 2, 3), keepdim=True)
-    return (largest / 127).clamp(min=2.0**-14).half().float()
+def in_bytes(kernel: Tensor, axis: int) -> tuple[Tensor, Tensor]:
+    """A kernel [A, B, H, W] as int8 multiples of a scale: one for each A (``axis`` 0) or each B.
+
+    The scale is float [A, 1, 1, 1] or [1, B, 1, 1], and float16 holds it exactly.
+    """
+    largest = kernel.abs().amax(dim=(1 - axis, 2, 3), keepdim=True)
+    scale = (largest / 127).clamp(min=2.0**-14).half().float()
+    return (kernel / scale).round().clamp(-127, 127).to(torch.int8), scale
 
 
 def store_as_bytes(graph: onnx.ModelProto) -> None:
-    """Keep kernels of four dimensions as int8 with a scale for each output."""
+    """Keep kernels of four dimensions as int8 with a scale for each output.
+
+    A kernel that a gradient turned around has its scales on its second axis. Raises ValueError
+    for a kernel that ``round_to_bytes`` has not been at.
+    """
     nodes = []
     for weight in list(graph.graph.initializer):
         kernel = torch.from_numpy(numpy_helper.to_array(weight).copy())
         if kernel.ndim != 4 or weight.data_type != TensorProto.FLOAT:
             continue
-        scale, name = scales(kernel), weight.name
-        whole = (kernel / scale).round().to(torch.int8)
-        assert torch.equal(whole * scale, kernel), f"{name} was not rounded to bytes"
+        name = weight.name
+        for axis in (0, 1):
+            whole, scale = in_bytes(kernel, axis)
+            if torch.equal(whole * scale, kernel):
+                break
+        else:
+            raise ValueError(f"{name} was not rounded to bytes")
         weight.CopyFrom(numpy_helper.from_array(whole.numpy(), name + ".i8"))
         graph.graph.initializer.append(
             numpy_helper.from_array(scale.flatten().numpy(), name + ".scale")
         )
         nodes.append(
-            helper.make_node("DequantizeLinear", [weight.name, name + ".scale"], [name], axis=0)
+            helper.make_node("DequantizeLinear", [weight.name, name + ".scale"], [name], axis=axis)
         )
     kept = list(graph.graph.node)
     del graph.graph.node[:]

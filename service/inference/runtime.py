@@ -154,6 +154,8 @@ class Runtime:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.add_session_config_entry("session.inter_op.allow_spinning", "0")
         options.use_deterministic_compute = True
+        # kernels that are kept as bytes become floats at load, not in every run
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
         options.log_severity_level = ERRORS_ONLY
         source = model if isinstance(model, bytes) else str(model)
         return ort.InferenceSession(source, options, providers=providers, enable_fallback=0)

@@ -9,10 +9,8 @@ from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 import torch
-from onnx import numpy_helper
 
 from models.embedded import __main__ as command
 from models.embedded import export as exporting
@@ -285,19 +283,6 @@ def test_the_command_trains_logs_and_measures(trained: Path) -> None:
     assert (trained / "run" / "curve.svg").stat().st_size > 1000
 
 
-def test_kernels_of_the_synthesis_are_bytes_that_say_what_torch_has(trained, shipped) -> None:
-    graph = onnx.load(trained / "artifact" / "synthesis.onnx").graph
-    held = {weight.name: numpy_helper.to_array(weight) for weight in graph.initializer}
-    nodes = [node for node in graph.node if node.op_type == "DequantizeLinear"]
-    kernels = [conv.weight.detach().numpy() for conv in shipped.synthesis.convs]
-    found = [held[node.input[0]] * held[node.input[1]][:, None, None, None] for node in nodes]
-    assert all(held[node.input[0]].dtype == np.int8 for node in nodes)
-    assert len(found) == len(kernels) == 4
-    for kernel in kernels:
-        assert np.abs(kernel).max() > 0
-        assert any(np.array_equal(kernel, one) for one in found)
-
-
 def test_weights_of_an_artifact_are_read_back(trained, shipped: Networks, tmp_path: Path) -> None:
     for name, half in shipped.named_children():
         found = stored_weights.read_module(trained / "artifact" / f"{name}.onnx")
@@ -308,15 +293,6 @@ def test_weights_of_an_artifact_are_read_back(trained, shipped: Networks, tmp_pa
     one = run(tmp_path)
     one.take_over(trained / "artifact")
     assert torch.equal(weights(one), torch.cat([p.flatten() for p in shipped.parameters()]))
-
-
-def test_rounding_to_bytes_is_close_and_done_once(shipped: Networks) -> None:
-    kernel = torch.randn(5, 3, 3, 3, generator=torch.Generator().manual_seed(1))
-    rounded = graphs.round_to_bytes(kernel)
-    assert float((rounded - kernel).abs().max() / kernel.abs().max()) < 1 / 127
-    assert not torch.equal(rounded, kernel)
-    for conv in shipped.synthesis.convs:
-        torch.testing.assert_close(graphs.round_to_bytes(conv.weight), conv.weight, rtol=0, atol=0)
 
 
 @torch.no_grad()
@@ -343,7 +319,7 @@ def test_onnx_runtime_computes_what_torch_does(codec, shipped, thumbnails: np.nd
         distortion, slope = judge(painted[:batch], known[:batch], photo[:batch], weight)
         np.testing.assert_allclose(found["distortion"], distortion.numpy(), rtol=1e-3)
         off = np.linalg.norm(found["slope"] - slope.numpy())
-        assert off < 5e-3 * float(slope.norm())  # its kernels are float16, not bytes
+        assert off < 1e-4 * float(slope.norm())
 
 
 def test_the_artifact_encodes_and_decodes_at_every_effort(codec, thumbnails: np.ndarray) -> None:

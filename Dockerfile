@@ -5,9 +5,12 @@
 #   docker build -t prefixel:gpu --target gpu .
 #   docker run --read-only --tmpfs /tmp -p 8000:8000 prefixel
 
+# Machine code is made while the image is, for any processor of its architecture.
 FROM python:3.11-slim-bookworm AS python-cpu
+ENV NUMBA_CPU_NAME=generic NUMBA_CPU_FEATURES=""
 
 FROM nvidia/cuda:13.0.1-cudnn-runtime-ubuntu24.04 AS python-gpu
+ENV NUMBA_CPU_NAME=generic NUMBA_CPU_FEATURES=""
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install -y --no-install-recommends python3 python3-venv \
@@ -25,12 +28,14 @@ COPY --from=source /prefixel /src
 RUN python3 -m venv /opt/prefixel \
     && /opt/prefixel/bin/pip install --no-cache-dir "/src[cpu,heif]" \
     && /opt/prefixel/bin/pip uninstall -y pip setuptools
+RUN NUMBA_CACHE_DIR=/opt/prefixel/compiled /opt/prefixel/bin/python -c "import service.codec.registry as r, service.inference as i, service.settings as s; r.load_codecs(s.packaged_artifacts(), (), i.Runtime('cpu'))"
 
 FROM python-gpu AS build-gpu
 COPY --from=source /prefixel /src
 RUN python3 -m venv /opt/prefixel \
     && /opt/prefixel/bin/pip install --no-cache-dir "/src[gpu,heif]" \
     && /opt/prefixel/bin/pip uninstall -y pip
+RUN NUMBA_CACHE_DIR=/opt/prefixel/compiled /opt/prefixel/bin/python -c "import service.codec.registry as r, service.inference as i, service.settings as s; r.load_codecs(s.packaged_artifacts(), (), i.Runtime('cpu'))"
 
 FROM python-gpu AS gpu
 COPY --from=build-gpu /opt/prefixel /opt/prefixel
@@ -45,6 +50,8 @@ EXPOSE 8000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s --retries=3 \
     CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/livez', timeout=2)"]
+# numba only reads machine code where it may write
+ENTRYPOINT ["/bin/sh", "-c", "cp -R /opt/prefixel/compiled/. \"$NUMBA_CACHE_DIR\"; exec \"$@\"", "sh"]
 CMD ["prefixel", "serve", "--host", "0.0.0.0", "--port", "8000"]
 
 FROM python-cpu AS cpu
@@ -58,4 +65,6 @@ EXPOSE 8000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
     CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/livez', timeout=2)"]
+# numba only reads machine code where it may write
+ENTRYPOINT ["/bin/sh", "-c", "cp -R /opt/prefixel/compiled/. \"$NUMBA_CACHE_DIR\"; exec \"$@\"", "sh"]
 CMD ["prefixel", "serve", "--host", "0.0.0.0", "--port", "8000"]

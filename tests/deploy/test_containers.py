@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -68,6 +69,18 @@ def test_an_image_runs_prefixel_serve_as_nobody_special(target: str) -> None:
     (check_line,) = [line for line in lines if line.startswith("HEALTHCHECK")]
     assert f"http://127.0.0.1:{chosen.port}/livez" in check_line
     compile(json.loads(check_line[check_line.index("[") :])[2], "HEALTHCHECK", "exec")
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_an_image_starts_with_what_its_build_compiled(target: str) -> None:
+    (folder,) = re.findall(r"NUMBA_CACHE_DIR=(\S+)", " ".join(stages()[f"build-{target}"]))
+    (enter,) = [line for line in stages()[target] if line.startswith("ENTRYPOINT")]
+    words = json.loads(enter.removeprefix("ENTRYPOINT"))
+    assert f"cp -R {folder}/. " in words[2]
+    assert words[2].endswith('; exec "$@"')
+    done = subprocess.run([*words, "printf", "%s|", "a b", "c"], env={}, capture_output=True)
+    assert done.stdout == b"a b|c|"
+    assert "ENV NUMBA_CPU_NAME=generic" in " ".join(stages()[f"python-{target}"])
 
 
 @pytest.mark.parametrize("target", TARGETS)

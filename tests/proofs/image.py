@@ -3,14 +3,16 @@
     python -m tests.proofs.image [--python /usr/bin/python3]
 
 For machines without a container engine. What the stage ``source`` copies goes into an empty
-folder, the RUN lines of ``build-cpu`` are run on it with other paths, and the image's CMD and
-HEALTHCHECK are run as the image's USER, in a mount namespace whose root is read-only and whose
-/tmp is an empty tmpfs. Needs root for the namespace, and a Python that other users may read.
+folder, the RUN lines of ``build-cpu`` are run on it with other paths, and the image's ENTRYPOINT
+with its CMD, and its HEALTHCHECK, are run as the image's USER, in a mount namespace whose root is
+read-only and whose /tmp is an empty tmpfs. Needs root for the namespace, and a Python that other
+users may read.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import re
@@ -56,13 +58,23 @@ def copy_source(into: Path) -> None:
 def build(folder: Path, python: str) -> Path:
     """Run the RUN lines; the virtual environment."""
     copy_source(folder / "src")
+    environment = {**os.environ, **variables("python-cpu")}
     for line in stages()["build-cpu"]:
         if line.startswith("RUN "):
             command = line.removeprefix("RUN ").replace("python3 -m venv", f"{python} -m venv")
             command = command.replace("/opt/prefixel", f"{folder}/venv")
             command = command.replace('"/src[', f'"{folder}/src[')
-            subprocess.run(["bash", "-ec", command], check=True, stdout=subprocess.DEVNULL)
+            words = ["bash", "-ec", command]
+            quiet = subprocess.DEVNULL
+            subprocess.run(words, check=True, stdout=quiet, cwd="/", env=environment)
     return folder / "venv"
+
+
+def variables(*names: str) -> dict[str, str]:
+    """What ENV of some stages sets, but for PATH."""
+    words = " ".join(line for name in names for line in stages()[name] if line.startswith("ENV"))
+    found = re.findall(r'((?:PYTHON|PREFIXEL|NUMBA)\w+)=("[^"]*"|\S*)', words)
+    return {name: value.strip('"') for name, value in found}
 
 
 def prove(python: str) -> Claims:
@@ -97,15 +109,14 @@ def run_image(claims: Claims, venv: Path) -> None:
     lines = stages()["cpu"]
     user = next(line.split()[1].split(":")[0] for line in lines if line.startswith("USER"))
     command = json.loads(next(line for line in lines if line.startswith("CMD"))[4:])
+    enter = next(line for line in lines if line.startswith("ENTRYPOINT"))
+    first = json.loads(enter.removeprefix("ENTRYPOINT").replace("/opt/prefixel", str(venv)))
     health = next(line for line in lines if line.startswith("HEALTHCHECK"))
     check = json.loads(health[health.index("[") :])
     port = free_port()
     command[command.index("--port") + 1] = str(port)
     inside = ["unshare", "--mount", "bash", "-c", NAMESPACE.format(user=user), "image"]
-    environment = {
-        "PATH": f"{venv}/bin:/usr/bin:/bin",
-        **dict(re.findall(r"(PYTHON\w+|PREFIXEL_\w+)=(\S+)", " ".join(lines))),
-    }
+    environment = {"PATH": f"{venv}/bin:/usr/bin:/bin", **variables("python-cpu", "cpu")}
 
     def probe() -> int:
         script = check[2].replace(":8000", f":{port}")
@@ -113,11 +124,13 @@ def run_image(claims: Claims, venv: Path) -> None:
         done = subprocess.run([*inside, *words], env=environment, capture_output=True)
         return done.returncode
 
-    process = subprocess.Popen([*inside, *command], env=environment, stderr=subprocess.PIPE)
+    begin = time.monotonic()
+    process = subprocess.Popen([*inside, *first, *command], env=environment, stderr=subprocess.PIPE)
     try:
-        due = time.monotonic() + START_SECONDS
+        due = begin + START_SECONDS
         while probe() and process.poll() is None and time.monotonic() < due:
             time.sleep(0.2)
+        started = time.monotonic() - begin
         url = f"http://127.0.0.1:{port}"
         made = httpx.post(f"{url}/v1/images", content=encoded("heic"), timeout=30)
         small = httpx.get(f"{url}/v1/images/{made.json()['id']}/thumb.webp?bytes=64", timeout=30)
@@ -131,6 +144,14 @@ def run_image(claims: Claims, venv: Path) -> None:
             f"upload {made.status_code}, webp {small.status_code}, uid {uid},"
             f" capabilities {capabilities}, health check {probe()}",
         )
+        built = compiled_in(venv / "compiled")
+        there = compiled_in(Path(f"/proc/{process.pid}/root{environment['NUMBA_CACHE_DIR']}"))
+        claims.claim(
+            len(built) > 0 and there == built,
+            "nothing is compiled by a start or a request",
+            f"{len(built)} files of the build, others: {len(there.items() - built.items())},"
+            f" up in {started:.1f} s",
+        )
     finally:
         process.terminate()
         _, words = process.communicate(timeout=60)
@@ -139,6 +160,14 @@ def run_image(claims: Claims, venv: Path) -> None:
         "SIGTERM ends it, and the health check says so",
         f"code {process.returncode}, health check {probe()}, last line {words.splitlines()[-1:]}",
     )
+
+
+def compiled_in(folder: Path) -> dict[str, str]:
+    """Files of a cache of machine code, and the hash of each."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*.nb?")
+    }
 
 
 def main() -> int:

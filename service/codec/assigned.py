@@ -194,19 +194,9 @@ class AssignedCodec:
         signs, whole = self._known(stream)
         counts = np.empty(self._shape[2], np.int64)
         counts[self._order] = (signs != 0).any(axis=1).sum(axis=0)
-        chunks = [Chunk("header", 0, HEADER_BYTES)]
-        if len(stream) > HEADER_BYTES:
-            chunks.append(Chunk("steps", HEADER_BYTES, len(stream) - HEADER_BYTES))
-        return Inspection(
-            codec=self.name,
-            wire_id=self.wire_id,
-            version=self.version,
-            aspect=header.aspect,
-            total_bytes=len(stream),
-            complete=whole,
-            chunks=tuple(chunks),
-            facts={"steps_of_patches": [int(count) for count in counts]},
-        )
+        payload = [Chunk("steps", HEADER_BYTES, len(stream) - HEADER_BYTES)]
+        facts = {"steps_of_patches": [int(count) for count in counts]}
+        return Inspection.of(self, header, stream, payload, complete=whole, facts=facts)
 
 
 def longest(steps: int, bits: int, patches: int) -> int:

@@ -221,19 +221,13 @@ class EmbeddedCodec:
         """The header, and how many symbols the payload decides."""
         header = header_of(self, stream)
         known, symbols = walk.decode(self.walk, [stream[HEADER_BYTES:]])
-        payload = len(stream) - HEADER_BYTES
         every_symbol = walk.is_complete(self.written, known)
-        chunks = [Chunk("header", 0, HEADER_BYTES)]
-        if payload:
-            chunks.append(Chunk("coefficients", HEADER_BYTES, payload))
-        return Inspection(
-            codec=self.name,
-            wire_id=self.wire_id,
-            version=self.version,
-            aspect=header.aspect,
-            total_bytes=len(stream),
+        return Inspection.of(
+            self,
+            header,
+            stream,
+            [Chunk("coefficients", HEADER_BYTES, len(stream) - HEADER_BYTES)],
             complete=every_symbol or len(stream) == self.maximum_bytes,
-            chunks=tuple(chunks),
             facts={
                 "symbols": int(symbols[0]),
                 "nonzero_coefficients": int((known.cells != 0).sum()),

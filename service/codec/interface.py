@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.codec.stream import Header, parse_header
+from service.codec.stream import HEADER_BYTES, Header, parse_header
 from service.errors import CodecError
 
 Pixels = NDArray[np.uint8]
@@ -61,6 +61,30 @@ class Inspection:
     complete: bool
     chunks: tuple[Chunk, ...]
     facts: dict[str, object] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        codec: Format,
+        header: Header,
+        stream: bytes,
+        payload: Sequence[Chunk],
+        *,
+        complete: bool,
+        facts: Mapping[str, object],
+    ) -> Inspection:
+        """What there is to say of a stream of ``codec``; chunks of no bytes are left out."""
+        chunks = (Chunk("header", 0, HEADER_BYTES), *payload)
+        return cls(
+            codec=codec.name,
+            wire_id=codec.wire_id,
+            version=codec.version,
+            aspect=header.aspect,
+            total_bytes=len(stream),
+            complete=complete,
+            chunks=tuple(chunk for chunk in chunks if chunk.length_bytes),
+            facts=dict(facts),
+        )
 
 
 class Format(Protocol):

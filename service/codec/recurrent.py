@@ -150,20 +150,13 @@ class RecurrentCodec:
         """The header and the chunks, the last one perhaps cut."""
         header = header_of(self, stream)
         starts = range(HEADER_BYTES, len(stream), self._chunk_bytes)
-        chunks = tuple(
+        chunks = [
             Chunk(f"iteration {t + 1}", start, min(self._chunk_bytes, len(stream) - start))
             for t, start in enumerate(starts)
-        )
-        return Inspection(
-            codec=self.name,
-            wire_id=self.wire_id,
-            version=self.version,
-            aspect=header.aspect,
-            total_bytes=len(stream),
-            complete=len(stream) == self.maximum_bytes,
-            chunks=(Chunk("header", 0, HEADER_BYTES), *chunks),
-            facts={"iterations": len(chunks), "iterations_at_most": self._iterations},
-        )
+        ]
+        whole = len(stream) == self.maximum_bytes
+        facts = {"iterations": len(chunks), "iterations_at_most": self._iterations}
+        return Inspection.of(self, header, stream, chunks, complete=whole, facts=facts)
 
 
 class Half:

@@ -42,7 +42,9 @@ def module(source: str) -> str:
     return (
         "/** Made of kernel.wat by `python -m models.export.kernel`. */\n"
         f'const TEXT =\n  "{text}";\n\n'
-        "export const MODULE = Uint8Array.from(atob(TEXT), (letter) => letter.charCodeAt(0));\n"
+        "export function kernelModule() {\n"
+        "  return Uint8Array.from(atob(TEXT), (letter) => letter.charCodeAt(0));\n"
+        "}\n"
     )
 
 

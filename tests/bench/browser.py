@@ -3,7 +3,11 @@
     worker      thumbnails a second through the worker, all in one message
     gallery     60 thumbnails, kit in the cache: from the bytes' arrival until all are painted, and
                 the longest task of the page's own thread from its start (0: none over 50 ms)
+    inline      the same for 60 thumbnails in the page itself (data-stream), from its start
     bytes       kit and streams as sent, beside WebP, AVIF and JPEG files of equal SSIM
+
+Where others use the cores too, a task lasts longer than it computes. A last run of each page is
+traced: it tells how long the page's own thread computed in a task at most.
 
 ``--weights FILE`` puts other weights in place of the kit's (``python -m tests.kit.cases DIR`` makes
 random ones): the time that a network takes does not depend on what it has learned.
@@ -13,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import json
 import os
 import platform
 import re
@@ -22,11 +27,12 @@ import time
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
 from PIL import Image
-from playwright.sync_api import BrowserContext, Page, Route, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
 
 from service.evaluation.baselines.avif import AVIF
 from service.evaluation.baselines.base import Baseline
@@ -34,7 +40,7 @@ from service.evaluation.baselines.jpeg import JPEG
 from service.evaluation.baselines.webp import WEBP
 from service.evaluation.metrics import block_ssim
 from tests.browser.conftest import FLAGS
-from tests.browser.support import inline, kit_url, stream_of, upload
+from tests.browser.support import inline, kit_url, serve_page, stream_of, upload
 from tests.support.photos import crops, encoded
 from tests.support.server import REAL, running_service
 
@@ -42,6 +48,7 @@ PICTURES = 60
 MESSAGE = 300
 RUNS = 7
 PATIENCE_SECONDS = 30.0
+TRACED = ["toplevel", "devtools.timeline"]
 WORKER = """
 async ([kit, streams, runs]) => {
   const { decodeMany, preload } = await import(`${kit}/index.js`);
@@ -80,12 +87,20 @@ new PerformanceObserver((list) => {
   for (const { duration } of list.getEntries()) window.longest = Math.max(window.longest, duration);
 }).observe({ type: "longtask", buffered: true });
 """
-GALLERY = """
-() => ({
-  first: Math.max(...painted.values()) - arrived,
-  finished: Math.max(...refined.values()) - arrived,
-  longest,
-})
+FOUND = """
+() => {
+  const seen = (times) => [...times].filter(([element]) => {
+    const { top, bottom } = element.getBoundingClientRect();
+    return bottom > 0 && top < innerHeight;
+  }).map(([, time]) => time);
+  return {
+    first: Math.max(...painted.values()) - arrived,
+    finished: Math.max(...refined.values()) - arrived,
+    visible: Math.max(...seen(refined)) - arrived,
+    seen: seen(refined).length,
+    longest,
+  };
+}
 """
 
 
@@ -114,7 +129,9 @@ def main() -> None:
                 _replace_weights(context, server.url, options.weights.read_bytes())
             page = context.new_page()
             _worker(page, server.url, streams)
-            _gallery(context, server.url, ids)
+            context.add_init_script(WATCH)
+            _page("gallery", browser, context, f"{server.url}/#{','.join(ids)}")
+            _page("inline", browser, context, _inline_page(context, server.url, streams))
             browser.close()
         _sizes(server.url, ids, options)
 
@@ -140,26 +157,73 @@ def _worker(page: Page, server_url: str, streams: Sequence[bytes]) -> None:
     )
 
 
-def _gallery(context: BrowserContext, server_url: str, ids: Sequence[str]) -> None:
-    context.add_init_script(WATCH)
-    url = f"{server_url}/#{','.join(ids)}"
-    found = []
-    for _ in range(RUNS + 1):
-        page = context.new_page()
-        page.goto(url)
-        due = time.monotonic() + PATIENCE_SECONDS
-        while page.evaluate("refined.size") < PICTURES:
-            assert time.monotonic() < due, "not all were painted"
-            page.wait_for_timeout(50)
-        found.append(page.evaluate(GALLERY))
-        page.close()
+def _inline_page(context: BrowserContext, server_url: str, streams: Sequence[bytes]) -> str:
+    """URL of a page of another origin that holds the streams itself."""
+    body = "".join(
+        f'<prefixel-img data-stream="{inline(one)}" alt=""></prefixel-img>' for one in streams
+    )
+    style = "<style>prefixel-img { display: inline-block; max-width: 160px }</style>"
+    return serve_page(context, style + body, kit_url(server_url))
+
+
+def _page(name: str, browser: Browser, context: BrowserContext, url: str) -> None:
+    """A page of thumbnails, opened again and again; the last time it is traced."""
+    found = [_opened(context, url) for _ in range(RUNS + 1)]
     median = {key: statistics.median(one[key] for one in found[1:]) for key in found[0]}
-    for name, times in ((f"medians of {RUNS}, kit in the cache", median), ("first", found[0])):
+    for title, times in ((f"medians of {RUNS}, kit in the cache", median), ("first", found[0])):
         print(
-            f"gallery: {PICTURES} painted {times['first']:.0f} ms after the bytes' arrival, "
-            f"through the network {times['finished']:.0f} ms; longest task "
-            f"{times['longest']:.0f} ms ({name})"
+            f"{name}: {PICTURES} painted after {times['first']:.0f} ms, through the network "
+            f"{times['finished']:.0f} ms, the {times['seen']:.0f} in view "
+            f"{times['visible']:.0f} ms; longest task {times['longest']:.0f} ms ({title})"
         )
+    page = context.new_page()
+    browser.start_tracing(page=page, categories=TRACED)
+    _open(page, url)
+    trace = json.loads(browser.stop_tracing())
+    page.close()
+    computed, lasted = _largest_task(trace["traceEvents"])
+    print(
+        f"{name}: no task computed longer than {computed:.1f} ms; that one lasted {lasted:.1f} ms "
+        "(a traced run)"
+    )
+
+
+def _opened(context: BrowserContext, url: str) -> dict[str, float]:
+    page = context.new_page()
+    _open(page, url)
+    times: dict[str, float] = page.evaluate(FOUND)
+    page.close()
+    return times
+
+
+def _open(page: Page, url: str) -> None:
+    """Go there, and wait until all are painted through the network."""
+    page.goto(url)
+    due = time.monotonic() + PATIENCE_SECONDS
+    while page.evaluate("refined.size") < PICTURES:
+        assert time.monotonic() < due, "not all were painted"
+        page.wait_for_timeout(50)
+
+
+def _largest_task(events: Sequence[dict[str, Any]]) -> tuple[float, float]:
+    """Of the task of the page's own thread that computed longest, from the first request for the
+    kit on: ms that it computed, and ms from its start to its end."""
+    asking = [
+        event
+        for event in events
+        if event["name"] == "ResourceSendRequest" and "/kit/" in event["args"]["data"]["url"]
+    ]
+    first = min(asking, key=lambda event: event["ts"])
+    tasks = [
+        event
+        for event in events
+        if event["name"].endswith("RunTask")
+        and (event["pid"], event["tid"]) == (first["pid"], first["tid"])
+        and event["ts"] + event.get("dur", 0) >= first["ts"]
+        and "tdur" in event
+    ]
+    largest = max(tasks, key=lambda event: event["tdur"])
+    return largest["tdur"] / 1000, largest["dur"] / 1000
 
 
 def _sizes(server_url: str, ids: Sequence[str], options: argparse.Namespace) -> None:

@@ -131,6 +131,26 @@ def test_an_inline_stream_is_painted_before_any_fetch_ends_and_nothing_shifts(
     assert page.evaluate("shifts") == 0
 
 
+def test_many_inline_streams_are_painted_here_and_in_the_worker(
+    context, page, server, kit, image, stream
+):
+    """More than one turn of the page's thread and one message take; the network refines all."""
+    budgets = [BUDGET + n for n in range(100)]
+    body = "".join(
+        f'<prefixel-img data-stream="{inline(stream[:n])}"></prefixel-img>' for n in budgets
+    )
+    page.goto(serve_page(context, body, kit))
+    page.wait_for_function("told.filter(({ detail }) => detail.isFinal).length === 100")
+    paints = told(page, "paint", 2 * len(budgets))
+    for is_final in (False, True):
+        shown = [one["detail"]["bytes"] for one in paints if one["detail"]["isFinal"] == is_final]
+        assert sorted(shown) == budgets
+    elements = page.query_selector_all("prefixel-img")
+    for n in (0, 99):
+        expected = painted_by_server(server.url, image["id"], budgets[n]).astype(int)
+        assert np.abs(pixels(elements[n])[..., :3] - expected).max() <= 1
+
+
 def test_the_closed_form_comes_first_and_the_network_refines_it(
     context, page, kit, stream, random_weights
 ):

@@ -273,11 +273,13 @@ export function toRgba(painted) {
   return rgba;
 }
 
-const BAND_OF = Uint8Array.from({ length: COEFFICIENTS }, (_, at) => {
-  const frequency = ((at >> 5) & 31) + (at & 31);
-  const band = BANDS.filter((begin) => frequency >= begin).length;
-  return BANDS_A_CHANNEL * Math.floor(at / PIXELS) + band;
+const BAND_OF_FREQUENCY = Array.from({ length: 2 * SIDE }, (_, frequency) => {
+  return BANDS.filter((begin) => frequency >= begin).length;
 });
+const BAND_OF = new Uint8Array(COEFFICIENTS);
+for (let at = 0; at < COEFFICIENTS; at += 1) {
+  BAND_OF[at] = BANDS_A_CHANNEL * (at >> 10) + BAND_OF_FREQUENCY[((at >> 5) & 31) + (at & 31)];
+}
 const BAND_SIZES = new Uint16Array(KNOWN);
 for (const band of BAND_OF) BAND_SIZES[band] += 1;
 

@@ -6,11 +6,13 @@ import { NEWEST, VERSIONS } from "./versions.js";
 
 const codecs = new Map();
 const networks = new Map();
-/** Networks by version whose weights are here; null for a version that has none. */
-const loaded = new Map();
+
+/** Closed forms by their bytes, for the network that is on its way. */
+const kept = new Map();
+const KEPT = 256;
 
 /** The newest version's tables come with the kit: nothing is waited for. */
-function newestCodec() {
+export function newestCodec() {
   if (!codecs.has(NEWEST)) codecs.set(NEWEST, new Codec(VERSIONS[NEWEST].tables()));
   return codecs.get(NEWEST);
 }
@@ -36,10 +38,7 @@ export function load(version = NEWEST) {
   if (!networks.has(version)) {
     const network = fetchNetwork(VERSIONS[version].weights);
     networks.set(version, network);
-    network.then(
-      (value) => loaded.set(version, value),
-      () => networks.delete(version),
-    );
+    network.catch(() => networks.delete(version));
   }
   return networks.get(version);
 }
@@ -60,24 +59,27 @@ async function fetchNetwork(name) {
 export async function decode(bytes) {
   const version = checkedVersion(bytes);
   const [codec, network] = await Promise.all([codecOf(version), load(version)]);
-  return painted(codec, network, bytes);
+  const name = String(bytes);
+  const form = kept.get(name) ?? closedForm(codec, bytes);
+  kept.delete(name);
+  return finished(form, network, bytes);
 }
 
-/**
- * Paint one prefix at once, in closed form unless its network is here. Throws StreamError, also
- * for a version other than the newest.
- */
+/** Paint one prefix at once, in closed form. Throws StreamError, also for an older version. */
 export function sketch(bytes) {
   const version = checkedVersion(bytes);
   if (version !== NEWEST) throw new StreamError(`version ${version} is not sketched, decode it`);
-  return painted(newestCodec(), loaded.get(version) ?? null, bytes);
+  return finished(closedForm(newestCodec(), bytes), null, bytes);
 }
 
 /** The same for many, of any version; in place of a picture that cannot be, its StreamError. */
 export function sketchMany(streams) {
   return settled(streams, async (bytes) => {
     const version = checkedVersion(bytes);
-    return painted(await codecOf(version), loaded.get(version) ?? null, bytes);
+    const form = closedForm(await codecOf(version), bytes);
+    kept.set(String(bytes), form);
+    if (kept.size > KEPT) kept.delete(kept.keys().next().value);
+    return finished(form, null, bytes);
   });
 }
 
@@ -99,11 +101,16 @@ function settled(streams, paint) {
   );
 }
 
-function painted(codec, network, bytes) {
+/** What both the closed form and the network need to paint a prefix. */
+function closedForm(codec, bytes) {
   const known = codec.parse(bytes);
-  const picture = codec.paint(known);
+  const { version } = codec;
+  return { version, painted: codec.paint(known), told: precision(known), symbols: known.symbols };
+}
+
+function finished({ version, painted, told, symbols }, network, bytes) {
   const { aspect } = readHeader(bytes);
-  const rgba = toRgba(network ? network.run(picture, precision(known)) : picture);
-  const isFinal = network !== null || VERSIONS[codec.version].weights === null;
-  return { width: SIDE, height: SIDE, aspect, rgba, bytes, symbols: known.symbols, isFinal };
+  const rgba = toRgba(network ? network.run(painted, told) : painted);
+  const isFinal = network !== null || VERSIONS[version].weights === null;
+  return { width: SIDE, height: SIDE, aspect, rgba, bytes, symbols, isFinal };
 }

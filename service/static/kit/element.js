@@ -11,6 +11,7 @@
  */
 
 import { StreamError, decodeMany, fetchThumbs, preload, readHeader, sketch, sketchMany } from "./index.js";
+import { Turn } from "./turns.js";
 
 const SHEET = `
 :host { display: block; overflow: hidden }
@@ -26,6 +27,9 @@ img { opacity: 0; transition: opacity .4s }
 `;
 /** How long inline streams may keep the page's own thread; those after them go to the worker. */
 const SKETCHES_MS = 30;
+/** Pictures in a message, few enough to show at once; messages at a time, so that none waits. */
+const BATCH = 16;
+const BATCHES = 2;
 const HEADER_BYTES = 2;
 const GONE = 404;
 const PARTIAL = 206;
@@ -36,39 +40,74 @@ let sketchedMs = 0;
 /** Whether the worker has the network, so that what it paints is final. */
 let isNetworkHere = false;
 
-/** The last bytes of elements: those to be painted, those that the network will still change. */
-const waiting = new Map();
+/** The last bytes of elements, for a sketch in this thread, one in the worker, the network. */
+const inline = new Map();
+const unpainted = new Map();
 const unrefined = new Map();
-let isPainting = false;
+let batches = 0;
+let isSketching = false;
 
-/** All that is asked for in one turn of the page is painted together. */
-function enqueue(element, wanted) {
-  waiting.set(element, wanted);
-  queueMicrotask(paintAll);
+function enqueue(queue, element, wanted) {
+  for (const other of [inline, unpainted, unrefined]) other.delete(element);
+  queue.set(element, wanted);
+  // all that is asked for in one turn of the page is painted together
+  queueMicrotask(queue === inline ? sketchInline : paintAll);
 }
 
-/** One message to the worker at a time: what is asked for meanwhile waits, only its last bytes. */
+/**
+ * Few messages to the worker at a time: what is asked for meanwhile waits, only its last bytes.
+ * All are sketched before the network refines the first of them.
+ */
 async function paintAll() {
-  if (isPainting) return;
-  isPainting = true;
-  while (waiting.size > 0) {
-    const batch = [...waiting];
-    waiting.clear();
+  if (batches === BATCHES) return;
+  batches += 1;
+  while (unpainted.size > 0 || (isNetworkHere && unrefined.size > 0)) {
+    const [queue, paint] = unpainted.size > 0 ? [unpainted, sketchMany] : [unrefined, decodeMany];
+    const batch = [...queue].slice(0, BATCH);
+    for (const [element] of batch) queue.delete(element);
     const streams = batch.map(([, { bytes }]) => bytes);
     try {
-      const pictures = await (isNetworkHere ? decodeMany : sketchMany)(streams);
+      const pictures = await paint(streams);
       batch.forEach(([element, wanted], n) => element.settle(wanted, pictures[n]));
     } catch (error) {
       for (const [element] of batch) element.fail(error);
     }
   }
-  isPainting = false;
+  batches -= 1;
+}
+
+/** What cannot be sketched the worker paints, or tells. */
+async function sketchInline() {
+  if (isSketching) return;
+  isSketching = true;
+  const turn = new Turn();
+  await turn.next();
+  for (const [element, wanted] of inline) {
+    inline.delete(element);
+    if (isNetworkHere || sketchedMs > SKETCHES_MS || !isSketched(element, wanted)) {
+      enqueue(unpainted, element, wanted);
+    }
+    if (turn.isOver) await turn.next();
+  }
+  isSketching = false;
+}
+
+function isSketched(element, wanted) {
+  const began = performance.now();
+  try {
+    element.settle(wanted, sketch(wanted.bytes));
+    return true;
+  } catch (error) {
+    if (error instanceof StreamError) return false;
+    throw error;
+  } finally {
+    sketchedMs += performance.now() - began;
+  }
 }
 
 function refineAll() {
   isNetworkHere = true;
-  for (const [element, wanted] of unrefined) enqueue(element, wanted);
-  unrefined.clear();
+  for (let n = 0; n < BATCHES; n += 1) paintAll();
 }
 
 function isContinued(one, other) {
@@ -157,6 +196,10 @@ export class PrefixelImage extends HTMLElement {
   }
 
   set stream(bytes) {
+    this.#show(bytes, isNetworkHere && this.#painted > 0 ? unrefined : unpainted);
+  }
+
+  #show(bytes, queue) {
     this.#fetching?.abort();
     if (!isContinued(this.#bytes, bytes)) this.#generation += 1;
     this.#bytes = bytes;
@@ -168,7 +211,7 @@ export class PrefixelImage extends HTMLElement {
       return;
     }
     this.#asked += 1;
-    enqueue(this, this.#wanted);
+    enqueue(queue, this, this.#wanted);
   }
 
   /** Paint a prefix of the stream at `url` (with its `?v=`), which `refine` then continues. */
@@ -245,8 +288,7 @@ export class PrefixelImage extends HTMLElement {
       return;
     }
     this.#painted = turn;
-    if (picture.isFinal) unrefined.delete(this);
-    else unrefined.set(this, { bytes, generation, turn });
+    if (!picture.isFinal && turn === this.#asked) unrefined.set(this, { bytes, generation, turn });
     const { width, height, rgba } = picture;
     if (this.#canvas.width !== width) this.#canvas.width = width;
     if (this.#canvas.height !== height) this.#canvas.height = height;
@@ -283,21 +325,7 @@ export class PrefixelImage extends HTMLElement {
       this.fail(new StreamError("data-stream is not base64"));
       return;
     }
-    this.stream = Uint8Array.from(text, (letter) => letter.charCodeAt(0));
-    this.#sketchNow();
-  }
-
-  /** In this thread, before a worker can have started; what it cannot do the worker does or tells. */
-  #sketchNow() {
-    if (isNetworkHere || sketchedMs > SKETCHES_MS) return;
-    const began = performance.now();
-    try {
-      this.settle(this.#wanted, sketch(this.#bytes));
-      waiting.delete(this);
-    } catch (error) {
-      if (!(error instanceof StreamError)) throw error;
-    }
-    sketchedMs += performance.now() - began;
+    this.#show(Uint8Array.from(text, (letter) => letter.charCodeAt(0)), inline);
   }
 
   #name() {

@@ -47,13 +47,13 @@ export function decodeMany(streams: readonly Uint8Array[]): Promise<(Picture | S
 /** Paint anew with the bytes that follow `picture.bytes`. Rejects with StreamError. */
 export function upgrade(picture: Picture, more: Uint8Array): Promise<Picture>;
 
-/** Paint at once in this thread, in closed form unless the network is here. Throws StreamError. */
+/** Paint at once in this thread, in closed form. Throws StreamError. */
 export function sketch(bytes: Uint8Array): Picture;
 
-/** As `decodeMany`, in closed form where the weights are not here yet. */
+/** As `decodeMany`, in closed form, which waits for no weights. */
 export function sketchMany(streams: readonly Uint8Array[]): Promise<(Picture | StreamError)[]>;
 
-/** Start the worker and fetch the weights now; else the first `decode` does. */
+/** Start the worker, which fetches the weights; else the first call does. */
 export function preload(): Promise<void>;
 
 /** Prefixes of many images in one request to `server` ("" for the page's own). */

@@ -6,13 +6,12 @@
 
 import { StreamError } from "./codec.js";
 import * as here from "./decoder.js";
+import { Turn } from "./turns.js";
 
 export { StreamError, readHeader } from "./codec.js";
 export { sketch } from "./decoder.js";
 export { fetchThumbs, readContainer } from "./thumbs.js";
 
-/** A slice of work in this thread, where there is no worker. */
-const SLICE = 4;
 let remote = null;
 
 /** Paint any prefix. Rejects with StreamError for bytes that are none. */
@@ -27,7 +26,7 @@ export function decodeMany(streams) {
   return inWorker("decode", streams);
 }
 
-/** The same with what is here now: in closed form where the network is not here yet. */
+/** The same in closed form, which waits for no network. */
 export function sketchMany(streams) {
   return inWorker("sketch", streams);
 }
@@ -37,11 +36,12 @@ async function inWorker(work, streams) {
   const worker = await remote;
   if (worker) return worker.ask(work, streams);
   if (work === "decode") await here.load();
+  const paint = work === "decode" ? here.decodeMany : here.sketchMany;
   const pictures = [];
-  for (let at = 0; at < streams.length; at += SLICE) {
-    const slice = streams.slice(at, at + SLICE);
-    pictures.push(...(await (work === "decode" ? here.decodeMany : here.sketchMany)(slice)));
-    await new Promise((resume) => setTimeout(resume));
+  const turn = new Turn();
+  for (const bytes of streams) {
+    pictures.push(...(await paint([bytes])));
+    if (turn.isOver) await turn.next();
   }
   return pictures;
 }

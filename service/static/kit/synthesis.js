@@ -6,7 +6,7 @@
  */
 
 import { KNOWN, MIDDLE, PIXELS, SIDE } from "./codec.js";
-import { MODULE } from "./kernel.js";
+import { kernelModule } from "./kernel.js";
 
 const GRID = SIDE / 2;
 const STRIDE = GRID + 2;
@@ -149,7 +149,7 @@ function widest(layers) {
 
 /** kernel.wat with its memory laid out: three stacks of planes, biases, the layers' weights. */
 async function makeWasmKernel(layers) {
-  const { instance } = await WebAssembly.instantiate(MODULE);
+  const { instance } = await WebAssembly.instantiate(kernelModule());
   const { memory, convolve } = instance.exports;
   const channels = widest(layers);
   let floats = 0;

@@ -1,7 +1,11 @@
 /** The decoder in a worker: many streams in a message, many pictures in the answer. */
 
 import { StreamError } from "./codec.js";
-import { decodeMany, load, sketchMany } from "./decoder.js";
+import { decodeMany, load, newestCodec, sketchMany } from "./decoder.js";
+// asked for at once
+import "./kernel.js";
+import "./synthesis.js";
+import "./versions.js";
 
 const WORK = {
   async decode(streams) {
@@ -22,4 +26,6 @@ addEventListener("message", async ({ data: { id, work, streams } }) => {
   }
 });
 
+load().catch(() => {}); // told when it is needed
 postMessage({ ready: true });
+newestCodec();

@@ -2,6 +2,7 @@
 
 import { decode } from "../index.js";
 import { compared } from "./compare.js";
+import { grouped } from "./number.js";
 import { blockSsim, psnr } from "./quality.js";
 
 const at = (id) => document.getElementById(id);
@@ -46,7 +47,7 @@ function showOriginal({ file }) {
   image.alt = "The photo itself";
   image.addEventListener("load", () => URL.revokeObjectURL(url));
   picture.replaceChildren(image);
-  facts.textContent = `${new Intl.NumberFormat("en").format(file.size)} bytes`;
+  facts.textContent = `${grouped(file.size)} bytes`;
 }
 
 function quality(ssim, decibels) {

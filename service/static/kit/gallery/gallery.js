@@ -1,7 +1,9 @@
 /** The gallery: photos in, their streams at any number of bytes, beside other formats. */
 
 import { PrefixelImage, fillGallery } from "../element.js";
+import { Turn } from "../turns.js";
 import { showDetail } from "./detail.js";
+import { grouped } from "./number.js";
 import { weigh } from "./weigh.js";
 
 const CODEC = "prefixel";
@@ -70,8 +72,6 @@ function update() {
   tellTotals();
 }
 
-const number = new Intl.NumberFormat("en");
-
 /** What the kit took to load, compressed as it came, without the gallery itself. */
 function kitBytes() {
   const loaded = performance
@@ -84,8 +84,8 @@ function kitBytes() {
 function tellTotals() {
   const painted = photos.reduce((sum, { element }) => sum + element.stream.length, 0);
   at("totals").textContent = photos.length
-    ? `${photos.length} pictures, ${number.format(painted)} bytes of streams` +
-      ` (the kit: ${number.format(kitBytes())} bytes, once)`
+    ? `${photos.length} pictures, ${grouped(painted)} bytes of streams` +
+      ` (the kit: ${grouped(kitBytes())} bytes, once)`
     : "";
   const hasDemo = document.documentElement.dataset.demo === "on";
   at("weighing").hidden = !(hasDemo && photos.some(({ file }) => file !== null));
@@ -102,7 +102,7 @@ async function showWeights() {
     const { ours, rows } = await weigh(dropped, (n) => {
       caption.textContent = `${n} of ${dropped.length} photos weighed`;
     });
-    caption.textContent = `${dropped.length} photos, ours ${number.format(ours)} bytes`;
+    caption.textContent = `${dropped.length} photos, ours ${grouped(ours)} bytes`;
     table.tBodies[0].replaceChildren(...rows.map((row) => weightsRow(row, ours)));
   } catch (error) {
     tell(error.message);
@@ -115,8 +115,8 @@ function weightsRow({ title, bytes, missing }, ours) {
   const pages = Math.ceil(kitBytes() / (bytes - ours));
   const cells = [
     title,
-    number.format(bytes) + (missing > 0 ? ` and ${missing} that are not as good` : ""),
-    bytes > ours ? `${number.format(pages)} such pages` : "never",
+    grouped(bytes) + (missing > 0 ? ` and ${missing} that are not as good` : ""),
+    bytes > ours ? `${grouped(pages)} such pages` : "never",
   ];
   for (const text of cells) row.insertCell().textContent = text;
   return row;
@@ -159,7 +159,12 @@ function remember() {
 async function restore() {
   const ids = location.hash.slice(1).split(",").filter(Boolean);
   if (ids.length === 0) return;
-  const added = ids.map((id, n) => add(id, `Photo ${n + 1}`, null));
+  const added = [];
+  const turn = new Turn();
+  for (const id of ids) {
+    added.push(add(id, `Photo ${added.length + 1}`, null));
+    if (turn.isOver) await turn.next();
+  }
   const elements = added.map(({ element }) => element);
   const entries = await fillGallery(elements, { bytes: FIRST_BYTES, codec: CODEC });
   entries.forEach((entry, n) => {

@@ -45,26 +45,29 @@ def pooled(significance: Sums, refinement: Sums) -> tuple[Sums, Sums]:
         for part, store in ((1, later), (0, first)):
             gain, bits = _refined(refinement[c, part])
             finer = ((1.0, later[below]),) if below in later else ()
-            store[c] = _merged(gain, bits, finer)
+            store[c] = merged(gain, bits, finer)
         asked, nonzero, size = significance[c, :3]
         q = (nonzero + 0.5 * 2.0**-10) / (asked + 2.0**-10)
         q = min(max(q, 1e-7), 1 - 1e-7)
         mean = size / nonzero if nonzero else 1.4
         bits = _entropy(q) + q
         opened = ((1 - q, zero[below]), (q, first[below])) if below in zero else ()
-        zero[c] = _merged(q * mean**2, bits, opened)
+        zero[c] = merged(q * mean**2, bits, opened)
     return (
         np.array([zero[c].slope for c in range(classes)]),
         np.array([first[c].slope for c in range(classes)]),
     )
 
 
-def _merged(gain: float, bits: float, children: tuple[tuple[float, Node], ...]) -> Node:
+def merged(
+    gain: float, bits: float, children: tuple[tuple[float, Node], ...], narrower: int = 2
+) -> Node:
     """Take children one plane below in, the steepest first, while they raise the slope.
 
+    ``children`` come with how often they are met; their cells are ``narrower`` times narrower.
     What a child itself has left out is less steep than the child, and stays out.
     """
-    below = [Node(p * node.gain / 4, p * node.bits) for p, node in children]
+    below = [Node(p * node.gain / narrower**2, p * node.bits) for p, node in children]
     for node in sorted(below, key=lambda node: -node.slope):
         if node.slope * bits <= gain:
             break

@@ -208,10 +208,14 @@ class EmbeddedCodec:
         shown = np.empty(painted.shape, np.uint8)
         for start in range(0, len(shown), LARGEST_BATCH):
             part = slice(start, start + LARGEST_BATCH)
-            shown[part] = to_rgb(self._synthesised(painted[part], precise[part]))
+            shown[part] = to_rgb(self.synthesised(painted[part], precise[part]))
         return shown.reshape(*cuts.shape, *PICTURE)
 
-    def _synthesised(self, painted: Floats, precise: Floats) -> Floats:
+    def synthesised(self, painted: Floats, precise: Floats) -> Floats:
+        """What the synthesis makes of a batch: [N, 32, 32, 3] and [N, 18] -> [N, 32, 32, 3].
+
+        An artifact without one leaves it as it is.
+        """
         if "synthesis" not in self._networks:
             return painted
         given = {"painted": painted, "known": precise}

@@ -68,6 +68,13 @@ def closed_form(palette: Palette, known: Known) -> Floats:
     return out
 
 
+def from_cells(palette: Palette, cells: Floats) -> Floats:
+    """Coefficients [N, 3072] in steps from their means: float RGB [N, 32, 32, 3], unclipped."""
+    planes = (cells * palette.steps + palette.means).reshape(-1, 3, SIDE, SIDE)
+    turned = (palette.basis.T @ planes @ palette.basis).transpose(0, 2, 3, 1)
+    return np.ascontiguousarray(turned @ palette.colours + np.float32(MIDDLE))
+
+
 def precision(known: Known) -> Floats:
     """How precisely each channel's bands are known: float [N, 18], 6 bands a channel.
 

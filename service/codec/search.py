@@ -10,20 +10,45 @@ notices nothing. Source of the idea: iterative refinement at encoding (Campos et
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+from numpy.typing import NDArray
 
 from service.codec.cutting import Cutter, through_rounding
-from service.codec.embedded_tables import SIDE, Stored
+from service.codec.embedded_tables import Stored
 from service.codec.interface import Pixels
-from service.codec.painting import DCT, MIDDLE, Floats, axes
+from service.codec.painting import Floats, from_cells, palette_of
 from service.codec.planes import COEFFICIENTS
 from service.inference import Session
 
-PAYLOADS = np.array([14, 30, 46, 62, 94, 126, 190, 254], np.float64)
-"""Lengths at which a picture is judged, in payload bytes."""
-SHARES = np.array([0.3, 0.5, 0.8, 2.0, 0.9, 1.5, 0.5, 1.2], np.float32) / 7.7
-WEIGHTS = np.array([31, 32, 35, 37, 44, 51, 69, 90], np.float32)
-"""What squared error counts at each length, beside 1 - SSIM."""
+
+@dataclass(frozen=True)
+class Judged:
+    """Where a picture is judged: M lengths.
+
+    ``payloads`` float64 [M] in payload bytes, ascending; ``shares`` float32 [M], of a sum of 1;
+    ``weights`` float32 [M]: what squared error counts there, beside 1 - SSIM.
+    """
+
+    payloads: NDArray[np.float64]
+    shares: Floats
+    weights: Floats
+
+    def only(self, payload_bytes: int) -> Judged:
+        """One of the lengths, judged alone. Raises ValueError for a length that is none of them."""
+        if payload_bytes not in self.payloads:
+            raise ValueError(f"{payload_bytes} bytes are none of {self.payloads}")
+        at = self.payloads == payload_bytes
+        return Judged(self.payloads[at], np.ones(1, np.float32), self.weights[at])
+
+
+JUDGED = Judged(
+    np.array([14, 30, 46, 62, 94, 126, 190, 254], np.float64),
+    np.array([0.3, 0.5, 0.8, 2.0, 0.9, 1.5, 0.5, 1.2], np.float32) / 7.7,
+    np.array([31, 32, 35, 37, 44, 51, 69, 90], np.float32),
+)
+"""All lengths at once, for one stream."""
 AT_ZERO, PER_BYTE = 0.4, 0.043
 """1 / D at so many bytes is about AT_ZERO + PER_BYTE * bytes."""
 PRESSURE = 1.0
@@ -36,12 +61,10 @@ BATCH = 16
 class Search:
     """The search of one artifact. Thread-safe."""
 
-    def __init__(self, stored: Stored, gradient: Session) -> None:
+    def __init__(self, stored: Stored, gradient: Session, judged: Judged = JUDGED) -> None:
         """``gradient`` takes ``painted``, ``known``, ``target``, ``weight``; gives D, its slope."""
-        self._cutter, self._gradient = Cutter(stored), gradient
-        self._axes = axes(stored)
-        self._steps = np.asarray(stored.steps / np.float32(16), np.float32)
-        self._means = np.asarray(stored.means / np.float32(16), np.float32)
+        self._cutter, self._gradient, self._at = Cutter(stored), gradient, judged
+        self._palette = palette_of(stored)
 
     def refined(self, pictures: Pixels, values: Floats, rounds: int) -> Floats:
         """Better coefficients for uint8 [N, 32, 32, 3]: float [N, 3072] in steps, from those."""
@@ -53,7 +76,7 @@ class Search:
         )
 
     def _refined(self, pictures: Pixels, values: Floats, rounds: int) -> Floats:
-        target = np.repeat(pictures.astype(np.float32), len(PAYLOADS), axis=0)
+        target = np.repeat(pictures.astype(np.float32), len(self._at.payloads), axis=0)
         best, least = values, np.full(len(values), np.inf, np.float32)
         for n in range(rounds + 1):
             loss, slope = self._judged(values, target)
@@ -69,31 +92,27 @@ class Search:
 
     def _judged(self, values: Floats, target: Floats) -> tuple[Floats, Floats]:
         """Of coefficients [N, 3072] the mean D / D0 [N] of their prefixes and its slope."""
-        shape = (len(values), len(PAYLOADS))
-        cut = self._cutter.cut(values, np.tile(PAYLOADS, (len(values), 1)))
+        payloads, shares = self._at.payloads, self._at.shares
+        shape = (len(values), len(payloads))
+        cut = self._cutter.cut(values, np.tile(payloads, (len(values), 1)))
         given = {
-            "painted": self._picture(cut.cells.reshape(-1, COEFFICIENTS)),
+            "painted": from_cells(self._palette, cut.cells.reshape(-1, COEFFICIENTS)),
             "known": cut.known.reshape(shape[0] * shape[1], -1),
             "target": target,
-            "weight": np.tile(WEIGHTS, shape[0]),
+            "weight": np.tile(self._at.weights, shape[0]),
         }
         found = self._gradient.run(given)
         distortion = found["distortion"].reshape(shape)
-        share = SHARES * (AT_ZERO + PER_BYTE * PAYLOADS).astype(np.float32)
+        share = shares * (AT_ZERO + PER_BYTE * payloads).astype(np.float32)
         slopes = self._transformed(found["slope"]).reshape(*shape, COEFFICIENTS)
-        price = PRESSURE * SHARES * PER_BYTE / 8 * distortion
+        price = PRESSURE * shares * PER_BYTE / 8 * distortion
         followed = through_rounding(
             values, cut, slopes * share[:, None], np.asarray(price, np.float32)
         )
         return np.asarray((distortion * share).sum(axis=1), np.float32), followed
 
-    def _picture(self, cells: Floats) -> Floats:
-        """[N, 3072] in steps -> float [N, 32, 32, 3]."""
-        planes = (cells * self._steps + self._means).reshape(-1, 3, SIDE, SIDE)
-        turned = (DCT.T @ planes @ DCT).transpose(0, 2, 3, 1)
-        return np.ascontiguousarray(turned @ self._axes + np.float32(MIDDLE))
-
     def _transformed(self, slope: Floats) -> Floats:
         """A slope along samples [N, 32, 32, 3] as one along coefficients in steps [N, 3072]."""
-        turned = (slope @ self._axes.T).transpose(0, 3, 1, 2)
-        return np.asarray((DCT @ turned @ DCT.T).reshape(-1, COEFFICIENTS) * self._steps)
+        basis, steps = self._palette.basis, self._palette.steps
+        turned = (slope @ self._palette.colours.T).transpose(0, 3, 1, 2)
+        return np.asarray((basis @ turned @ basis.T).reshape(-1, COEFFICIENTS) * steps)

@@ -24,7 +24,7 @@ from service.codec import search
 from service.codec.cutting import Cutter
 from service.codec.embedded import EmbeddedCodec
 from service.codec.embedded_tables import Stored
-from service.codec.painting import PRECISIONS
+from service.codec.painting import PRECISIONS, from_cells
 from service.codec.planes import COEFFICIENTS
 from service.codec.registry import load_codec
 from service.evaluation.metrics import block_ssim, psnr
@@ -106,11 +106,11 @@ def test_the_gradient_written_out_is_autograds(thumbnails: np.ndarray, known: in
 def test_the_training_and_the_search_judge_alike(tmp_path: Path, thumbnails: np.ndarray) -> None:
     target = torch.from_numpy(np.repeat(thumbnails[:1], 8, axis=0)).float()
     shown = target.roll(1, 2)
-    lengths = torch.from_numpy(search.PAYLOADS)
+    lengths = torch.from_numpy(search.JUDGED.payloads)
     found = run(tmp_path).distortion(target, shown, lengths)
     squared = float(((shown - target) / 255).square().mean())
     a, b = target.byte().numpy(), shown.byte().numpy()
-    by_search = search.WEIGHTS * squared + 1 - block_ssim(a, b)
+    by_search = search.JUDGED.weights * squared + 1 - block_ssim(a, b)
     np.testing.assert_allclose(found.numpy(), by_search, rtol=0.02)
 
 
@@ -338,7 +338,7 @@ def test_the_artifact_encodes_and_decodes_at_every_effort(codec, thumbnails: np.
 
 def test_the_best_effort_is_best_in_its_own_measure(codec, thumbnails: np.ndarray) -> None:
     judge = search.Search(codec.stored, codec.network("gradient"))
-    target = np.repeat(thumbnails.astype(np.float32), len(search.PAYLOADS), axis=0)
+    target = np.repeat(thumbnails.astype(np.float32), len(search.JUDGED.payloads), axis=0)
     losses = [
         judge._judged(codec.values(thumbnails, effort).astype(np.float32), target)[0]
         for effort in ("default", "best")
@@ -353,9 +353,8 @@ def test_a_search_sees_the_prefixes_that_the_codec_shows(codec, thumbnails: np.n
     streams = codec.streams(thumbnails, [1.0] * len(thumbnails), "default")
     cut = Cutter(codec.stored).cut(values.astype(np.float32), np.full((len(values), 1), 94.0))
     assert (cut.cells != 0).any()
-    judge = search.Search(codec.stored, codec.network("gradient"))
-    given = {"painted": judge._picture(cut.cells[:, 0]), "known": cut.known[:, 0]}
-    ideal = codec.network("synthesis").run(given)["picture"].round().clip(0, 255)
+    painted = from_cells(codec.palette, cut.cells[:, 0])
+    ideal = codec.synthesised(painted, cut.known[:, 0]).round().clip(0, 255)
     real = np.stack(codec.decode([stream[:96] for stream in streams]))
     worth = [psnr(thumbnails, np.asarray(p, np.uint8)).mean() for p in (ideal, real)]
     assert worth[0] == pytest.approx(worth[1], abs=0.1)

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from service.codec import walk
+from service.codec.cutting import Cutter
 from service.codec.embedded import EmbeddedCodec, coefficients, in_steps, whole_steps
-from service.codec.painting import axes, closed_form
-from service.codec.search import BATCH, PAYLOADS, WEIGHTS, Search
+from service.codec.painting import axes, closed_form, from_cells
+from service.codec.search import BATCH, JUDGED, Search
 from tests.support.photos import crops
 
 ROUNDS = 16
@@ -54,7 +55,7 @@ def found(prefixel: EmbeddedCodec, pictures: np.ndarray, values: np.ndarray) -> 
 
 
 def judged(search: Search, pictures: np.ndarray, values: np.ndarray):
-    target = np.repeat(pictures.astype(np.float32), len(PAYLOADS), axis=0)
+    target = np.repeat(pictures.astype(np.float32), len(JUDGED.payloads), axis=0)
     return search._judged(values, target)
 
 
@@ -67,14 +68,14 @@ def test_prefixes_come_out_better_in_the_searchs_measure(prefixel, pictures, val
 
 def test_prefixes_of_real_streams_come_out_better(prefixel, pictures, values, found) -> None:
     """The same by the range coder, at the lengths that count: D is the squared error here."""
-    cuts = np.tile(PAYLOADS.astype(np.int64), (len(values), 1))
+    cuts = np.tile(JUDGED.payloads.astype(np.int64), (len(values), 1))
     errors = []
     for some in (values, found):
         payloads = walk.encode(prefixel.walk, whole_steps(some), 300)
         known, _ = walk.decode_cuts(prefixel.walk, payloads, cuts)
         shown = [
             closed_form(prefixel.palette, walk.Known(known.cells[:, k], known.plane[:, k]))
-            for k in range(len(PAYLOADS))
+            for k in range(len(JUDGED.payloads))
         ]
         errors.append([((one - pictures) ** 2).mean() for one in shown])
     assert (np.array(errors[1]) < errors[0]).mean() >= 0.6
@@ -123,21 +124,40 @@ def test_every_length_is_held_to_its_own_picture_and_weight(prefixel, pictures, 
     assert given.known.shape == (24, 18)
     np.testing.assert_array_equal(given.target[8], pictures[1])
     np.testing.assert_array_equal(given.target[15], pictures[1])
-    np.testing.assert_array_equal(given.weight, np.tile(WEIGHTS, 3))
+    np.testing.assert_array_equal(given.weight, np.tile(JUDGED.weights, 3))
     off = np.abs(given.painted - given.target).reshape(3, 8, -1).mean(axis=-1)
     assert (off[:, 0] > off[:, -1]).all()  # the shortest first
+
+
+def test_a_search_may_judge_one_length_alone(prefixel, pictures, values) -> None:
+    """It then does better there than a search that minds all lengths, and worse elsewhere."""
+    some, start = pictures[:8], values[:8]
+    everywhere = Search(prefixel.stored, Squared())
+    alone = Search(prefixel.stored, Squared(), JUDGED.only(62))
+    errors = {}
+    for name, search in (("all", everywhere), ("one", alone)):
+        found = search.refined(some, start, ROUNDS)
+        cut = Cutter(prefixel.stored).cut(found, np.tile([62.0, 254.0], (len(found), 1)))
+        for k, length in enumerate((62, 254)):
+            off = from_cells(prefixel.palette, cut.cells[:, k]) - some
+            errors[name, length] = (off * off).mean()
+    assert errors["one", 62] < errors["all", 62]
+    assert errors["one", 254] > errors["all", 254]
+    with pytest.raises(ValueError, match="63"):
+        JUDGED.only(63)
 
 
 def test_slopes_along_samples_become_slopes_along_coefficients(prefixel, values) -> None:
     search, draw = Search(prefixel.stored, Squared()), np.random.default_rng(4)
     slope = draw.normal(size=(2, 32, 32, 3)).astype(np.float32)
     move = draw.normal(size=(2, values.shape[1])).astype(np.float32)
-    moved = search._picture(values[:2] + move) - search._picture(values[:2])
+    moved = from_cells(prefixel.palette, values[:2] + move)
+    moved -= from_cells(prefixel.palette, values[:2])
     along = (search._transformed(slope) * move).sum(axis=1)
     np.testing.assert_allclose((slope * moved).sum(axis=(1, 2, 3)), along, rtol=1e-2)
 
 
-def test_the_picture_of_the_search_is_the_transforms_inverse(prefixel, pictures) -> None:
+def test_the_picture_of_cells_is_the_transforms_inverse(prefixel, pictures) -> None:
     values = in_steps(prefixel.stored, coefficients(pictures, axes(prefixel.stored)))
-    shown = Search(prefixel.stored, Squared())._picture(values)
+    shown = from_cells(prefixel.palette, values)
     np.testing.assert_allclose(shown, pictures, atol=0.05)

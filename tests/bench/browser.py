@@ -48,7 +48,7 @@ PICTURES = 60
 MESSAGE = 300
 RUNS = 7
 PATIENCE_SECONDS = 30.0
-TRACED = ["toplevel", "devtools.timeline"]
+TRACED = ["devtools.timeline", "disabled-by-default-devtools.timeline"]
 WORKER = """
 async ([kit, streams, runs]) => {
   const { decodeMany, preload } = await import(`${kit}/index.js`);
@@ -217,7 +217,7 @@ def _largest_task(events: Sequence[dict[str, Any]]) -> tuple[float, float]:
     tasks = [
         event
         for event in events
-        if event["name"].endswith("RunTask")
+        if event["name"] == "RunTask"
         and (event["pid"], event["tid"]) == (first["pid"], first["tid"])
         and event["ts"] + event.get("dur", 0) >= first["ts"]
         and "tdur" in event

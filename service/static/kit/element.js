@@ -10,6 +10,7 @@
  * `error` (with `error`). None bubbles.
  */
 
+import { newestCodec } from "./decoder.js";
 import { StreamError, decodeMany, fetchThumbs, preload, readHeader, sketch, sketchMany } from "./index.js";
 import { Turn } from "./turns.js";
 
@@ -81,6 +82,8 @@ async function sketchInline() {
   if (isSketching) return;
   isSketching = true;
   const turn = new Turn();
+  await turn.next();
+  if (!isNetworkHere) newestCodec(); // takes a turn of its own
   await turn.next();
   for (const [element, wanted] of inline) {
     inline.delete(element);

@@ -48,11 +48,7 @@ def main() -> None:
     """Export, compare with torch, score, write the manifest."""
     options = arguments()
     run: Path = options.run[-1]
-    state = torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=True)
-    plan = state["plan"]
-    model = Networks(CONFIGS[plan["config"]])
-    model.load_state_dict(state["averaged"])
-    model.eval()
+    model = networks_of(run)
     options.out.mkdir(parents=True, exist_ok=True)
     shutil.copy(run / TABLES, options.out / TABLES)
     exported = export(model, options.out, options.weights == "int8")
@@ -74,6 +70,14 @@ def main() -> None:
     print(json.dumps(parity))
     manifest = manifest.model_copy(update={"parity": parity})
     write_scored(options.out, manifest, codec, validation.numpy())
+
+
+def networks_of(run: Path) -> Networks:
+    """The averaged networks of a training folder, with all their bits."""
+    state = torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=True)
+    model = Networks(CONFIGS[state["plan"]["config"]])
+    model.load_state_dict(state["averaged"])
+    return model.eval()
 
 
 def export(model: Networks, folder: Path, eight_bits: bool) -> dict[str, graphs.Exported]:

@@ -35,10 +35,12 @@ from service.codec.embedded import coefficients
 from service.codec.embedded_tables import SIDE, Stored
 from service.codec.painting import DCT, MIDDLE, axes
 from service.codec.planes import COEFFICIENTS
+from service.codec.stream import HEADER_BYTES
 from service.evaluation.metrics import block_ssim, psnr
 
 UNIT_CLASS = 24
 SHORTEST, LONGEST = 11.0, 560.0
+SCORED_BYTES = (64, 128, 256)
 TABLES = "tables.npz"
 RESOLUTION = 16
 """Steps and means of the tables are in 16ths."""
@@ -303,20 +305,31 @@ def picture_ssim(a: Tensor, b: Tensor) -> Tensor:
 
 
 def measured(run: EmbeddedRun) -> Callable[[nn.Module, Tensor], dict[str, float]]:
-    """SSIM and PSNR of prefixes of 62, 126 and 254 payload bytes, by ideal lengths."""
+    """``prefix_scores`` with the tables that the run has by then."""
 
-    @torch.no_grad()
     def measure(model: nn.Module, thumbnails: Tensor) -> dict[str, float]:
         assert isinstance(model, Networks)
-        cells = run.painter.in_steps(model.analysed(thumbnails.float()))
-        figures: dict[str, float] = {}
-        for length in (62, 126, 254):
-            cut = run.cutter.cut(cells.numpy(), np.full((len(cells), 1), float(length)))
-            painted = run.painter.picture(torch.from_numpy(cut.cells[:, 0]))
-            shown = model.painted(painted, torch.from_numpy(cut.known[:, 0]))
-            rgb = shown.round().clamp(0, 255).byte().numpy()
-            figures[f"ssim_{length + 2}"] = float(block_ssim(thumbnails.numpy(), rgb).mean())
-            figures[f"psnr_{length + 2}"] = float(psnr(thumbnails.numpy(), rgb).mean())
-        return figures
+        return prefix_scores(model, run.cutter, run.painter, thumbnails)
 
     return measure
+
+
+@torch.no_grad()
+def prefix_scores(
+    model: Networks, cutter: Cutter, painter: Painter, thumbnails: Tensor
+) -> dict[str, float]:
+    """SSIM and PSNR of prefixes of 62, 126 and 254 payload bytes, by ideal lengths.
+
+    Of uint8 [N, 32, 32, 3]; ``ssim_64`` .. ``psnr_256``, named by whole bytes.
+    """
+    cells = painter.in_steps(model.analysed(thumbnails.float()))
+    figures: dict[str, float] = {}
+    for length in SCORED_BYTES:
+        payload = np.full((len(cells), 1), float(length - HEADER_BYTES))
+        cut = cutter.cut(cells.numpy(), payload)
+        painted = painter.picture(torch.from_numpy(cut.cells[:, 0]))
+        shown = model.painted(painted, torch.from_numpy(cut.known[:, 0]))
+        rgb = shown.round().clamp(0, 255).byte().numpy()
+        figures[f"ssim_{length}"] = float(block_ssim(thumbnails.numpy(), rgb).mean())
+        figures[f"psnr_{length}"] = float(psnr(thumbnails.numpy(), rgb).mean())
+    return figures

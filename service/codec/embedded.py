@@ -140,17 +140,21 @@ class EmbeddedCodec:
         return payloads
 
     def values(self, pictures: Pixels, effort: Effort) -> Ints:
-        """What the streams of uint8 [N, 32, 32, 3] say: int32 [N, 3072].
+        """What the streams of uint8 [N, 32, 32, 3] say: int32 [N, 3072]."""
+        values = self.unrounded(pictures)
+        if self._search:
+            values = self._search.refined(pictures, values, ROUNDS[effort])
+        return whole_steps(values)
 
-        An artifact without a network does without.
+    def unrounded(self, pictures: Pixels) -> Floats:
+        """Coefficients of uint8 [N, 32, 32, 3] in steps: float [N, 3072], before any search.
+
+        An artifact without an analysis does without.
         """
         given = pictures.astype(np.float32)
         if "analysis" in self._networks:
             given = self._networks["analysis"].run({"picture": given})["analysed"]
-        values = in_steps(self.stored, coefficients(given, axes(self.stored)))
-        if self._search:
-            values = self._search.refined(pictures, values, ROUNDS[effort])
-        return whole_steps(values)
+        return in_steps(self.stored, coefficients(given, axes(self.stored)))
 
     def network(self, role: str) -> Session:
         """A network of the artifact. Raises KeyError where it has none of that role."""

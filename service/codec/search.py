@@ -53,8 +53,11 @@ AT_ZERO, PER_BYTE = 0.4, 0.043
 """1 / D at so many bytes is about AT_ZERO + PER_BYTE * bytes."""
 PRESSURE = 1.0
 """What bits count against D."""
-MOVE = 2.0
-"""Length of a step over all coefficients of a picture, in cells, at first."""
+MOVE, LAST_MOVE = 6.0, 0.03
+"""Length of a step over all coefficients of a picture, in cells, at first; its last share."""
+MOMENTUM = 0.6
+"""Of the direction of the steps before. With it and these lengths 10 rounds find what 40 of a third
+of the length found without."""
 BATCH = 16
 
 
@@ -78,6 +81,7 @@ class Search:
     def _refined(self, pictures: Pixels, values: Floats, rounds: int) -> Floats:
         target = np.repeat(pictures.astype(np.float32), len(self._at.payloads), axis=0)
         best, least = values, np.full(len(values), np.inf, np.float32)
+        direction = np.zeros_like(values)
         for n in range(rounds + 1):
             loss, slope = self._judged(values, target)
             better = loss < least
@@ -85,9 +89,10 @@ class Search:
             best = np.where(better[:, None], values, best)
             if n == rounds:
                 break
-            length = MOVE * (0.1 + 0.45 * (1 + np.cos(np.pi * n / rounds)))
-            norm = np.sqrt((slope * slope).sum(axis=1, keepdims=True))
-            values = values - np.float32(length) * slope / np.maximum(norm, np.float32(1e-12))
+            cosine = (1 + np.cos(np.pi * n / rounds)) / 2
+            length = np.float32(MOVE * (LAST_MOVE + (1 - LAST_MOVE) * cosine))
+            direction = MOMENTUM * direction + (1 - MOMENTUM) * _unit(slope)
+            values = values - length * _unit(direction)
         return best
 
     def _judged(self, values: Floats, target: Floats) -> tuple[Floats, Floats]:
@@ -116,3 +121,9 @@ class Search:
         basis, steps = self._palette.basis, self._palette.steps
         turned = (slope @ self._palette.colours.T).transpose(0, 3, 1, 2)
         return np.asarray((basis @ turned @ basis.T).reshape(-1, COEFFICIENTS) * steps)
+
+
+def _unit(directions: Floats) -> Floats:
+    """Of length 1, float [N, 3072]."""
+    norm = np.sqrt((directions * directions).sum(axis=1, keepdims=True))
+    return np.asarray(directions / np.maximum(norm, 1e-12), np.float32)

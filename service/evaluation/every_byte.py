@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -32,14 +31,10 @@ from service.codec.planes import (
     class_at,
 )
 from service.codec.range_coder import PRECISION
-from service.codec.registry import load_codec
 from service.codec.stream import HEADER_BYTES
-from service.errors import ConfigurationError
-from service.evaluation.data import load_pictures
+from service.evaluation import one_codec
 from service.evaluation.metrics import block_ssim, psnr
 from service.evaluation.tables import markdown
-from service.inference import Runtime
-from service.settings import read_settings
 
 SHOWN_BYTES = (16, 32, 64, 96, 128, 192, 256, 384, 512)
 Floats = NDArray[np.float64]
@@ -173,25 +168,17 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m service.evaluation.every_byte", description=__doc__
     )
-    add = parser.add_argument
-    add("--data", type=Path, required=True, help="pictures, as for prefixel evaluate")
-    add("--codec", default="prefixel", help="name of its artifact (%(default)s)")
-    add("--artifacts", type=Path, metavar="DIR", help="(PREFIXEL_ARTIFACTS_PATH)")
-    add("--effort", choices=get_args(Effort), default="default", help="(%(default)s)")
-    add("--skip", type=int, default=0, metavar="N", help="leave out the first N pictures")
-    add("--first", type=int, metavar="N", help="of the rest, take the first N")
+    one_codec.add_arguments(parser)
+    parser.add_argument(
+        "--effort", choices=get_args(Effort), default="default", help="(%(default)s)"
+    )
     return parser.parse_args()
 
 
 def main() -> None:
     """Measure and print. Raises StartupError."""
     options = arguments()
-    folder = options.artifacts or read_settings().artifacts()
-    codec = load_codec(folder / options.codec, Runtime("cpu"))
-    if not isinstance(codec, EmbeddedCodec):
-        raise ConfigurationError(f"{options.codec} is not an embedded codec")
-    stop = None if options.first is None else options.skip + options.first
-    pictures = load_pictures(options.data, codec.picture_size)[slice(options.skip, stop)]
+    codec, pictures = one_codec.load(options)
     print(report(measure(codec, pictures.rgb, options.effort)))
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,17 +21,14 @@ from service.codec.embedded import LARGEST_BATCH, ROUNDS, EmbeddedCodec, whole_s
 from service.codec.interface import Pixels
 from service.codec.painting import Floats
 from service.codec.planes import Tables
-from service.codec.registry import load_codec
 from service.codec.search import JUDGED, Search
 from service.codec.stream import HEADER_BYTES
 from service.errors import ConfigurationError
-from service.evaluation.data import load_pictures
+from service.evaluation import one_codec
 from service.evaluation.every_byte import symbol_bits
 from service.evaluation.ideal import shown
 from service.evaluation.metrics import block_ssim, psnr
 from service.evaluation.tables import markdown
-from service.inference import Runtime
-from service.settings import read_settings
 
 LENGTHS = (64, 128, 256)
 """Bytes of a whole stream."""
@@ -186,25 +182,18 @@ def report(count: int, rounds: int, searched: Sequence[Price], digits: dict[int,
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m service.evaluation.price", description=__doc__)
-    add = parser.add_argument
-    add("--data", type=Path, required=True, help="pictures, as for prefixel evaluate")
-    add("--codec", default="prefixel", help="name of its artifact (%(default)s)")
-    add("--artifacts", type=Path, metavar="DIR", help="(PREFIXEL_ARTIFACTS_PATH)")
-    add("--rounds", type=int, default=ROUNDS["best"], help="of either search (%(default)s)")
-    add("--skip", type=int, default=0, metavar="N", help="leave out the first N pictures")
-    add("--first", type=int, metavar="N", help="of the rest, take the first N")
+    one_codec.add_arguments(parser)
+    rounds = ROUNDS["best"]
+    parser.add_argument("--rounds", type=int, default=rounds, help="of either search (%(default)s)")
     return parser.parse_args()
 
 
 def main() -> None:
     """Measure and print. Raises StartupError."""
     options = arguments()
-    folder = options.artifacts or read_settings().artifacts()
-    codec = load_codec(folder / options.codec, Runtime("cpu"))
-    if not isinstance(codec, EmbeddedCodec) or "gradient" not in codec.artifact.manifest.graphs:
+    codec, chosen = one_codec.load(options)
+    if "gradient" not in codec.artifact.manifest.graphs:
         raise ConfigurationError(f"{options.codec} has no synthesis network to search through")
-    stop = None if options.first is None else options.skip + options.first
-    chosen = load_pictures(options.data, codec.picture_size)[slice(options.skip, stop)]
     pictures = np.stack(chosen.rgb)
     searched = price_of_searching_for_all(codec, pictures, options.rounds)
     print(report(len(pictures), options.rounds, searched, price_of_digits(codec, pictures)))

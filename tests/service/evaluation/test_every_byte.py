@@ -9,26 +9,10 @@ import pytest
 
 from service.codec import walk
 from service.codec.embedded import EmbeddedCodec, quantise
-from service.codec.registry import load_codec
 from service.codec.stream import HEADER_BYTES
 from service.evaluation import every_byte
 from service.evaluation.every_byte import EveryByte
-from service.inference import Runtime
-from service.settings import packaged_artifacts
 from tests.service.codec.test_embedded import ideal_bits, odd_pictures
-from tests.support.photos import crops
-
-
-@pytest.fixture(scope="module")
-def prefixel() -> EmbeddedCodec:
-    codec = load_codec(packaged_artifacts() / "prefixel", Runtime("cpu", 1))
-    assert isinstance(codec, EmbeddedCodec)
-    return codec
-
-
-@pytest.fixture(scope="module")
-def pictures() -> np.ndarray:
-    return np.stack([np.asarray(crop.resize((32, 32))) for crop in crops(6, seed=3)])
 
 
 def test_symbols_say_what_their_frequencies_are_worth(prefixel: EmbeddedCodec, pictures) -> None:

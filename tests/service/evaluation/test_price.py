@@ -9,27 +9,11 @@ from service.codec.cutting import Cutter
 from service.codec.embedded import EmbeddedCodec, whole_steps
 from service.codec.painting import closed_form, precision, to_rgb
 from service.codec.planes import Known
-from service.codec.registry import load_codec
 from service.evaluation import price
 from service.evaluation.ideal import shown
 from service.evaluation.metrics import psnr
 from service.evaluation.price import Price, Quality
-from service.inference import Runtime
-from service.settings import packaged_artifacts
 from tests.service.codec.test_embedded import ideal_bits
-from tests.support.photos import crops
-
-
-@pytest.fixture(scope="module")
-def prefixel() -> EmbeddedCodec:
-    codec = load_codec(packaged_artifacts() / "prefixel", Runtime("cpu", 1))
-    assert isinstance(codec, EmbeddedCodec)
-    return codec
-
-
-@pytest.fixture(scope="module")
-def pictures() -> np.ndarray:
-    return np.stack([np.asarray(crop.resize((32, 32))) for crop in crops(4, seed=3)])
 
 
 def on_a_curve(length: float, alone_length: float) -> Price:

@@ -108,13 +108,15 @@ async def test_a_dead_node_takes_its_own_images_and_comes_back_empty(
     before = await outcomes(store)
     nodes[1].kill()
     await asyncio.sleep(0.1)
-    during = await outcomes(store)
-    assert set(during) == {"hit", "unavailable"}
+    reads = [await outcomes(store) for _ in range(3)]  # a busy machine may be late for one
+    lost = [set(of_key) == {"unavailable"} for of_key in zip(*reads, strict=True)]
+    assert {outcome for read in reads for outcome in read} == {"hit", "unavailable"}
+    assert any(lost) and not all(lost)
     nodes[1].start()
     await recovered(store, "miss")
     after = await outcomes(store)
     assert before.count("hit") == len(KEYS)
-    assert [a == "miss" for a in after] == [d == "unavailable" for d in during]
+    assert [a == "miss" for a in after] == lost
 
 
 async def recovered(store: RedisStore, kind: str) -> None:

@@ -72,8 +72,13 @@ class Cutter:
         self.share = (1 / np.bincount(self.bands, minlength=PRECISIONS)).astype(np.float32)
 
     def cut(self, values: Floats, payload_bytes: NDArray[np.float64]) -> Prefixes:
-        """Float coefficients [N, 3072] in steps, ascending lengths [N, M] -> prefixes."""
+        """Float coefficients [N, 3072] in steps, ascending lengths [N, M] -> prefixes.
+
+        Raises ValueError for other shapes: compiled code would not notice.
+        """
         n, m = payload_bytes.shape
+        if values.shape != (n, COEFFICIENTS):
+            raise ValueError(f"coefficients {list(values.shape)} for lengths {[n, m]}")
         limits = np.rint((8 * payload_bytes - END_BITS) * COST_UNIT).astype(np.int64)
         shape = (n, m, COEFFICIENTS)
         cells, gain, price, middle = (np.zeros(shape, np.float32) for _ in range(4))

@@ -193,3 +193,8 @@ def test_slopes_of_all_lengths_add_up() -> None:
     parts = [through(values[0], p, slopes[0, k], price[0, k]) for k, p in enumerate((one, two))]
     np.testing.assert_allclose(found[0], parts[0] + parts[1], rtol=1e-5)
     assert np.abs(parts[0]).sum() > 0
+
+
+def test_lengths_for_other_pictures_are_refused(cutter: Cutter, values: np.ndarray) -> None:
+    with pytest.raises(ValueError, match=r"\[12, 3072\] for lengths \[4, 2\]"):
+        cutter.cut(values, np.full((4, 2), 30.0))

@@ -39,9 +39,9 @@ def test_a_difference_is_told_in_bytes() -> None:
 
 def test_prefixes_of_ideal_length_are_those_that_are_decoded(prefixel, pictures) -> None:
     values = prefixel.values(pictures, "default").astype(np.float32)
-    ideal = shown(prefixel, Cutter(prefixel.stored), values, np.tile([30.0, 94.0], (4, 1)))
-    streams = prefixel.streams(pictures, [1.0] * 4)
-    real = prefixel.paint_cuts(streams, np.tile([32, 96], (4, 1)))
+    ideal = shown(prefixel, Cutter(prefixel.stored), values, np.tile([30.0, 94.0], (6, 1)))
+    streams = prefixel.streams(pictures, [1.0] * len(pictures))
+    real = prefixel.paint_cuts(streams, np.tile([32, 96], (6, 1)))
     assert ideal.shape == real.shape
     for k in range(2):
         worth = [psnr(pictures, some[:, k]).mean() for some in (ideal, real)]
@@ -54,12 +54,12 @@ def test_one_plane_for_all_is_a_quantiser_of_one_step(prefixel: EmbeddedCodec, p
     cutter = Cutter(prefixel.stored)
     cutter.tables = price.down_to(prefixel.tables, plane)
     values = price.unrounded(prefixel, pictures)
-    found = shown(prefixel, cutter, values, np.full((4, 1), price.EVERYTHING))[:, 0]
+    found = shown(prefixel, cutter, values, np.full((6, 1), price.EVERYTHING))[:, 0]
     whole = whole_steps(values)
     tops = prefixel.tables.tops
     planes = np.where(tops >= plane, plane, tops + 1)  # nothing is known of those that begin below
     cells = np.sign(whole) * (np.abs(whole) >> planes) * (tops >= plane)
-    known = Known(cells.astype(np.int16), np.tile(planes, (4, 1)).astype(np.int8))
+    known = Known(cells.astype(np.int16), np.tile(planes, (len(cells), 1)).astype(np.int8))
     painted = closed_form(prefixel.palette, known)
     expected = to_rgb(prefixel.synthesised(painted, precision(known)))
     assert np.abs(found.astype(int) - expected).max() <= 1

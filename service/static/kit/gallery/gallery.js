@@ -102,7 +102,9 @@ function tellTotals() {
     ? `${photos.length} pictures, ${grouped(painted)} bytes of streams` +
       ` (the kit: ${grouped(kitBytes())} bytes, once)`
     : "";
-  if (photos.some(({ element }) => element.stream.length > 0)) countWeights().catch(({ message }) => tell(message));
+  if (photos.some(({ element }) => element.stream.length > 0)) {
+    countWeights().catch(({ message }) => tell(message));
+  }
   const hasDemo = document.documentElement.dataset.demo === "on";
   at("weighing").hidden = !(hasDemo && photos.some(({ file }) => file !== null));
 }

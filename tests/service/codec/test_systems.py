@@ -28,6 +28,10 @@ VERSIONS_AND_BYTES = {  # FORMAT.md, "Recurrent codecs"
 }
 
 
+MAY_FALL = {"fc-shared": 0.01, "conv-shared": 0.01}
+"""By how much a step may lower the mean over these few crops. One set of weights for all steps:
+over 700 photos every step raises the mean, but the late ones by .002 to .01, and on one picture in
+three they lower it (docs/evaluation/report.md)."""
 SHIPPED = sorted(VERSIONS_AND_BYTES.keys() & set(available(packaged_artifacts())))
 
 
@@ -66,7 +70,9 @@ def test_each_step_is_a_better_picture_and_measured(
     encoded = codec.encode(pictures, [1.0] * len(pictures))
     ends = [level.bytes for level in encoded[0].levels]
     means = [mean_ssim(codec, pictures, [e.stream[:end] for e in encoded]) for end in ends]
-    assert means == sorted(means)
+    assert np.diff(means).min(initial=1) > -MAY_FALL.get(codec.name, 0)
+    assert means[-1] == pytest.approx(max(means), abs=1e-9) or codec.name in MAY_FALL
+    assert means[-1] > means[0] + 0.2 or len(means) == 1
     for k, mean in enumerate(means):
         assert mean == pytest.approx(np.mean([e.levels[k].ssim for e in encoded]), abs=2e-3)
 
@@ -77,7 +83,9 @@ def test_half_a_chunk_tells_more_than_none(
     chunk = codec.inspect(streams[0]).chunks[1].length_bytes
     cuts = [[s[: HEADER_BYTES + n] for s in streams] for n in (0, chunk // 2, chunk)]
     means = [mean_ssim(codec, pictures, cut) for cut in cuts]
-    assert means == sorted(means)
+    assert np.diff(means).min(initial=1) > -MAY_FALL.get(codec.name, 0)
+    assert means[-1] == pytest.approx(max(means), abs=1e-9) or codec.name in MAY_FALL
+    assert means[-1] > means[0] + 0.2 or len(means) == 1
 
 
 def test_lengths_in_one_batch_do_not_touch_each_other(

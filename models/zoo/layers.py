@@ -16,8 +16,8 @@ State = tuple[Tensor, Tensor]
 """h and c, each [N, C, H, W]."""
 DECIDED = 6.0
 """How much larger than usual an LSTM's projection to bits starts: what comes out of it is small, a
-bit drawn from a tanh near 0 is noise, and a decoder learns little from noise (``fc-lstm``: a loss
-of .25 after 3,200 thumbnails, not .30, and no plateau after them)."""
+bit drawn from a tanh near 0 is noise, and a decoder learns little from noise (``fc-lstm`` stays on
+a plateau). Autoencoders lose by it: their bits are decided too soon."""
 
 
 class Binarizer(nn.Module):

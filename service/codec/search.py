@@ -56,8 +56,7 @@ PRESSURE = 1.0
 MOVE, LAST_MOVE = 6.0, 0.03
 """Length of a step over all coefficients of a picture, in cells, at first; its last share."""
 MOMENTUM = 0.6
-"""Of the direction of the steps before. With it and these lengths 10 rounds find what 40 of a third
-of the length found without."""
+"""Of the direction of the steps before: with it steps may be long, and few rounds go far."""
 BATCH = 16
 
 

@@ -31,6 +31,7 @@ def arguments() -> argparse.Namespace:
     add("--no-bf16", dest="bf16", action="store_false", help="32-bit throughout")
     add("--no-weighted", dest="weighted", action="store_false", help="all steps alike")
     add("--freeze-analysis", action="store_true", help="train the synthesis alone")
+    add("--anew", action="store_true", help="do not take the synthesis of --start-from over")
     add("--recounts", type=float, nargs="*", default=defaults["recounts"])
     whole = ("batch", "warmup", "seed", "cuts", "recount_thumbnails")
     parts = ("rate", "final_rate", "clip", "average", "step", "pressure", "anchor")

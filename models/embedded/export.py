@@ -109,11 +109,11 @@ def export(model: Networks, folder: Path, eight_bits: bool) -> dict[str, graphs.
 
 
 def round_kernels(network: Correction) -> None:
-    """Give the convolutions the kernels that bytes hold."""
+    """Give all but the two layers that tell the weights that bytes hold."""
     with torch.no_grad():
-        for conv in network.convs:
-            kernel = conv.get_parameter("weight")
-            kernel.copy_(graphs.round_to_bytes(kernel))
+        for name, weight in network.named_parameters():
+            if weight.ndim > 1 and not name.startswith("told."):
+                weight.copy_(graphs.round_to_bytes(weight))
 
 
 def complexity(model: Networks) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """D and its slope through the synthesis, forward and backward written out: a graph for the service.
 
-The service has no autograd. The network is four convolutions and rectifiers, D is squared error and
+The service has no autograd. The network is convolutions and rectifiers, D is squared error and
 block SSIM: both are differentiated by hand here, and held to autograd by a test.
 """
 
@@ -31,28 +31,38 @@ class Gradient(nn.Module):
         ``painted`` and ``target`` float [N, 32, 32, 3], ``known`` float [N, 18], ``weight`` [N].
         """
         net = self.synthesis
-        last = len(net.convs) - 1
+        last, told = len(net.convs) - 1, net.tell(known)
         planes = functional.pixel_unshuffle(_planes((painted - MIDDLE) / SCALE), 2)
-        before = [net.layer(0, planes, known)]
+        before = [net.layer(0, planes, told)]
         h = torch.relu(before[0])
         for n in range(1, last):
-            before.append(net.layer(n, h, known))
+            before.append(net.layer(n, h, told))
             h = h + torch.relu(before[n])
-        found = functional.pixel_shuffle(net.layer(last, h, known), 2)
+        mixed = []
+        for block in net.blocks:
+            mixed.append(block.mixed(h, told))
+            h = h + block.narrow(torch.relu(mixed[-1]))
+        found = functional.pixel_shuffle(net.layer(last, h, told), 2)
         shown = _planes(painted) + SCALE * found
         distortion, slope = distortion_of(_planes(target), shown, weight)
-        back = self._through(last, functional.pixel_unshuffle(SCALE * slope, 2))
+        back = _through(net.convs[last], functional.pixel_unshuffle(SCALE * slope, 2))
+        for block, middle in zip(reversed(net.blocks), reversed(mixed), strict=True):
+            inside = _through(block.narrow, back) * (middle > 0) * block.gain(told)
+            back = back + _through(block.around, _through(block.widen, inside))
         for n in range(last - 1, 0, -1):
-            back = back + self._through(n, back * (before[n] > 0))
-        back = self._through(0, back * (before[0] > 0))
+            back = back + _through(net.convs[n], back * (before[n] > 0))
+        back = _through(net.convs[0], back * (before[0] > 0))
         slope = slope + functional.pixel_shuffle(back, 2) / SCALE
         return distortion, slope.permute(0, 2, 3, 1)
 
-    def _through(self, n: int, slope: Tensor) -> Tensor:
-        """Back through convolution ``n``: a convolution with its kernel turned around."""
-        kernel = self.synthesis.convs[n].get_parameter("weight")
-        turned = kernel.transpose(0, 1).flip(2, 3)
-        return functional.conv2d(slope, turned, padding=1)
+
+def _through(conv: nn.Module, slope: Tensor) -> Tensor:
+    """Back through a convolution: one with its kernel turned around."""
+    assert isinstance(conv, nn.Conv2d)
+    turned = conv.weight.flip(2, 3) if conv.kernel_size != (1, 1) else conv.weight
+    if conv.groups == 1:
+        turned = turned.transpose(0, 1)
+    return functional.conv2d(slope, turned, padding=conv.padding, groups=conv.groups)
 
 
 def distortion_of(target: Tensor, shown: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:

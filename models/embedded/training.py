@@ -3,7 +3,7 @@
 A picture is analysed, transformed and cut at a few random lengths; the synthesis paints each cut.
 The synthesis learns from D / D0 with
 
-    D  = 30 (1 + (bytes / 160)^1.5) * squared error (range 1) + 1 - SSIM
+    D  = 30 (1 + (bytes / 150)^2) * squared error (range 1) + 1 - SSIM
     D0 = what D usually is at that length
 
 and the analysis from D plus the bits that a coefficient costs, at the exchange rate at which D
@@ -53,7 +53,7 @@ class EmbeddedPlan(Plan):
     and ``ssim_weight`` make D; ``pressure`` weighs bits; ``step`` is the finest cell in levels;
     ``cuts`` lengths a picture; ``anchor`` holds the analysed picture to the photo (squared, range
     1), for neither D nor bits mind its scale once the tables are learned anew. With
-    ``freeze_analysis`` the synthesis learns alone."""
+    ``freeze_analysis`` the synthesis learns alone; one that is ``anew`` is not taken over."""
 
     step: float = 8.0
     recounts: tuple[float, ...] = (0.2, 0.5, 0.75)
@@ -65,6 +65,7 @@ class EmbeddedPlan(Plan):
     cuts: int = 2
     anchor: float = 10.0
     freeze_analysis: bool = False
+    anew: bool = False
 
 
 class Painter(nn.Module):
@@ -155,7 +156,11 @@ class EmbeddedRun(Run):
         self.use(learn_tables(coefficients(thumbnails, colours), colours, steps))
 
     def take_over(self, folder: Path) -> None:
-        """Networks and tables of a run or an artifact; counters and schedule start anew."""
+        """Networks and tables of a run or an artifact; counters and schedule start anew.
+
+        Blocks that it lacks begin as nothing, and so does a synthesis that is ``anew``. Raises
+        ValueError where other weights are missing.
+        """
         checkpoint = folder / "checkpoint.pt"
         if checkpoint.exists():
             state = torch.load(checkpoint, map_location="cpu", weights_only=True)["averaged"]
@@ -166,7 +171,13 @@ class EmbeddedRun(Run):
                 for half in halves
                 for name, weight in weights.read_module(folder / f"{half}.onnx").items()
             }
-        self.start_from(state)
+        fresh = self.model.state_dict()
+        if self.plan.anew:
+            state = {name: value for name, value in state.items() if "synthesis." not in name}
+        for name in fresh.keys() - state.keys():
+            if ".blocks." not in name and not (self.plan.anew and "synthesis." in name):
+                raise ValueError(f"{folder} has no {name}")
+        self.start_from(fresh | state)
         self.use(embedded_tables.read(folder / TABLES))
 
     def step(self, photos: Tensor) -> float:
@@ -220,7 +231,7 @@ class EmbeddedRun(Run):
         """D of each picture: float [N, 32, 32, 3] twice, lengths [N] -> [N]."""
         squared = ((shown - target) / 255).square().mean(dim=(1, 2, 3))
         ssim = picture_ssim(target.permute(0, 3, 1, 2), shown.permute(0, 3, 1, 2))
-        weight = self.plan.squared_weight * (1 + (payload_bytes / 160) ** 1.5)
+        weight = self.plan.squared_weight * (1 + (payload_bytes / 150).square())
         return weight * squared + self.plan.ssim_weight * (1 - ssim)
 
     def recount(self, photos: Tensor) -> None:

@@ -6,9 +6,12 @@
 
 The names hold the SHA-256 of their content, so that they may be cached for ever.
 
-    weights: u32 number of layers; per layer u32 inputs, outputs, steering inputs; then per layer
-    f16 scales [outputs], f16 biases [outputs], f16 steering [outputs, steering inputs]; then per
-    layer int8 weights [outputs, inputs, 3, 3]. Little endian. A weight is int8 times scale.
+    weights: u32 width, widened, blocks, known, hidden, told; the two layers that tell, f16 weights
+    [outputs, inputs] and f16 biases [outputs] each; for each convolution in turn (the first;
+    around, widen and narrow of each block; the last) f16 scales and f16 biases [outputs], and f16
+    scales of its steering and of its gains where it has them; for each convolution int8 kernel
+    [outputs, inputs, size, size], int8 steering and gains [outputs, told]. Little endian. A weight
+    is int8 times the scale of its output.
 """
 
 from __future__ import annotations
@@ -20,13 +23,13 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
+from models.export.weights import BYTES, HALF, SCALE
 from service.codec import artifact, embedded_tables
 from service.errors import ArtifactError
 
@@ -40,14 +43,35 @@ Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Layer:
-    """A 3x3 convolution: ``weights`` int8 [O, I, 3, 3], ``scales`` and ``biases`` float32 [O],
-    ``steering`` float32 [O, K] (K may be 0)."""
+class Matrix:
+    """``whole`` int8 [O, ...], to be multiplied by ``scales`` float32 [O]."""
 
-    weights: NDArray[np.int8]
+    whole: NDArray[np.int8]
     scales: Floats
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A convolution: ``kernel`` [O, I, S, S], ``biases`` float32 [O]; ``steering`` and ``gains``
+    [O, T] where it is told."""
+
+    kernel: Matrix
     biases: Floats
-    steering: Floats
+    steering: Matrix | None = None
+    gains: Matrix | None = None
+
+    @property
+    def matrices(self) -> list[Matrix]:
+        """Those that it has, in the file's order."""
+        return [matrix for matrix in (self.kernel, self.steering, self.gains) if matrix]
+
+
+@dataclass(frozen=True)
+class Synthesis:
+    """``told``: two weights float32 [O, I], each followed by its biases; then the convolutions."""
+
+    told: tuple[Floats, Floats, Floats, Floats]
+    layers: list[Layer]
 
 
 def arguments() -> argparse.Namespace:
@@ -103,7 +127,7 @@ def generate(artifacts: list[artifact.Artifact]) -> dict[str, bytes]:
             load = f'async () => (await import("./{name}")).default'
         weights = "null"
         if GRAPH in one.manifest.graphs:
-            content = pack(read_layers(one.graph(GRAPH)))
+            content = pack(read_synthesis(one.graph(GRAPH)))
             weights_name = f"weights-{version}-{_digits(content)}.bin"
             made[weights_name] = content
             weights = f'"{weights_name}"'
@@ -136,110 +160,86 @@ def tables_module(one: artifact.Artifact) -> bytes:
     return (head + "export default {\n" + "".join(lines) + "};\n").encode()
 
 
-def pack(layers: list[Layer]) -> bytes:
+def pack(network: Synthesis) -> bytes:
     """The file of weights. Raises ArtifactError for floats that float16 does not hold exactly."""
-    sizes = [len(layers)]
+    told, layers = network.told, network.layers
+    width = len(layers[0].biases)
+    wide = len(layers[2].biases) if len(layers) > 2 else 0
+    sizes = (width, wide, (len(layers) - 2) // 3, told[0].shape[1], len(told[1]), len(told[3]))
+    floats = list(told)
     for layer in layers:
-        outputs, inputs = layer.weights.shape[:2]
-        sizes += [inputs, outputs, layer.steering.shape[1]]
-    parts = [np.array(sizes, "<u4").tobytes()]
-    for layer in layers:
-        for floats in (layer.scales, layer.biases, layer.steering):
-            halves = np.ascontiguousarray(floats, "<f2")
-            if not np.array_equal(halves, floats):
-                raise ArtifactError("scales, biases or steering are not of float16")
-            parts.append(halves.tobytes())
-    parts += [np.ascontiguousarray(layer.weights).tobytes() for layer in layers]
-    return b"".join(parts)
+        scales = [matrix.scales for matrix in layer.matrices]
+        floats += [scales[0], layer.biases, *scales[1:]]
+    whole = [matrix.whole for layer in layers for matrix in layer.matrices]
+    parts = [np.array(sizes, "<u4").tobytes(), *map(_halves, floats)]
+    return b"".join([*parts, *(np.ascontiguousarray(w).tobytes() for w in whole)])
 
 
-def read_layers(path: Path) -> list[Layer]:
-    """The layers of a synthesis graph, in order. Raises ArtifactError when it has another shape.
+def _halves(floats: Floats) -> bytes:
+    found = np.ascontiguousarray(floats, "<f2")
+    if not np.array_equal(found, floats):
+        raise ArtifactError("scales, biases or what tells are not of float16")
+    return found.tobytes()
 
-    Each convolution (3x3, padding 1, a bias) has weights of one scale an output channel; the n-th
-    product with ``known`` steers the n-th of them. A graph without ``known`` steers none.
-    """
-    graph = onnx.load(path).graph
-    constants = _Constants(graph)
-    convolutions = [node for node in graph.node if node.op_type == "Conv"]
-    products = [node for node in graph.node if node.op_type in ("Gemm", "MatMul")]
-    if not convolutions or len(products) not in (0, len(convolutions)):
-        raise ArtifactError(
-            f"{path}: {len(convolutions)} convolutions, {len(products)} products with known"
-        )
+
+def read_synthesis(path: Path) -> Synthesis:
+    """The weights of a synthesis graph. Raises ArtifactError when it is not one of blocks, told how
+    precisely a prefix is known, with its matrices in 8 bits."""
+    weights = _Weights(path)
+    convolutions = ["convs.0"]
+    while weights.has(block := f"blocks.{len(convolutions) // 3}"):
+        convolutions += [f"{block}.{part}" for part in ("around", "widen", "narrow")]
     layers = []
-    for n, node in enumerate(convolutions):
-        weights, scales = constants.quantised(node.input[1])
-        outputs = len(weights)
-        biases: NDArray[Any] = np.zeros(outputs)
-        if len(node.input) > 2:
-            biases = constants.value(node.input[2])
-        steering: NDArray[Any] = np.zeros((outputs, 0))
-        if products:
-            steering = constants.value(products[n].input[1])
-            attributes = {a.name: a.i for a in products[n].attribute}
-            if products[n].op_type == "MatMul" or not attributes.get("transB", 0):
-                steering = steering.T
-        if weights.shape[2:] != (3, 3) or len(biases) != outputs or len(steering) != outputs:
-            raise ArtifactError(f"{path}: convolution {n} is not a steered one of 3x3")
-        layers.append(
-            Layer(weights, scales, *(np.asarray(a, np.float32) for a in (biases, steering)))
-        )
-    return layers
+    for name in [*convolutions, "convs.1"]:
+        kernel = weights.matrix(f"{name}.weight")
+        biases = np.zeros(len(kernel.whole), np.float32)
+        if not name.endswith("around"):
+            biases = weights.floats(f"{name}.bias")
+        steering = name.replace("convs", "steering").replace("widen", "steering")
+        roles = []
+        if steering != name:
+            roles = [steering, steering.replace("steering", "gains")][: 1 + ("blocks" in name)]
+        layers.append(Layer(kernel, biases, *(weights.matrix(f"{r}.weight") for r in roles)))
+    told = (weights.floats(f"told.{n}.{part}") for n in (0, 2) for part in ("weight", "bias"))
+    network = Synthesis(tuple(told), layers)  # type: ignore[arg-type]
+    if weights.unread:
+        raise ArtifactError(f"{path}: {', '.join(sorted(weights.unread))} belong to no block")
+    return network
 
 
-class _Constants:
-    """Values of a graph that do not depend on its inputs."""
+class _Weights:
+    """The weights of a graph by name."""
 
-    def __init__(self, graph: onnx.GraphProto) -> None:
-        self.initial = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
-        self.makers = {output: node for node in graph.node for output in node.output}
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stored = {
+            tensor.name.removesuffix(HALF): numpy_helper.to_array(tensor)
+            for tensor in onnx.load(path).graph.initializer
+        }
+        self.unread = {
+            name.removesuffix(BYTES)
+            for name in self._stored
+            if re.search(r"\.(weight|bias)\b", name) and not name.endswith(SCALE)
+        }
 
-    def value(self, name: str) -> NDArray[Any]:
-        """An initializer, or what is computed of initializers alone. Raises ArtifactError."""
-        if name in self.initial:
-            return self.initial[name]
-        node = self.makers.get(name)
-        if node is None:
-            raise ArtifactError(f"{name} is an input of the graph, not a weight")
-        arguments = [self.value(i) for i in node.input if i]
-        attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
-        match node.op_type:
-            case "Constant":
-                return numpy_helper.to_array(attributes["value"])
-            case "Cast":
-                return arguments[0].astype(onnx.helper.tensor_dtype_to_np_dtype(attributes["to"]))
-            case "Identity":
-                return arguments[0]
-            case "Transpose":
-                return arguments[0].transpose(attributes.get("perm"))
-            case "DequantizeLinear":
-                return _dequantised(arguments, int(attributes.get("axis", 1)))
-            case other:
-                raise ArtifactError(f"{name} is made by {other}, which no weight needs")
+    def has(self, prefix: str) -> bool:
+        """Whether any name begins so."""
+        return any(name.startswith(prefix + ".") for name in self._stored)
 
-    def quantised(self, name: str) -> tuple[NDArray[np.int8], Floats]:
-        """Weights [O, I, H, W] as int8 and a scale for each output. Raises ArtifactError."""
-        node = self.makers.get(name)
-        while node is not None and node.op_type in ("Identity", "Cast"):
-            node = self.makers.get(node.input[0])
-        if node is None or node.op_type != "DequantizeLinear":
-            raise ArtifactError(f"{name} is not weights of 8 bits with their scales")
-        weights, scales = (self.value(i) for i in node.input[:2])
-        zero = self.value(node.input[2]) if len(node.input) > 2 else np.zeros(1, np.int8)
-        if weights.dtype != np.int8 or zero.any() or scales.size != len(weights):
-            raise ArtifactError(f"{name} is not int8 around 0 with one scale an output")
-        return np.asarray(weights, np.int8), np.asarray(scales, np.float32).ravel()
+    def floats(self, name: str) -> Floats:
+        """A weight that is kept in 16 or 32 bits. Raises ArtifactError where there is none."""
+        if name not in self._stored:
+            raise ArtifactError(f"{self._path} has no {name}")
+        self.unread.discard(name)
+        return np.asarray(self._stored[name], np.float32)
 
-
-def _dequantised(arguments: list[NDArray[Any]], axis: int) -> NDArray[Any]:
-    values, scales = arguments[0].astype(np.float32), arguments[1].astype(np.float32)
-    if len(arguments) > 2 and arguments[2].any():
-        raise ArtifactError("weights are not around 0")
-    shape = [1] * values.ndim
-    if scales.size > 1:
-        shape[axis] = scales.size
-    return values * scales.reshape(shape)
+    def matrix(self, name: str) -> Matrix:
+        """A weight that is kept in 8 bits. Raises ArtifactError where there is none."""
+        whole = self._stored.get(name + BYTES)
+        if whole is None:
+            raise ArtifactError(f"{self._path} has no {name} of 8 bits")
+        self.unread.discard(name)
+        return Matrix(np.asarray(whole, np.int8), self.floats(name + SCALE))
 
 
 if __name__ == "__main__":

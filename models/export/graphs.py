@@ -99,31 +99,32 @@ def export(
 
 
 def round_to_bytes(kernel: Tensor) -> Tensor:
-    """Kernels [O, I, H, W] as whole multiples, at most 127, of a float16 scale for each output."""
+    """Weights [O, ...] as whole multiples, at most 127, of a float16 scale for each output."""
     whole, scale = in_bytes(kernel, 0)
     return whole * scale
 
 
 def in_bytes(kernel: Tensor, axis: int) -> tuple[Tensor, Tensor]:
-    """A kernel [A, B, H, W] as int8 multiples of a scale: one for each A (``axis`` 0) or each B.
+    """Weights [A, B, ...] as int8 multiples of a scale: one for each A (``axis`` 0) or each B.
 
-    The scale is float [A, 1, 1, 1] or [1, B, 1, 1], and float16 holds it exactly.
+    The scale is float [A, 1, ...] or [1, B, ...], and float16 holds it exactly.
     """
-    largest = kernel.abs().amax(dim=(1 - axis, 2, 3), keepdim=True)
+    others = [dim for dim in range(kernel.ndim) if dim != axis]
+    largest = kernel.abs().amax(dim=others, keepdim=True)
     scale = (largest / 127).clamp(min=2.0**-14).half().float()
     return (kernel / scale).round().clamp(-127, 127).to(torch.int8), scale
 
 
 def store_as_bytes(graph: onnx.ModelProto) -> None:
-    """Keep kernels of four dimensions as int8 with a scale for each output.
+    """Keep what ``round_to_bytes`` made as int8 with a scale for each output.
 
-    A kernel that a gradient turned around has its scales on its second axis. Raises ValueError
-    for a kernel that ``round_to_bytes`` has not been at.
+    A kernel that a gradient turned around has its scales on its second axis. Matrices may be left
+    as they are; raises ValueError for a kernel of four dimensions that was not rounded.
     """
     nodes = []
     for weight in list(graph.graph.initializer):
         kernel = torch.from_numpy(numpy_helper.to_array(weight).copy())
-        if kernel.ndim != 4 or weight.data_type != TensorProto.FLOAT:
+        if kernel.ndim not in (2, 4) or weight.data_type != TensorProto.FLOAT:
             continue
         name = weight.name
         for axis in (0, 1):
@@ -131,6 +132,8 @@ def store_as_bytes(graph: onnx.ModelProto) -> None:
             if torch.equal(whole * scale, kernel):
                 break
         else:
+            if kernel.ndim == 2:
+                continue
             raise ValueError(f"{name} was not rounded to bytes")
         weight.CopyFrom(numpy_helper.from_array(whole.numpy(), name + ".i8"))
         graph.graph.initializer.append(

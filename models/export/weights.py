@@ -9,7 +9,7 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor
 
-PREFIX, SUFFIX = "inner.", ".f16"
+PREFIX, HALF = "inner.", ".f16"
 BYTES, SCALE = ".i8", ".scale"
 
 
@@ -19,7 +19,7 @@ def read(folder: Path) -> dict[str, Tensor]:
     for half in ("encoder", "decoder"):
         for tensor in onnx.load(folder / f"{half}.onnx").graph.initializer:
             if tensor.name.startswith(PREFIX):
-                name = tensor.name.removeprefix(PREFIX).removesuffix(SUFFIX)
+                name = tensor.name.removeprefix(PREFIX).removesuffix(HALF)
                 array = numpy_helper.to_array(tensor).astype("float32")
                 weights[f"{half}.{name}"] = torch.from_numpy(array)
     return weights
@@ -30,11 +30,11 @@ def read_module(path: Path) -> dict[str, Tensor]:
     stored = {t.name: numpy_helper.to_array(t) for t in onnx.load(path).graph.initializer}
     weights = {}
     for full, array in stored.items():
-        name = full.removesuffix(SUFFIX).removesuffix(BYTES)
+        name = full.removesuffix(HALF).removesuffix(BYTES)
         if not name.endswith((".weight", ".bias")):
             continue
         if full.endswith(BYTES):
-            scale = stored.get(name + SCALE, stored.get(name + SCALE + SUFFIX))
-            array = array * scale.astype("float32").reshape(-1, 1, 1, 1)
+            scale = stored.get(name + SCALE, stored.get(name + SCALE + HALF))
+            array = array * scale.astype("float32").reshape(-1, *[1] * (array.ndim - 1))
         weights[name] = torch.from_numpy(array.astype("float32"))
     return weights

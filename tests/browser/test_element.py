@@ -180,13 +180,14 @@ def test_the_closed_form_comes_first_and_the_network_refines_it(
 
 
 @pytest.fixture
-def random_weights():
+def random_weights(tmp_path):
     """A file of weights as the kit reads it."""
     pytest.importorskip("torch")
-    from models.export.browser import pack
-    from tests.kit.cases import random_layers
+    from models.export.browser import pack, read_synthesis
+    from tests.kit.cases import random_network
 
-    return pack(random_layers())
+    random_network(tmp_path)
+    return pack(read_synthesis(tmp_path / "synthesis.onnx"))
 
 
 @pytest.mark.parametrize(

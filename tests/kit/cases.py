@@ -7,18 +7,17 @@ network.npz    a synthesis network of random weights (weights.bin) and what it p
 from __future__ import annotations
 
 import argparse
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.nn import functional
 
-from models.export.browser import Layer, pack
+from models.embedded.export import export
+from models.embedded.networks import Config, Correction, Networks, Shape
+from models.export.browser import pack, read_synthesis
 from service.codec import walk
 from service.codec.embedded import EmbeddedCodec
-from service.codec.painting import closed_form
+from service.codec.painting import PRECISIONS, closed_form
 from service.codec.registry import load_codecs
 from service.codec.stream import HEADER_BYTES, pack_header
 from service.inference import Runtime
@@ -27,9 +26,8 @@ from tests.support.photos import crops
 
 LENGTHS = (2, 3, 4, 7, 16, 31, 64, 128, 300, 512)
 NAME = "prefixel"
-KNOWN = 18
 WIDTH = 43
-"""Odd, so that the last block of outputs is not whole."""
+"""Odd, so that the last pair of outputs is not whole."""
 
 
 def streams(codec: EmbeddedCodec) -> list[bytes]:
@@ -67,48 +65,32 @@ def write_parse(folder: Path) -> None:
 
 def write_network(folder: Path) -> None:
     """Weights of 8 bits, and pictures [N, 32, 32, 3] with what is made of them."""
-    layers = random_layers()
+    network = random_network(folder)
     draw = torch.Generator().manual_seed(2)
     painted = 260 * torch.rand(4, 32, 32, 3, generator=draw)
-    known = 6 * torch.rand(4, KNOWN, generator=draw)
-    (folder / "weights.bin").write_bytes(pack(layers))
+    known = 6 * torch.rand(4, PRECISIONS, generator=draw)
+    (folder / "weights.bin").write_bytes(pack(read_synthesis(folder / "synthesis.onnx")))
+    with torch.no_grad():
+        picture = network(painted, known)
     np.savez_compressed(
         folder / "network.npz",
         painted=painted.numpy(),
         known=known.numpy(),
-        picture=synthesis(layers, painted, known).numpy(),
+        picture=picture.numpy(),
     )
 
 
-def random_layers() -> list[Layer]:
-    """A network that changes pictures visibly, and is none that was trained."""
-    draw = torch.Generator().manual_seed(1)
-    layers = []
-    for inputs, outputs in pairwise((12, WIDTH, WIDTH, WIDTH, 12)):
-        whole = torch.randint(-127, 128, (outputs, inputs, 3, 3), generator=draw, dtype=torch.int8)
-        scales = 0.001 * torch.rand(outputs, generator=draw)
-        biases = 0.1 * torch.randn(outputs, generator=draw)
-        steering = 0.02 * torch.randn(outputs, KNOWN, generator=draw)
-        layers.append(
-            Layer(whole.numpy(), *(f.half().float().numpy() for f in (scales, biases, steering)))
-        )
-    return layers
+def random_network(folder: Path) -> Correction:
+    """A synthesis that changes pictures visibly and is none that was trained.
 
-
-def synthesis(layers: list[Layer], painted: Tensor, known: Tensor) -> Tensor:
-    """[N, 32, 32, 3] and [N, 18] -> [N, 32, 32, 3], as FORMAT.md says it."""
-    h = functional.pixel_unshuffle(((painted - 128) / 64).permute(0, 3, 1, 2), 2)
-    for n, layer in enumerate(layers):
-        scales, biases, steering = map(
-            torch.from_numpy, (layer.scales, layer.biases, layer.steering)
-        )
-        weights = torch.from_numpy(layer.weights) * scales[:, None, None, None]
-        found = functional.conv2d(h, weights, biases, padding=1)
-        found = found + (known @ steering.T)[:, :, None, None]
-        if n == len(layers) - 1:
-            return painted + 64 * functional.pixel_shuffle(found, 2).permute(0, 2, 3, 1)
-        h = torch.relu(found) + (h if n else 0)
-    raise ValueError("a network has layers")
+    ``folder`` gets its graph.
+    """
+    torch.manual_seed(1)
+    model = Networks(Config(Shape(WIDTH, blocks=2), None))
+    for weight in model.parameters():
+        torch.nn.init.normal_(weight, std=0.5 / weight[0].numel() ** 0.5)
+    export(model.eval(), folder, eight_bits=True)
+    return model.synthesis
 
 
 def main() -> None:

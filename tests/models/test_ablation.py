@@ -11,12 +11,12 @@ import pytest
 from models.closed_form.learning import colour_axes
 from models.embedded import ablation, ablation_page, trits
 from models.embedded.ablation_page import PAGE, Line
-from models.embedded.networks import CONFIGS, Config
+from models.embedded.networks import CONFIGS, Config, Shape
 from service.codec.embedded import coefficients
 from tests.support.photos import crops
 
-TINY = Config(synthesis=(6, 2), analysis=(5, 1))
-BLIND = Config(synthesis=(6, 2), analysis=(5, 1), precision=False)
+TINY = Config(Shape(6, 1, 1), Shape(5, 1, 1))
+BLIND = Config(Shape(6, 1, 1), Shape(5, 1), precision=False)
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from models.embedded import __main__ as command
 from models.embedded import export as exporting
 from models.embedded import training
 from models.embedded.gradient import Gradient
-from models.embedded.networks import CONFIGS, Config, Correction, Networks
+from models.embedded.networks import CONFIGS, Config, Correction, Networks, Shape
 from models.embedded.training import EmbeddedPlan, EmbeddedRun, Slope, picture_ssim, steps_of
 from models.export import graphs
 from models.export import weights as stored_weights
@@ -31,7 +31,7 @@ from service.evaluation.metrics import block_ssim, psnr
 from service.inference import Runtime
 from tests.support.photos import crops
 
-TINY = Config(synthesis=(6, 2), analysis=(5, 1))
+TINY = Config(Shape(6, 1, 1), Shape(5, 1, 1))
 PLAN = EmbeddedPlan(
     system="prefixel",
     config="tiny",
@@ -83,7 +83,7 @@ def test_an_untrained_correction_is_the_identity(thumbnails: np.ndarray) -> None
 
 @pytest.mark.parametrize("known", [0, PRECISIONS])
 def test_the_gradient_written_out_is_autograds(thumbnails: np.ndarray, known: int) -> None:
-    network = scrambled(Correction(6, 2, known)).double()
+    network = scrambled(Correction(Shape(6, 2, 2), known)).double()
     target = torch.from_numpy(thumbnails).double()
     generator = torch.Generator().manual_seed(2)
     painted = target + 12 * torch.randn(target.shape, generator=generator, dtype=torch.float64)
@@ -146,13 +146,14 @@ def test_a_run_trains_recounts_and_resumes_where_it_stopped(tmp_path: Path) -> N
     start, tables = weights(first), first.stored
     for _ in range(2):
         assert np.isfinite(first.step(pictures))
+    assert same_tables(first.stored, tables)
+    first.step(pictures)  # 24 of 48 thumbnails
+    # blocks begin as nothing: their inner weights move at the third step
     moved = [
         float((p.detach() - q.detach()).abs().max())
         for p, q in zip(first.model.parameters(), Networks(TINY).parameters(), strict=True)
     ]
     assert min(moved) > 0, "a weight that nothing teaches"
-    assert same_tables(first.stored, tables)
-    first.step(pictures)  # 24 of 48 thumbnails
     assert not same_tables(first.stored, tables)
     assert not np.array_equal(first.stored.steps, tables.steps)
     first.save()
@@ -178,6 +179,31 @@ def test_a_run_that_takes_over_has_networks_and_tables_but_its_own_schedule(tmp_
     assert same_tables(second.stored, first.stored)
     averaged = torch.cat([p.detach().flatten() for p in first.averaged.parameters()])
     assert torch.equal(weights(second), averaged)
+
+
+def test_what_is_anew_begins_as_nothing_and_all_else_must_be_there(tmp_path: Path) -> None:
+    pictures = photos()
+    first = run(tmp_path / "first")
+    first.begin(pictures)
+    first.step(pictures)
+    first.save()
+    begun = run(tmp_path / "anew", EmbeddedPlan(**{**vars(PLAN), "anew": True}))
+    begun.take_over(tmp_path / "first")
+    photo, known = pictures[:2, ::2, ::2].float(), torch.ones(2, PRECISIONS)
+    with torch.no_grad():
+        assert torch.equal(begun.model.painted(photo, known), photo)
+        taken = begun.model.analysed(photo)
+        assert torch.equal(taken, first.averaged.analysed(photo))
+        assert not torch.equal(taken, photo)
+    state = torch.load(tmp_path / "first" / "checkpoint.pt", weights_only=True)
+    for name in [name for name in state["averaged"] if name.startswith("analysis.blocks")]:
+        del state["averaged"][name]  # a network of before there were blocks
+    torch.save(state, tmp_path / "first" / "checkpoint.pt")
+    run(tmp_path / "grown").take_over(tmp_path / "first")
+    del state["averaged"]["analysis.convs.0.weight"]
+    torch.save(state, tmp_path / "first" / "checkpoint.pt")
+    with pytest.raises(ValueError, match=r"has no analysis\.convs\.0\.weight"):
+        run(tmp_path / "short").take_over(tmp_path / "first")
 
 
 def test_only_the_analysis_minds_what_bits_cost(tmp_path: Path) -> None:
@@ -361,7 +387,7 @@ def test_a_search_sees_the_prefixes_that_the_codec_shows(codec, thumbnails: np.n
 
 
 def test_networks_without_an_analysis_are_exported_without_one(tmp_path: Path) -> None:
-    model = Networks(Config(synthesis=(4, 1), analysis=(0, 0)))
+    model = Networks(Config(Shape(4, 1), None))
     before = deepcopy(model)
     assert model.analysis is None
     scrambled(model.synthesis)

@@ -1,61 +1,76 @@
 /**
  * The synthesis network: the closed-form picture and how precisely it is known -> the picture.
  *
- * Convolutions of 3x3 on a grid of 16x16 whose 12 channels are the pixels of 2x2 cells. Planes are
- * padded with a border of zeros, [channels, 18, 18], so that no tap needs a check.
+ * Convolutions on a grid of 16x16 whose 12 channels are the pixels of 2x2 cells: one of 3x3, blocks
+ * of three (5x5 of each channel, 1x1 to more channels, 1x1 back and added), one of 3x3. Planes are
+ * padded with two borders of zeros, [channels, 20, 20], so that no tap needs a check.
  */
 
 import { KNOWN, MIDDLE, PIXELS, SIDE } from "./codec.js";
 import { kernelModule } from "./kernel.js";
 
 const GRID = SIDE / 2;
-const STRIDE = GRID + 2;
+const BORDER = 2;
+const STRIDE = GRID + 2 * BORDER;
 const PLANE = STRIDE * STRIDE;
-const TAPS = 9;
+/** Of a plane: where its first inner pixel lies. */
+const INNER = BORDER * STRIDE + BORDER;
 /** Channels of a cell of 2x2 pixels. */
 const CELL = 12;
 const SCALE = 64;
 /** Outputs that kernel.wat makes at once. */
-const BLOCK = 2;
+const PAIR = 2;
 const PAGE_BYTES = 65536;
-/** What a convolution is followed by. */
-const NOTHING = 0;
-const RELU = 1;
-const RELU_AND_SUM = 2;
+const MOST_BLOCKS = 32;
+const NOT_OURS = "not the weights of a synthesis network";
 
-/** Layers of a file of weights (models/export/browser.py): floats, int8 times their scale. */
+/** The network in a file of weights (models/export/browser.py): {tell, layers}. */
 export function readWeights(buffer) {
   const bytes = new Uint8Array(buffer);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let at = 0;
-  const whole = () => view.getUint32((at += 4) - 4, true);
-  const floats = (length) => {
-    return Float32Array.from({ length }, () => fromHalf(view.getUint16((at += 2) - 2, true)));
+  const next = (size) => (at += size) - size;
+  const [width, wide, blocks, known, hidden, told] = Array.from({ length: 6 }, () => {
+    return view.getUint32(next(4), true);
+  });
+  const halves = (length) => {
+    return Float32Array.from({ length }, () => fromHalf(view.getUint16(next(2), true)));
   };
-  const count = whole();
-  const layers = Array.from({ length: count }, () => {
-    return { inputs: whole(), outputs: whole(), known: whole() };
-  });
+  const whole = (length) => Float32Array.from({ length }, () => view.getInt8(next(1)));
+  const dense = (inputs, outputs) => {
+    return { weights: halves(inputs * outputs), biases: halves(outputs) };
+  };
+  if (known !== KNOWN || blocks > MOST_BLOCKS) throw new RangeError(NOT_OURS);
+  const tell = [dense(known, hidden), dense(hidden, told)];
+  const layers = layersOf(width, wide, blocks);
   for (const layer of layers) {
-    layer.scales = floats(layer.outputs);
-    layer.biases = floats(layer.outputs);
-    layer.steering = floats(layer.outputs * layer.known);
+    layer.scales = halves(layer.outputs);
+    layer.biases = halves(layer.outputs);
+    for (const role of layer.told) layer[role] = { scales: halves(layer.outputs) };
   }
   for (const layer of layers) {
-    const taps = layer.inputs * TAPS;
-    layer.weights = Float32Array.from({ length: layer.outputs * taps }, (_, n) => {
-      return Math.fround(view.getInt8(at + n) * layer.scales[Math.floor(n / taps)]);
-    });
-    at += layer.outputs * taps;
+    layer.weights = whole(layer.outputs * layer.taps);
+    for (const role of layer.told) layer[role].weights = whole(layer.outputs * told);
   }
-  const fits = layers.every((layer, n) => {
-    const before = n === 0 ? CELL : layers[n - 1].outputs;
-    return layer.inputs === before && (layer.known === 0 || layer.known === KNOWN);
-  });
-  if (count < 2 || !fits || layers.at(-1).outputs !== CELL || at !== bytes.length) {
-    throw new Error("not the weights of a synthesis network");
-  }
-  return layers;
+  if (at !== bytes.length) throw new RangeError(NOT_OURS);
+  return { tell, layers };
+}
+
+/** An edge, blocks, an edge. `own`: each output sees one input, its own. `told`: by which roles. */
+function layersOf(width, wide, blocks) {
+  const layer = (inputs, outputs, size, told, { own = 0, relu = 0, sum = 0 } = {}) => {
+    return { inputs, outputs, size, taps: inputs * size * size, told, own, relu, sum };
+  };
+  const block = () => [
+    layer(1, width, 5, [], { own: 1 }),
+    layer(width, wide, 1, ["steering", "gains"], { relu: 1 }),
+    layer(wide, width, 1, [], { sum: 1 }),
+  ];
+  return [
+    layer(CELL, width, 3, ["steering"], { relu: 1 }),
+    ...Array.from({ length: blocks }, block).flat(),
+    layer(width, CELL, 3, ["steering"]),
+  ];
 }
 
 /** The number that 16 bits of IEEE 754 stand for. */
@@ -67,23 +82,24 @@ function fromHalf(bits) {
 }
 
 /** The network on the fastest kernel that runs here: WebAssembly's, or plain JavaScript. */
-export async function makeNetwork(layers) {
+export async function makeNetwork({ tell, layers }) {
   try {
-    return new Network(layers, await makeWasmKernel(layers));
+    return new Network(tell, layers, await makeWasmKernel(layers));
   } catch (error) {
     // no SIMD, or a Content-Security-Policy without 'wasm-unsafe-eval'
-    if (error instanceof WebAssembly.CompileError) return makeScriptNetwork(layers);
+    if (error instanceof WebAssembly.CompileError) return makeScriptNetwork({ tell, layers });
     throw error;
   }
 }
 
 /** The network in plain JavaScript. */
-export function makeScriptNetwork(layers) {
-  return new Network(layers, new ScriptKernel(layers));
+export function makeScriptNetwork({ tell, layers }) {
+  return new Network(tell, layers, new ScriptKernel(layers));
 }
 
 class Network {
-  constructor(layers, kernel) {
+  constructor(tell, layers, kernel) {
+    this.tell = tell;
     this.layers = layers;
     this.kernel = kernel;
     /** Which kernel: "wasm" or "js". */
@@ -92,27 +108,42 @@ class Network {
 
   /** Planes R, G, B of levels [3 * 1024] and float [18] -> planes of levels [3 * 1024]. */
   run(painted, known) {
-    const { layers, kernel } = this;
-    const [edge, ...inner] = kernel.planes;
+    const { tell, layers, kernel } = this;
+    const [edge, h, around, mixed] = kernel.planes;
+    const inBlock = [around, mixed, h];
+    const told = dense(tell[1], dense(tell[0], known).map((sum) => Math.max(sum, 0)));
     const last = layers.length - 1;
     let from = edge;
     unshuffle(painted, edge);
     for (let n = 0; n <= last; n += 1) {
-      const to = n === last ? edge : inner[n & 1];
-      steer(layers[n], known, kernel.biases);
-      kernel.convolve(n, from, to, n === 0 ? RELU : n < last ? RELU_AND_SUM : NOTHING);
+      const to = n === 0 ? h : n === last ? edge : inBlock[(n - 1) % 3];
+      tune(layers[n], told, kernel.tuned);
+      kernel.convolve(n, from, to);
       from = to;
     }
     return corrected(painted, edge);
   }
 }
 
-/** Biases of a layer for a picture that is known so precisely. */
-function steer(layer, known, biases) {
-  for (let o = 0; o < layer.outputs; o += 1) {
-    let sum = layer.biases[o];
-    for (let k = 0; k < layer.known; k += 1) sum += layer.steering[o * layer.known + k] * known[k];
-    biases[o] = sum;
+/** Weights [outputs, inputs] times a vector, and biases. */
+function dense({ weights, biases }, given) {
+  return biases.map((bias, o) => {
+    return given.reduce((sum, value, k) => sum + weights[o * given.length + k] * value, bias);
+  });
+}
+
+/** What a layer's sums are multiplied by and what is added, for a picture that is `told` of. */
+function tune({ outputs, scales, biases, steering, gains }, told, tuned) {
+  const product = (matrix, o) => {
+    if (!matrix) return 0;
+    let sum = 0;
+    for (let k = 0; k < told.length; k += 1) sum += matrix.weights[o * told.length + k] * told[k];
+    return matrix.scales[o] * sum;
+  };
+  for (let o = 0; o < outputs; o += 1) {
+    const gain = 1 + product(gains, o);
+    tuned[2 * o] = scales[o] * gain;
+    tuned[2 * o + 1] = biases[o] * gain + product(steering, o);
   }
 }
 
@@ -121,7 +152,7 @@ function eachPixel(callback) {
   for (let channel = 0; channel < CELL; channel += 1) {
     const [colour, down, right] = [channel >> 2, (channel >> 1) & 1, channel & 1];
     for (let y = 0; y < GRID; y += 1) {
-      const inPlanes = channel * PLANE + (y + 1) * STRIDE + 1;
+      const inPlanes = channel * PLANE + INNER + y * STRIDE;
       const inPicture = colour * PIXELS + (2 * y + down) * SIDE + right;
       for (let x = 0; x < GRID; x += 1) callback(inPlanes + x, inPicture + 2 * x);
     }
@@ -142,42 +173,53 @@ function corrected(picture, planes) {
   return out;
 }
 
-/** Channels of the widest planes, in whole blocks. */
+/** Channels of the widest planes, in whole pairs. */
 function widest(layers) {
-  return BLOCK * Math.ceil(Math.max(...layers.map((layer) => layer.outputs)) / BLOCK);
+  return inPairs(Math.max(...layers.map((layer) => layer.outputs)));
 }
 
-/** kernel.wat with its memory laid out: three stacks of planes, biases, the layers' weights. */
+function inPairs(outputs) {
+  return PAIR * Math.ceil(outputs / PAIR);
+}
+
+/** kernel.wat with its memory laid out: four stacks of planes, tuning, the layers' weights. */
 async function makeWasmKernel(layers) {
   const { instance } = await WebAssembly.instantiate(kernelModule());
   const { memory, convolve } = instance.exports;
   const channels = widest(layers);
-  let floats = 0;
-  const room = (length) => (floats += length) - length;
-  const planesAt = [0, 1, 2].map(() => room(channels * PLANE));
-  const biasesAt = room(channels);
+  let used = 0;
+  const room = (length) => (used += length) - length;
+  const planesAt = [0, 1, 2, 3].map(() => room(channels * PLANE));
+  const tunedAt = room(2 * channels);
+  // a pair sees the same inputs: where each has its own, both, and zeros undo the other's
+  const inputsOf = ({ own, inputs }) => (own ? PAIR : inputs);
   const weightsAt = layers.map((layer) => {
-    return room(BLOCK * Math.ceil(layer.outputs / BLOCK) * layer.inputs * TAPS);
+    return room(inPairs(layer.outputs) * inputsOf(layer) * layer.size ** 2);
   });
-  const missing = 4 * floats - memory.buffer.byteLength;
+  const missing = 4 * used - memory.buffer.byteLength;
   if (missing > 0) memory.grow(Math.ceil(missing / PAGE_BYTES));
   const all = new Float32Array(memory.buffer);
   layers.forEach((layer, n) => {
-    const taps = layer.inputs * TAPS;
-    for (let o = 0; o < layer.outputs; o += 1) {
-      const block = weightsAt[n] + (o - (o % BLOCK)) * taps + (o % BLOCK);
-      for (let t = 0; t < taps; t += 1) all[block + BLOCK * t] = layer.weights[o * taps + t];
+    const { outputs, taps, size, own } = layer;
+    for (let o = 0; o < outputs; o += 1) {
+      const second = o % PAIR;
+      const first = weightsAt[n] + (o - second) * inputsOf(layer) * size ** 2 + second;
+      const at = own ? first + PAIR * second * taps : first;
+      for (let t = 0; t < taps; t += 1) all[at + PAIR * t] = layer.weights[o * taps + t];
     }
   });
   const planes = planesAt.map((at) => all.subarray(at, at + channels * PLANE));
   return {
     kind: "wasm",
     planes,
-    biases: all.subarray(biasesAt, biasesAt + channels),
-    convolve(n, from, to, mode) {
-      const { inputs, outputs } = layers[n];
-      const places = [from.byteOffset, to.byteOffset, 4 * weightsAt[n], 4 * biasesAt];
-      convolve(...places, inputs, Math.ceil(outputs / BLOCK), mode);
+    tuned: all.subarray(tunedAt, tunedAt + 2 * channels),
+    convolve(n, from, to) {
+      const { outputs, size, own, relu, sum } = layers[n];
+      const first = from.byteOffset + 4 * (INNER - (size >> 1) * (STRIDE + 1));
+      const inner = to.byteOffset + 4 * INNER;
+      const places = [first, inner, 4 * weightsAt[n], 4 * tunedAt];
+      const step = own * PAIR * 4 * PLANE;
+      convolve(...places, inputsOf(layers[n]), inPairs(outputs) / PAIR, size, step, relu, sum);
     },
   };
 }
@@ -187,50 +229,38 @@ class ScriptKernel {
     const channels = widest(layers);
     this.kind = "js";
     this.layers = layers;
-    this.planes = [0, 1, 2].map(() => new Float32Array(channels * PLANE));
-    this.biases = new Float32Array(channels);
-    this.sums = new Float32Array(PLANE);
+    this.planes = [0, 1, 2, 3].map(() => new Float32Array(channels * PLANE));
+    this.tuned = new Float32Array(2 * channels);
+    this.sums = new Float32Array(GRID * GRID);
   }
 
-  convolve(n, from, to, mode) {
-    const { inputs, outputs, weights } = this.layers[n];
-    const { sums } = this;
+  convolve(n, from, to) {
+    const { inputs, outputs, size, taps, own, relu, sum, weights } = this.layers[n];
+    const { sums, tuned } = this;
     for (let o = 0; o < outputs; o += 1) {
-      sums.fill(this.biases[o]);
+      sums.fill(0);
       for (let i = 0; i < inputs; i += 1) {
-        addTaps(sums, from, i * PLANE, weights, (o * inputs + i) * TAPS);
+        addTaps(sums, from, (own ? o : i) * PLANE, weights, o * taps + i * size * size, size);
       }
       for (let y = 0; y < GRID; y += 1) {
         for (let x = 0; x < GRID; x += 1) {
-          const at = o * PLANE + (y + 1) * STRIDE + x + 1;
-          const sum = sums[y * GRID + x];
-          const rectified = mode !== NOTHING && sum < 0 ? 0 : sum;
-          to[at] = mode === RELU_AND_SUM ? from[at] + rectified : rectified;
+          const at = o * PLANE + INNER + y * STRIDE + x;
+          const found = sums[y * GRID + x] * tuned[2 * o] + tuned[2 * o + 1];
+          to[at] = (relu && found < 0 ? 0 : found) + (sum ? to[at] : 0);
         }
       }
     }
   }
 }
 
-function addTaps(sums, planes, plane, weights, at) {
-  const w0 = weights[at];
-  const w1 = weights[at + 1];
-  const w2 = weights[at + 2];
-  const w3 = weights[at + 3];
-  const w4 = weights[at + 4];
-  const w5 = weights[at + 5];
-  const w6 = weights[at + 6];
-  const w7 = weights[at + 7];
-  const w8 = weights[at + 8];
-  for (let y = 0; y < GRID; y += 1) {
-    const above = plane + y * STRIDE;
-    const here = above + STRIDE;
-    const below = here + STRIDE;
-    for (let x = 0; x < GRID; x += 1) {
-      sums[y * GRID + x] +=
-        w0 * planes[above + x] + w1 * planes[above + x + 1] + w2 * planes[above + x + 2] +
-        w3 * planes[here + x] + w4 * planes[here + x + 1] + w5 * planes[here + x + 2] +
-        w6 * planes[below + x] + w7 * planes[below + x + 1] + w8 * planes[below + x + 2];
+function addTaps(sums, planes, plane, weights, at, size) {
+  const first = plane + INNER - (size >> 1) * (STRIDE + 1);
+  for (let t = 0; t < size * size; t += 1) {
+    const weight = weights[at + t];
+    const tap = first + Math.floor(t / size) * STRIDE + (t % size);
+    for (let y = 0; y < GRID; y += 1) {
+      const row = tap + y * STRIDE;
+      for (let x = 0; x < GRID; x += 1) sums[y * GRID + x] += weight * planes[row + x];
     }
   }
 }

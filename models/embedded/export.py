@@ -35,6 +35,7 @@ def arguments() -> argparse.Namespace:
     add = parser.add_argument
     add("--run", type=Path, required=True, nargs="+", help="training folders; the last has all")
     add("--data", type=Path, required=True, help="folder that the run was trained on")
+    add("--after", type=Path, help="artifact that the first run began with: its history is kept")
     add("--out", type=Path, default=ARTIFACTS / NAME, help="(%(default)s)")
     add("--bytes", type=int, default=512, help="longest stream (%(default)s)")
     add("--entries", type=int, default=12_000, help="of the order, in a stream (%(default)s)")
@@ -50,6 +51,7 @@ def main() -> None:
     run: Path = options.run[-1]
     model = networks_of(run)
     options.out.mkdir(parents=True, exist_ok=True)
+    earlier = artifact.read(options.after).manifest.training if options.after else ()
     shutil.copy(run / TABLES, options.out / TABLES)
     exported = export(model, options.out, options.weights == "int8")
     photos, validation = data.load(options.data)
@@ -60,7 +62,7 @@ def main() -> None:
         config={"maximum_bytes": options.bytes, "entries": options.entries},
         weights_dtype=f"synthesis {options.weights}, the rest float16, tables of 8 and 16 bits",
         kmac_per_pixel=complexity(model),
-        training=tuple(history(r, digest, options.hardware) for r in options.run),
+        training=(*earlier, *(history(r, digest, options.hardware) for r in options.run)),
         networks=exported,
         parameters=sum(p.numel() for p in model.parameters()),
     )
@@ -109,11 +111,16 @@ def export(model: Networks, folder: Path, eight_bits: bool) -> dict[str, graphs.
 
 
 def round_kernels(network: Correction) -> None:
-    """Give all but the two layers that tell the weights that bytes hold."""
+    """Give all but the two layers that tell the weights that bytes hold.
+
+    Blocks and steering do with 63 levels for nothing to be lost (docs/evaluation/ablation.md).
+    """
+    most, few = graphs.LARGEST
     with torch.no_grad():
         for name, weight in network.named_parameters():
             if weight.ndim > 1 and not name.startswith("told."):
-                weight.copy_(graphs.round_to_bytes(weight))
+                largest = most if name.startswith("convs.") else few
+                weight.copy_(graphs.round_to_bytes(weight, largest))
 
 
 def complexity(model: Networks) -> dict[str, float]:
@@ -148,8 +155,12 @@ def history(run: Path, data_sha256: str, hardware: str) -> artifact.Training:
         value = tuple(value) if isinstance(value, list) else value
         if field.name in ("system", "iterations") or value == field.default:
             continue
-        text = " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-        options.append(f"--{field.name.replace('_', '-')} {text}")
+        name = field.name.replace("_", "-")
+        if isinstance(value, bool):
+            options.append(f"--{name}" if value else f"--no-{name}")
+        else:
+            text = " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            options.append(f"--{name} {text}")
     return artifact.Training(
         command=" ".join(["python -m models.embedded", *options]),
         samples=int(float(last["samples"])),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -98,21 +99,25 @@ def export(
     return Exported(path.name, hashlib.sha256(path.read_bytes()).hexdigest(), inputs, outputs)
 
 
-def round_to_bytes(kernel: Tensor) -> Tensor:
-    """Weights [O, ...] as whole multiples, at most 127, of a float16 scale for each output."""
-    whole, scale = in_bytes(kernel, 0)
+LARGEST = (127, 31)
+"""Whole numbers that weights are rounded to, at most: what a byte holds, or fewer, to pack well."""
+
+
+def round_to_bytes(kernel: Tensor, largest: int = LARGEST[0]) -> Tensor:
+    """Weights [O, ...] as whole multiples of a float16 scale for each output."""
+    whole, scale = in_bytes(kernel, 0, largest)
     return whole * scale
 
 
-def in_bytes(kernel: Tensor, axis: int) -> tuple[Tensor, Tensor]:
+def in_bytes(kernel: Tensor, axis: int, largest: int) -> tuple[Tensor, Tensor]:
     """Weights [A, B, ...] as int8 multiples of a scale: one for each A (``axis`` 0) or each B.
 
     The scale is float [A, 1, ...] or [1, B, ...], and float16 holds it exactly.
     """
     others = [dim for dim in range(kernel.ndim) if dim != axis]
-    largest = kernel.abs().amax(dim=others, keepdim=True)
-    scale = (largest / 127).clamp(min=2.0**-14).half().float()
-    return (kernel / scale).round().clamp(-127, 127).to(torch.int8), scale
+    bound = kernel.abs().amax(dim=others, keepdim=True)
+    scale = (bound / largest).clamp(min=2.0**-14).half().float()
+    return (kernel / scale).round().clamp(-largest, largest).to(torch.int8), scale
 
 
 def store_as_bytes(graph: onnx.ModelProto) -> None:
@@ -127,8 +132,8 @@ def store_as_bytes(graph: onnx.ModelProto) -> None:
         if kernel.ndim not in (2, 4) or weight.data_type != TensorProto.FLOAT:
             continue
         name = weight.name
-        for axis in (0, 1):
-            whole, scale = in_bytes(kernel, axis)
+        for axis, largest in product((0, 1), LARGEST):
+            whole, scale = in_bytes(kernel, axis, largest)
             if torch.equal(whole * scale, kernel):
                 break
         else:

@@ -40,9 +40,12 @@ from service.codec.walk import Counts
 from service.errors import ArtifactError
 from service.evaluation.metrics import block_ssim, psnr
 from service.inference import Runtime, Session
+from service.inference.runtime import Share
 
 LEVELS_BYTES = (16, 24, 32, 48, 64, 96, 128, 192, 256)
 LARGEST_BATCH = 64
+PAINTED_AT_ONCE = 8
+"""Pictures that a thread paints at once: what is computed of them stays in its cache."""
 PICTURE = (SIDE, SIDE, 3)
 GRAPHS = {
     "analysis": ({"picture": PICTURE}, {"analysed": PICTURE}),
@@ -93,6 +96,8 @@ class EmbeddedCodec:
         gradient = self._networks.get("gradient")
         self._search = Search(self.stored, gradient) if gradient else None
         self._stretches = Stretches(runtime.threads)
+        on_cpu = runtime.device_name == "cpu"
+        self._painted_at_once = PAINTED_AT_ONCE if on_cpu else LARGEST_BATCH
         self._compile()
 
     def _compile(self) -> None:
@@ -197,23 +202,17 @@ class EmbeddedCodec:
     def _shown(self, streams: Sequence[bytes], cuts: Counts) -> Pixels:
         """Streams and cuts [N, M] -> uint8 [N, M, 32, 32, 3]."""
         payloads = [stream[HEADER_BYTES:] for stream in streams]
-        painted = np.empty((*cuts.shape, *PICTURE), np.float32)
-        precise = np.empty((*cuts.shape, PRECISIONS), np.float32)
+        shown = np.empty((*cuts.shape, *PICTURE), np.uint8)
 
         def work(part: slice) -> None:
             found, _ = walk.decode_cuts(self.walk, payloads[part], cuts[part] - HEADER_BYTES)
             flat = (found.cells.reshape(-1, COEFFICIENTS), found.plane.reshape(-1, COEFFICIENTS))
             known = Known(*flat)
-            painted[part] = closed_form(self.palette, known).reshape(painted[part].shape)
-            precise[part] = precision(known).reshape(precise[part].shape)
+            picture = self.synthesised(closed_form(self.palette, known), precision(known))
+            shown[part] = to_rgb(picture).reshape(shown[part].shape)
 
-        self._stretches.run(work, len(streams))
-        painted, precise = painted.reshape(-1, *PICTURE), precise.reshape(-1, PRECISIONS)
-        shown = np.empty(painted.shape, np.uint8)
-        for start in range(0, len(shown), LARGEST_BATCH):
-            part = slice(start, start + LARGEST_BATCH)
-            shown[part] = to_rgb(self.synthesised(painted[part], precise[part]))
-        return shown.reshape(*cuts.shape, *PICTURE)
+        self._stretches.run(work, len(streams), max(1, self._painted_at_once // cuts.shape[1]))
+        return shown
 
     def synthesised(self, painted: Floats, precise: Floats) -> Floats:
         """What the synthesis makes of a batch: [N, 32, 32, 3] and [N, 18] -> [N, 32, 32, 3].
@@ -245,7 +244,8 @@ class EmbeddedCodec:
 
 def _session(artifact: Artifact, runtime: Runtime, role: str) -> Session:
     """The network of a role. Raises ArtifactError when it takes or gives something else."""
-    session = runtime.session(artifact.graph(role))
+    share: Share = "nothing" if role == "synthesis" else "pictures"  # it runs in stretches
+    session = runtime.session(artifact.graph(role), share)
     for tensors, expected in zip((session.inputs, session.outputs), GRAPHS[role], strict=True):
         found = {tensor.name: tensor.shape[1:] for tensor in tensors}
         if found != expected or any(tensor.dtype != np.float32 for tensor in tensors):

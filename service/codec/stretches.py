@@ -1,6 +1,7 @@
 """A batch cut into stretches that several threads work on at once.
 
-For loops that are compiled and release the interpreter lock; networks have threads of their own.
+For loops that are compiled and release the interpreter lock, and for networks that compute in the
+thread that calls them.
 """
 
 from __future__ import annotations
@@ -20,9 +21,12 @@ class Stretches:
         self._threads = threads
         self._pool = ThreadPoolExecutor(threads, "prefixel-codec")
 
-    def run(self, work: Callable[[slice], None], count: int) -> None:
-        """Call ``work`` with slices that together are ``0 .. count``; raises what it raises."""
-        stretches = max(1, min(self._threads, count // LEAST))
+    def run(self, work: Callable[[slice], None], count: int, most: int = 2**16) -> None:
+        """Call ``work`` with slices that together are ``0 .. count``; raises what it raises.
+
+        A slice has ``most`` at most: what a thread's cache holds is read sooner.
+        """
+        stretches = max(1, min(self._threads, count // LEAST), -(-count // most))
         if stretches == 1:
             work(slice(0, count))
             return

@@ -7,7 +7,10 @@ import logging
 import math
 import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -17,6 +20,7 @@ from numpy.typing import NDArray
 from service.errors import ArtifactError, ConfigurationError, InferenceError
 
 Device = Literal["auto", "cpu", "cuda"]
+Share = Literal["operations", "pictures", "nothing"]
 Array = NDArray[Any]
 
 logger = logging.getLogger(__name__)
@@ -125,8 +129,13 @@ class Runtime:
         """Threads that compute one call on the CPU."""
         return self._threads
 
-    def session(self, model: Path | bytes) -> Session:
+    def session(self, model: Path | bytes, share: Share = "operations") -> Session:
         """Load a graph, from a file or from its bytes.
+
+        ``share`` is what the threads of the CPU share out when a batch is computed: its operations,
+        one after the other; its pictures, a few at a time, which is quicker where operations are
+        over before threads have met (the first dimension of all that the graph takes and gives must
+        be the batch); or nothing, for callers with threads of their own.
 
         Raises ArtifactError when it is missing or damaged, ConfigurationError when the device
         refuses it.
@@ -135,21 +144,31 @@ class Runtime:
         if not isinstance(model, bytes) and not model.is_file():
             raise ArtifactError(f"{where} is not there")
         try:
-            native = self._native(model, self._providers)
+            threads = self._threads if share == "operations" else 1
+            native = self._native(model, self._providers, threads)
         except Exception as error:  # its errors share no base class but this
             raise ArtifactError(f"{where} does not load: {error}") from error
         if self.device_name == "cuda" and CUDA not in native.get_providers():
             raise ConfigurationError(f"{where} was refused by the device 'cuda'")
+        if share == "pictures" and self._threads > 1 and self.device_name == "cpu":
+            return _SplitSession(native, self._pool, self._threads)
         return _OnnxSession(native)
 
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self._threads, "prefixel-network")
+
     def _native(
-        self, model: Path | bytes, providers: list[str | tuple[str, dict[str, str]]]
+        self,
+        model: Path | bytes,
+        providers: list[str | tuple[str, dict[str, str]]],
+        threads: int = 1,
     ) -> Any:
         ort = self._ort
         options = ort.SessionOptions()
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
         options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-        options.intra_op_num_threads = self._threads
+        options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.add_session_config_entry("session.inter_op.allow_spinning", "0")
@@ -196,10 +215,34 @@ class _OnnxSession:
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         try:
             _check(self._inputs, inputs)
-            results = self._native.run(self._names, dict(inputs))
+            results = self._computed(dict(inputs))
         except Exception as error:  # ONNX Runtime's errors share no base class but this
             raise InferenceError("a network failed") from error
         return dict(zip(self._names, results, strict=True))
+
+    def _computed(self, inputs: dict[str, Array]) -> list[Array]:
+        """All outputs, in order, of inputs that fit."""
+        found: list[Array] = self._native.run(self._names, inputs)
+        return found
+
+
+class _SplitSession(_OnnxSession):
+    """One whose batches are computed in parts of at most ``PART`` pictures, by a pool's threads."""
+
+    PART = 8
+
+    def __init__(self, native: Any, pool: ThreadPoolExecutor, threads: int) -> None:
+        super().__init__(native)
+        self._pool, self._threads = pool, threads
+
+    def _computed(self, inputs: dict[str, Array]) -> list[Array]:
+        count = len(next(iter(inputs.values())))
+        parts = min(count, max(self._threads, -(-count // self.PART)))
+        if parts < 2:
+            return super()._computed(inputs)
+        bounds = pairwise(count * n // parts for n in range(parts + 1))
+        cuts = [{name: array[a:b] for name, array in inputs.items()} for a, b in bounds]
+        return list(map(np.concatenate, zip(*self._pool.map(super()._computed, cuts), strict=True)))
 
 
 def usable_cores() -> int:

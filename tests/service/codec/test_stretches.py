@@ -17,6 +17,14 @@ def test_every_index_is_worked_on_once(threads: int, count: int) -> None:
     assert sorted(seen) == list(range(count))
 
 
+@pytest.mark.parametrize(("count", "most"), [(1, 1), (7, 1), (64, 8), (65, 8), (9, 100)])
+def test_a_stretch_is_no_longer_than_asked(count: int, most: int) -> None:
+    seen: list[slice] = []
+    Stretches(2).run(seen.append, count, most)
+    assert sorted(i for part in seen for i in range(count)[part]) == list(range(count))
+    assert max(part.stop - part.start for part in seen) <= most
+
+
 def test_two_stretches_run_at_the_same_time() -> None:
     both = threading.Barrier(2, timeout=10)  # breaks where one waits for the other to end
     Stretches(2).run(lambda part: both.wait() and None, 2 * LEAST)

@@ -37,6 +37,26 @@ def test_a_session_computes_the_graph(runtime: Runtime, rows: int) -> None:
     np.testing.assert_array_equal(outputs["y"], x @ WEIGHTS + 1)
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("rows", [0, 1, 2, 9, 65])
+def test_a_batch_that_is_split_comes_back_whole_and_in_order(rows: int, threads: int) -> None:
+    split = Runtime("cpu", threads)
+    x = np.arange(4 * rows, dtype=np.float32).reshape(rows, 4)
+    outputs = split.session(affine(), "pictures").run({"x": x})
+    np.testing.assert_array_equal(outputs["y"], x @ WEIGHTS + 1)
+    a, b = x[:, :2].copy(), x[:, 2:].copy()
+    outputs = split.session(pair(), "pictures").run({"b": b, "a": a})
+    np.testing.assert_array_equal(outputs["total"], a + b)
+    np.testing.assert_array_equal(outputs["square"], (a + b) ** 2)
+
+
+def test_a_batch_that_is_split_must_fit_as_any_other() -> None:
+    session = Runtime("cpu", 2).session(pair(), "pictures")
+    with pytest.raises(InferenceError) as refused:
+        session.run({"a": np.ones((4, 2), "f"), "b": np.ones((6, 2), "f")})
+    assert "'b'" in str(refused.value.__cause__)
+
+
 def test_outputs_come_by_their_names(runtime: Runtime) -> None:
     a, b = np.full((1, 2), 2, np.float32), np.full((1, 2), 3, np.float32)
     outputs = runtime.session(pair()).run({"b": b, "a": a})

@@ -40,6 +40,8 @@ from service.evaluation.metrics import block_ssim, psnr
 
 UNIT_CLASS = 24
 SHORTEST, LONGEST = 11.0, 560.0
+FOCUS, FOCUSED = (45.0, 270.0), 0.6
+"""Of the lengths in training so many are between those; the rest are anywhere."""
 SCORED_BYTES = (64, 128, 256)
 TABLES = "tables.npz"
 RESOLUTION = 16
@@ -206,8 +208,7 @@ class EmbeddedRun(Run):
         with torch.autocast("cpu", torch.bfloat16, enabled=plan.bf16):
             analysed = self.model.analysed(target)
         values = painter.in_steps(analysed.float())
-        lengths = torch.rand(n, m, generator=self.generator) * math.log(LONGEST / SHORTEST)
-        lengths = (SHORTEST * lengths.exp()).sort(dim=1).values
+        lengths = self.lengths(n).sort(dim=1).values
         cut = self.cutter.cut(values.detach().numpy(), lengths.double().numpy())
         cells = torch.from_numpy(cut.cells).requires_grad_(values.requires_grad)
         painted = painter.picture(cells.reshape(n * m, COEFFICIENTS))
@@ -226,6 +227,14 @@ class EmbeddedRun(Run):
             both = [values, plan.anchor * drift]
             torch.autograd.backward(both, [torch.from_numpy(follow), None])
         return float(loss.detach().mean())
+
+    def lengths(self, count: int) -> Tensor:
+        """Payload bytes to cut at, [count, cuts]; their logarithms are spread evenly."""
+        at, focused = torch.rand(2, count, self.plan.cuts, generator=self.generator)
+        within = focused < FOCUSED
+        shortest = torch.where(within, FOCUS[0], SHORTEST)
+        longest = torch.where(within, FOCUS[1], LONGEST)
+        return shortest * (longest / shortest) ** at
 
     def distortion(self, target: Tensor, shown: Tensor, payload_bytes: Tensor) -> Tensor:
         """D of each picture: float [N, 32, 32, 3] twice, lengths [N] -> [N]."""

@@ -36,6 +36,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--every", type=float, default=120, help="seconds between checkpoints")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument(
+        "--relative", action="store_true", help="each iteration counts in parts of its own loss"
+    )
     parser.add_argument("--loss", choices=sorted(LOSSES), default=defaults["loss"])
     parser.add_argument("--no-bf16", dest="bf16", action="store_false", help="32-bit throughout")
     for name, kind in (

@@ -34,6 +34,7 @@ class Plan:
     warmup: int = 10_000
     clip: float = 1.0
     loss: str = "squared"
+    relative: bool = False
     average: float = 0.999
     bf16: bool = True
     seed: int = 1
@@ -89,7 +90,7 @@ class Run:
         if not self.checkpoint.exists():
             return False
         state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
-        if state["plan"] != asdict(self.plan):
+        if type(self.plan)(**state["plan"]) != self.plan:  # options that came later: as by default
             raise ValueError(f"{self.checkpoint} belongs to another plan; choose another --out")
         self.model.load_state_dict(state["model"])
         self.averaged.load_state_dict(state["averaged"])
@@ -119,7 +120,7 @@ class Run:
         kind = "cuda" if self.device.startswith("cuda") else "cpu"
         with torch.autocast(kind, torch.bfloat16) if plan.bf16 else nullcontext():
             pictures, _ = self.model(x, plan.iterations)
-        loss = losses.over_iterations(losses.LOSSES[plan.loss], x, pictures)
+        loss = losses.over_iterations(losses.LOSSES[plan.loss], x, pictures, plan.relative)
         self.adam.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), plan.clip)

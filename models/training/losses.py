@@ -42,6 +42,13 @@ def structural(x: Tensor, picture: Tensor) -> Tensor:
 LOSSES: dict[str, Loss] = {"squared": squared, "mixed": mixed, "structural": structural}
 
 
-def over_iterations(loss: Loss, x: Tensor, pictures: list[Tensor]) -> Tensor:
-    """Unweighted mean over the iterations, as the paper sums them."""
-    return torch.stack([loss(x, picture.float()) for picture in pictures]).mean()
+def over_iterations(
+    loss: Loss, x: Tensor, pictures: list[Tensor], relative: bool = False
+) -> Tensor:
+    """Unweighted mean over the iterations, as the paper sums them.
+
+    With ``relative`` each counts in parts of what it is now, so that the last ones, which have
+    little left to take away, learn as much as the first.
+    """
+    found = torch.stack([loss(x, picture.float()) for picture in pictures])
+    return (found / found.detach()).mean() if relative else found.mean()

@@ -109,6 +109,18 @@ def test_the_rate_warms_up_and_falls(tmp_path: Path) -> None:
     assert rates[-1] == pytest.approx(PLAN.rate * PLAN.final_rate)
 
 
+def test_relative_iterations_count_alike_whatever_they_cost() -> None:
+    x = torch.zeros(1, 3, 8, 8)
+    pictures = [torch.full_like(x, 0.5).requires_grad_(), torch.full_like(x, 0.1).requires_grad_()]
+    pulls = []
+    for relative in (False, True):
+        loss = losses.over_iterations(losses.squared, x, pictures, relative)
+        grads = torch.autograd.grad(loss, pictures)
+        pulls.append([float((g * p).sum()) for g, p in zip(grads, pictures, strict=True)])
+    assert pulls[0][0] == pytest.approx(25 * pulls[0][1])
+    assert pulls[1][0] == pytest.approx(pulls[1][1])
+
+
 def test_the_losses_ssim_is_the_evaluations() -> None:
     a = data.to_thumbnails(photos())
     b = (a.int() + torch.randint(-20, 20, a.shape)).clamp(0, 255).byte()

@@ -2,11 +2,11 @@
 
     entries      in their order, each one integer: coefficient, stage it waits for, table
     stage        of a coefficient: the last plane decided, + ``NONZERO`` once it is not zero
-    sums         activity of each coefficient's neighbours, brought up to date where one changes
+    activity     of all coefficients in a picture with a border: neighbours lie at fixed distances
     cuts         one pass tells what each of several prefixes of a stream decides
 
-The rules are those of ``planes`` (FORMAT.md); here they are 30 us for a prefix of 64 bytes. Tables
-fit the first cache together, which is worth a factor of two. Integers alone.
+The rules are those of ``planes`` (FORMAT.md). Tables fit the first cache together, which is worth
+a factor of two; what the encoder can know beforehand, it finds without a branch. Integers alone.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.codec.compiled import compiled
-from service.codec.embedded_tables import OFFSETS, SIDE
+from service.codec.embedded_tables import MOST_TABLES, OFFSETS, SIDE
 from service.codec.planes import (
     ACTIVITY_SHIFT,
     COEFFICIENTS,
@@ -53,12 +53,19 @@ from service.codec.range_coder import (
 BORDER = 2
 """A neighbour is at most so many rows or columns away."""
 _ROW = SIDE + 2 * BORDER
-_CHANNEL = _ROW * _ROW
+_PLACE = 8
+"""Room for a place's activities: its three channels', then the first two's again."""
+_NEAR = (*(_PLACE * (down * _ROW + right) for down, right in OFFSETS), 1, 2)
+"""How far a coefficient's neighbours are: within its channel, then the two other channels' own."""
 _INDEX_BITS, _STAGE_BITS = 12, 5
 _INDEX, _STAGE = (1 << _INDEX_BITS) - 1, (1 << _STAGE_BITS) - 1
 _TABLE = _INDEX_BITS + _STAGE_BITS
+_TABLES = MOST_TABLES - 1
+"""A mask that changes nothing, but tells the compiler that no index of a table is negative."""
 _PLANE, NONZERO = 15, 16
 
+_PLANES = np.array([m.bit_length() for m in range(1 << (LAST_PLANE + 1))], np.int32)
+"""How many planes a magnitude has."""
 ZERO = 2
 """The symbol of kind 0 that is neither + nor -."""
 NOTHING, RISING, FALLING = 0, 1, 2
@@ -74,9 +81,8 @@ class Walk(NamedTuple):
 
     ``entries`` int32 [E]: coefficient, stage it waits for, table. ``plus`` uint16 [T, R]:
     frequency of + and of -; ``one`` uint16 [T, 2]; ``zero``, ``nonzero`` uint8 [T]: activities
-    after kind 0. ``escape``: frequency of yes. ``rows`` uint8. ``reach``, ``weights`` int32
-    [3, 14]: where in the sums a coefficient of the channel counts, and how much. ``sums`` int32
-    [3 * 36 * 36]: while nothing is known. ``tops`` int8 [3072].
+    after kind 0. ``escape``: frequency of yes. ``rows`` uint8. ``weights`` int64 [3, 14] by channel
+    and neighbour. ``tops`` int8 [3072].
     """
 
     entries: Ints
@@ -86,9 +92,7 @@ class Walk(NamedTuple):
     nonzero: Bytes
     escape: int
     rows: Bytes
-    reach: Ints
-    weights: Ints
-    sums: Ints
+    weights: Counts
     tops: Planes
 
 
@@ -99,9 +103,6 @@ def walk_of(tables: Tables) -> Walk:
     size = np.clip(tables.classes[at] - PLANE_CLASSES * plane, 0, classes - 1)
     table = tables.groups[at] * classes + size
     stage = (plane + 1) | np.where(kind == REFINEMENT, NONZERO, 0)
-    channel_weights = tables.weights[:: SIDE * SIDE]
-    reach, weights = _reach(channel_weights)
-    sums = np.repeat(USUAL * channel_weights.sum(axis=1), _CHANNEL)
     return Walk(
         entries=(at | stage << _INDEX_BITS | table << _TABLE).astype(np.int32),
         plus=tables.significance[..., 1].reshape(-1, rows).astype(np.uint16),
@@ -110,25 +111,9 @@ def walk_of(tables: Tables) -> Walk:
         nonzero=tables.nonzero.reshape(-1).astype(np.uint8),
         escape=int(tables.escape[1]),
         rows=tables.rows.astype(np.uint8),
-        reach=reach,
-        weights=weights,
-        sums=sums.astype(np.int32),
+        weights=tables.weights[:: SIDE * SIDE].astype(np.int64),
         tops=tables.tops.astype(np.int8),
     )
-
-
-def _reach(weights: Ints) -> tuple[Ints, Ints]:
-    """By channel [3, 14]: who has a coefficient as a neighbour, from there, with what weight."""
-    inside = len(OFFSETS)
-    reach, counted = np.zeros((2, *weights.shape), np.int32)
-    reach[:, :inside] = [-(down * _ROW + right) for down, right in OFFSETS]
-    counted[:, :inside] = weights[:, :inside]
-    for channel in range(3):
-        for k in (1, 2):  # the neighbour in channel + k of whoever is in channel - k
-            other = (channel - k) % 3
-            reach[channel, inside + k - 1] = (other - channel) * _CHANNEL
-            counted[channel, inside + k - 1] = weights[other, inside + k - 1]
-    return reach, counted
 
 
 def encode(walk: Walk, values: Ints, room_bytes: int) -> list[bytes]:
@@ -194,58 +179,81 @@ def read_batch(
 
 @compiled
 def _site(at: int) -> int:
-    """Where a coefficient's sum is: channels have a border."""
+    """Where a coefficient's activity is, within ``_usual``."""
     channel, row, column = at >> 10, at >> 5 & 31, at & 31
-    return channel * _CHANNEL + (row + BORDER) * _ROW + column + BORDER
+    return ((row + BORDER) * _ROW + column + BORDER) * _PLACE + channel
 
 
 @compiled
-def _spread(sums: Ints, at: int, difference: int, reach: Ints, weights: Ints) -> None:
-    """The activity of a coefficient changes by ``difference``."""
-    site, channel = _site(at), at >> 10
-    for k in range(reach.shape[1]):
-        sums[site + reach[channel, k]] += weights[channel, k] * difference
+def _usual() -> Bytes:
+    """Activities while nothing is known: uint8, a place for each pixel and those of the border."""
+    return np.full(_ROW * _ROW * _PLACE, USUAL, np.uint8)
+
+
+@compiled
+def _row(walk: Walk, activity: Bytes, site: int, channel: int) -> int:
+    """Row of the tables that the neighbours of a coefficient choose."""
+    total = 0
+    for k in range(len(_NEAR)):
+        total += walk.weights[channel, k] * int(activity[site + _NEAR[k]])
+    return int(walk.rows[min(total >> ACTIVITY_SHIFT, len(walk.rows) - 1)])
+
+
+@compiled
+def _stages(tops: Planes, values: Ints) -> Ints:
+    """Of each coefficient the stages in which an entry asks for it: int32 [3072], bits."""
+    stages = np.empty(COEFFICIENTS, np.int32)
+    for at in range(COEFFICIENTS):
+        first = int(tops[at]) + 1
+        planes = int(_PLANES[min(abs(values[at]), len(_PLANES) - 1)])
+        last = min(max(planes, 1), first)  # of the stages in which it is zero so far
+        stages[at] = (2 << first) - (1 << last) | (1 << last) - 2 << NONZERO
+    return stages
+
+
+@compiled
+def _asked(walk: Walk, values: Ints) -> Ints:
+    """The entries that are asked, int32; no branch, because none could learn which ones."""
+    stages = _stages(walk.tops, values)
+    asked = np.empty(len(walk.entries), np.int32)
+    count = 0
+    for entry in walk.entries:
+        packed = int(entry)
+        asked[count] = packed
+        count += int(stages[packed & _INDEX]) >> (packed >> _INDEX_BITS & _STAGE) & 1
+    return asked[:count]
 
 
 @compiled
 def _write(walk: Walk, values: Ints, encoder: Encoder, out: Bytes) -> int:
     """Code entry after entry until ``out`` is full; the length of the stream."""
-    plus, one, zero, nonzero = walk.plus, walk.one, walk.zero, walk.nonzero
-    rows, reach, weights, tops = walk.rows, walk.reach, walk.weights, walk.tops
-    sums = walk.sums.copy()
-    activity = np.full(COEFFICIENTS, USUAL, np.uint8)
-    stage = tops + np.int8(1)
-    for entry in walk.entries:
+    plus, one, zero, nonzero, tops = walk.plus, walk.one, walk.zero, walk.nonzero, walk.tops
+    activity = _usual()
+    for entry in _asked(walk, values):
         packed = int(entry)
         at = packed & _INDEX
         waits = packed >> _INDEX_BITS & _STAGE
-        if stage[at] != waits:
-            continue
-        table = packed >> _TABLE
+        table = packed >> _TABLE & _TABLES
         plane = (waits & _PLANE) - 1
-        magnitude = abs(int(values[at]))
-        stage[at] -= 1
+        value = int(values[at])
+        now = abs(value) >> plane
+        start = 0
         if waits & NONZERO:
-            frequency = int(one[table, 0 if magnitude >> plane < 4 else 1])
-            if magnitude >> plane & 1:
-                encoder = put(encoder, out, 0, frequency)
-            else:
-                encoder = put(encoder, out, frequency, TOTAL - frequency)
+            share = int(one[table, 0 if now < 4 else 1])
+            if now & 1 == 0:
+                start, share = share, TOTAL - share
         else:
-            row = rows[min(sums[_site(at)] >> ACTIVITY_SHIFT, len(rows) - 1)]
-            frequency = int(plus[table, row])
-            if magnitude >> plane == 0:
-                encoder = put(encoder, out, 2 * frequency, TOTAL - 2 * frequency)
-                new = int(zero[table])
+            site = _site(at)
+            share = int(plus[table, _row(walk, activity, site, at >> 10)])
+            if now == 0:
+                start, share = 2 * share, TOTAL - 2 * share
+                activity[site] = activity[site + 3] = zero[table]
             else:
-                encoder = put(encoder, out, 0 if values[at] > 0 else frequency, frequency)
-                new = int(nonzero[table])
-                stage[at] += NONZERO
-                if plane == tops[at]:
-                    encoder = _put_escape(walk.escape, encoder, out, magnitude, plane)
-            if new != activity[at]:
-                _spread(sums, at, new - int(activity[at]), reach, weights)
-                activity[at] = new
+                start = 0 if value > 0 else share
+                activity[site] = activity[site + 3] = nonzero[table]
+        encoder = put(encoder, out, start, share)
+        if now > 0 and plane == tops[at]:
+            encoder = _put_escape(walk.escape, encoder, out, abs(value), plane)
         if full(encoder, out):
             break
     return min(finish(encoder, out), len(out) - MARGIN)
@@ -279,9 +287,8 @@ def _read(
 ) -> None:
     """Parse one payload; at each cut, note what it decides."""
     entries, plus, one, zero, nonzero = walk.entries, walk.plus, walk.one, walk.zero, walk.nonzero
-    rows, reach, weights, tops = walk.rows, walk.reach, walk.weights, walk.tops
-    sums = walk.sums.copy()
-    activity = np.full(COEFFICIENTS, USUAL, np.uint8)
+    tops = walk.tops
+    activity = _usual()
     stage = tops + np.int8(1)
     found = np.zeros(COEFFICIENTS, np.int16)
     entry, escape, decided, cut = 0, NOTHING, 0, 0
@@ -294,7 +301,8 @@ def _read(
         if stage[at] != waits and escape == NOTHING:
             entry += 1
             continue
-        table = packed >> _TABLE
+        table = packed >> _TABLE & _TABLES
+        site = _site(at)
         if escape != NOTHING:
             frequency = walk.escape if escape == RISING else HALF
             symbol, decoder = get_bit(decoder, frequency)
@@ -302,8 +310,8 @@ def _read(
             frequency = int(one[table, 0 if abs(found[at]) == 1 else 1])
             symbol, decoder = get_bit(decoder, frequency)
         else:
-            row = rows[min(sums[_site(at)] >> ACTIVITY_SHIFT, len(rows) - 1)]
-            symbol, decoder = get_sign(decoder, int(plus[table, row]))
+            frequency = int(plus[table, _row(walk, activity, site, at >> 10)])
+            symbol, decoder = get_sign(decoder, frequency)
         if symbol == UNDECIDED:
             cells[cut], plane[cut], symbols[cut] = found, stage & _PLANE, decided
             cut += 1
@@ -314,7 +322,10 @@ def _read(
             continue
         decided += 1
         decoder = refilled(decoder, data, limit)
-        if escape == RISING:
+        if symbol == ZERO:
+            stage[at] -= 1
+            activity[site] = activity[site + 3] = zero[table]
+        elif escape == RISING:
             if symbol == 0:
                 stage[at] += 1
             if symbol == 1 or stage[at] & _PLANE == LAST_PLANE:
@@ -323,17 +334,11 @@ def _read(
             found[at] = 2 * found[at] + (1 - symbol) * (1 if found[at] > 0 else -1)
             stage[at] -= 1
         else:
-            stage[at] -= 1
-            new = int(zero[table])
-            if symbol != ZERO:
-                found[at] = 1 - 2 * symbol
-                stage[at] += NONZERO
-                new = int(nonzero[table])
-                if stage[at] & _PLANE == tops[at] < LAST_PLANE:
-                    escape = RISING
-            if new != activity[at]:
-                _spread(sums, at, new - int(activity[at]), reach, weights)
-                activity[at] = new
+            found[at] = 1 - 2 * symbol
+            stage[at] += NONZERO - 1
+            activity[site] = activity[site + 3] = nonzero[table]
+            if stage[at] & _PLANE == tops[at] < LAST_PLANE:
+                escape = RISING
         if escape == FALLING and stage[at] & _PLANE == tops[at]:
             escape = NOTHING
         if escape == NOTHING:

@@ -3,104 +3,108 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+import torch
 
-from models.export.browser import ARTIFACT, Layer, generate, pack, read_layers
+from models.embedded.export import export
+from models.embedded.networks import Config, Correction, Networks, Shape
+from models.export.browser import ARTIFACT, Matrix, Synthesis, generate, pack, read_synthesis
 from service.codec import artifact
 from service.errors import ArtifactError
 
-KNOWN = 18
-WIDTHS = (12, 8, 8, 12)
+SMALL = Config(Shape(6, blocks=2), None)
 
 
-def some_layers() -> list[Layer]:
-    draw = np.random.default_rng(4)
-    return [
-        Layer(
-            draw.integers(-127, 128, (outputs, inputs, 3, 3)).astype(np.int8),
-            draw.uniform(0.001, 0.01, outputs).astype(np.float16).astype(np.float32),
-            draw.normal(size=outputs).astype(np.float16).astype(np.float32),
-            draw.normal(size=(outputs, KNOWN)).astype(np.float16).astype(np.float32),
+def exported(folder: Path, config: Config = SMALL, eight_bits: bool = True) -> Correction:
+    """A network of random weights, as its graph in the folder has it."""
+    torch.manual_seed(4)
+    model = Networks(config)
+    for weight in model.parameters():
+        torch.nn.init.normal_(weight, std=0.1)
+    export(model.eval(), folder, eight_bits)
+    return model.synthesis
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> tuple[Correction, Path]:
+    """A network and its graph."""
+    folder = tmp_path_factory.mktemp("network")
+    return exported(folder), folder / "synthesis.onnx"
+
+
+def test_every_weight_is_read_exactly_and_in_its_place(network: tuple[Correction, Path]) -> None:
+    model, path = network
+    state = {name: value.numpy() for name, value in model.state_dict().items()}
+    found = read_synthesis(path)
+
+    def check(matrix: Matrix | None, name: str) -> None:
+        assert matrix is not None
+        ones = [1] * (matrix.whole.ndim - 1)
+        np.testing.assert_array_equal(
+            matrix.whole * matrix.scales.reshape(-1, *ones), state.pop(name)
         )
-        for inputs, outputs in pairwise(WIDTHS)
-    ]
+
+    first, *inner, last = found.layers
+    assert len(inner) == 6
+    names = [f"blocks.{n}.{part}" for n in (0, 1) for part in ("around", "widen", "narrow")]
+    for layer, name in zip(found.layers, ["convs.0", *names, "convs.1"], strict=True):
+        check(layer.kernel, f"{name}.weight")
+        biases = state.pop(f"{name}.bias", np.zeros(len(layer.kernel.whole)))
+        np.testing.assert_array_equal(layer.biases, biases)
+        told = name.startswith("convs") or name.endswith("widen")
+        assert (layer.steering is not None) == told
+        assert (layer.gains is not None) == name.endswith("widen")
+    for n, layer in enumerate((inner[1], inner[4])):
+        check(layer.steering, f"blocks.{n}.steering.weight")
+        check(layer.gains, f"blocks.{n}.gains.weight")
+    check(first.steering, "steering.0.weight")
+    check(last.steering, "steering.1.weight")
+    parts = ("0.weight", "0.bias", "2.weight", "2.bias")
+    for value, part in zip(found.told, parts, strict=True):
+        np.testing.assert_array_equal(value, state.pop(f"told.{part}"))
+    assert not state, "a weight that the browser would not get"
 
 
-def graph_of(layers: list[Layer], product: str = "Gemm", weights: str = "int8") -> onnx.ModelProto:
-    """Steered convolutions; biases and steering lie in float16 and are cast."""
-    nodes, initial, before = [], [], "picture"
-    for n, layer in enumerate(layers):
-        arrays = {"weights": layer.weights, "scales": layer.scales}
-        halves = {"biases": layer.biases, "steering": layer.steering}
-        if product == "MatMul":
-            halves["steering"] = layer.steering.T
-        if weights == "float":
-            arrays["weights"] = layer.weights.astype(np.float32)
-        arrays |= {name: value.astype(np.float16) for name, value in halves.items()}
-        initial += [numpy_helper.from_array(a, f"{name}{n}") for name, a in arrays.items()]
-        nodes += [
-            helper.make_node("Cast", [f"{name}{n}"], [f"{name}{n}f"], to=TensorProto.FLOAT)
-            for name in halves
-        ]
-        taken = f"weights{n}"
-        if weights == "int8":
-            taken = f"weights{n}f"
-            inputs = [f"weights{n}", f"scales{n}"]
-            nodes.append(helper.make_node("DequantizeLinear", inputs, [taken], axis=0))
-        nodes.append(
-            helper.make_node("Conv", [before, taken, f"biases{n}f"], [f"c{n}"], pads=[1, 1, 1, 1])
-        )
-        attributes = {"transB": 1} if product == "Gemm" else {}
-        nodes.append(helper.make_node(product, ["known", f"steering{n}f"], [f"s{n}"], **attributes))
-        before = f"c{n}"
-    floats = TensorProto.FLOAT
-    return helper.make_model(
-        helper.make_graph(
-            nodes,
-            "synthesis",
-            [
-                helper.make_tensor_value_info("picture", floats, [1, 12, 16, 16]),
-                helper.make_tensor_value_info("known", floats, [1, KNOWN]),
-            ],
-            [helper.make_tensor_value_info(before, floats, None)],
-            initial,
-        )
-    )
-
-
-@pytest.mark.parametrize("product", ["Gemm", "MatMul"])
-def test_weights_scales_biases_and_steering_are_read_exactly(tmp_path, product):
-    layers = some_layers()
-    onnx.save(graph_of(layers, product), tmp_path / "synthesis.onnx")
-    assert pack(read_layers(tmp_path / "synthesis.onnx")) == pack(layers)
-
-
-def test_weights_that_are_not_of_8_bits_are_refused(tmp_path):
-    onnx.save(graph_of(some_layers(), weights="float"), tmp_path / "synthesis.onnx")
-    with pytest.raises(ArtifactError, match="8 bits"):
-        read_layers(tmp_path / "synthesis.onnx")
-
-
-def test_floats_that_16_bits_do_not_hold_are_refused():
-    layer = some_layers()[0]
+def test_floats_that_16_bits_do_not_hold_are_refused(network: tuple[Correction, Path]) -> None:
+    found = read_synthesis(network[1])
+    layer = replace(found.layers[0], biases=found.layers[0].biases + np.float32(1e-7))
     with pytest.raises(ArtifactError, match="float16"):
-        pack([replace(layer, biases=layer.biases + np.float32(1e-7))])
+        pack(Synthesis(found.told, [layer, *found.layers[1:]]))
 
 
-def test_a_convolution_without_its_steering_is_refused(tmp_path):
-    model = graph_of(some_layers())
-    model.graph.node.remove(next(node for node in model.graph.node if node.op_type == "Gemm"))
+@pytest.mark.parametrize(
+    ("config", "eight_bits", "told"),
+    [
+        (SMALL, False, "no convs.0.weight of 8 bits"),
+        (Config(Shape(6, layers=1, blocks=1), None), True, "convs.2.weight.* belong to no block"),
+        (replace(SMALL, precision=False), True, "no steering.0.weight of 8 bits"),
+    ],
+    ids=["float16", "dense layers", "not told"],
+)
+def test_other_networks_are_refused(
+    tmp_path: Path, config: Config, eight_bits: bool, told: str
+) -> None:
+    exported(tmp_path, config, eight_bits)
+    with pytest.raises(ArtifactError, match=told):
+        read_synthesis(tmp_path / "synthesis.onnx")
+
+
+def test_a_weight_that_is_missing_is_named(
+    network: tuple[Correction, Path], tmp_path: Path
+) -> None:
+    model = onnx.load(network[1])
+    gone = next(i for i in model.graph.initializer if i.name.startswith("blocks.1.narrow.bias"))
+    model.graph.initializer.remove(gone)
     onnx.save(model, tmp_path / "synthesis.onnx")
-    with pytest.raises(ArtifactError, match="3 convolutions, 2 products"):
-        read_layers(tmp_path / "synthesis.onnx")
+    with pytest.raises(ArtifactError, match=r"has no blocks\.1\.narrow\.bias"):
+        read_synthesis(tmp_path / "synthesis.onnx")
 
 
-def test_two_artifacts_of_one_version_are_refused():
+def test_two_artifacts_of_one_version_are_refused() -> None:
     one = artifact.read(ARTIFACT)
     with pytest.raises(ArtifactError, match="another version"):
         generate([one, one])

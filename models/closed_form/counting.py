@@ -10,12 +10,14 @@ from service.codec.planes import (
     COEFFICIENTS,
     LAST_PLANE,
     REFINEMENT,
-    SIGNIFICANCE,
     USUAL,
     Ints,
     Tables,
-    activity_row,
+    activity_after,
     class_at,
+    frequency_of,
+    known_before,
+    row_of,
 )
 
 Floats = NDArray[np.float32]
@@ -81,22 +83,18 @@ def symbol_counts(
         at = tables.order[entry, 1]
         plane = tables.order[entry, 2]
         magnitude = abs(values[at])
-        before = magnitude >> (plane + 1) if plane < tables.tops[at] else 0
+        before = known_before(tables, at, plane, magnitude)
         if (before > 0) != (kind == REFINEMENT):
             continue
         group, size = tables.groups[at], class_at(tables, at, plane)
-        bit = min(magnitude >> plane, 1) if kind == SIGNIFICANCE else magnitude >> plane & 1
+        now = magnitude >> plane
+        row = row_of(tables, activity, at, before)
+        spent += cost[frequency_of(tables, group, size, row, before, now)]
         if kind == REFINEMENT:
-            first = min(before - 1, 1)
-            refinement[group, size, first, bit] += 1
-            row = tables.refinement[group, size, first]
-            spent += cost[row[2 - bit] - row[1 - bit]]
+            refinement[group, size, row, now & 1] += 1
         else:
-            r = activity_row(tables, activity, at)
-            significance[group, size, r, bit] += 1
-            row = tables.significance[group, size, r]
-            spent += cost[row[1]] if bit else cost[row[3] - row[2]]
-            activity[at] = tables.nonzero[group, size] if bit else tables.zero[group, size]
+            significance[group, size, row, min(now, 1)] += 1
+            activity[at] = activity_after(tables, group, size, now)
         if spent > limit:
             break
     return spent

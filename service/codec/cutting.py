@@ -6,7 +6,7 @@ and slopes that go through the rounding.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,10 @@ from service.codec.planes import (
     USUAL,
     Ints,
     Tables,
-    activity_row,
+    activity_after,
     class_at,
+    frequency_of,
+    row_of,
 )
 from service.codec.range_coder import TOTAL
 
@@ -42,8 +44,7 @@ def cost_table() -> Ints:
     return np.asarray(np.rint(COST_UNIT * (16 - np.log2(frequency))), np.int32)
 
 
-@dataclass(frozen=True)
-class Prefixes:
+class Prefixes(NamedTuple):
     """Of N pictures at M lengths each.
 
     ``cells`` float32 [N, M, 3072]: coefficients in steps, each at its cell's mean, 0 where
@@ -59,6 +60,31 @@ class Prefixes:
     gain: Floats
     price: Floats
     middle: Floats
+
+
+class Steering(NamedTuple):
+    """What steers a cut, and what cells hold.
+
+    ``centroids`` float32 [G, C, 3] in cells. ``cost`` as ``cost_table`` has it. ``bands`` int32
+    [3072].
+    """
+
+    tables: Tables
+    centroids: Floats
+    cost: Ints
+    bands: Ints
+
+
+class Told(NamedTuple):
+    """What was told of each coefficient so far, int32 [3072].
+
+    ``magnitude`` in units of 2^plane; ``plane``, tops + 1 where nothing was told; ``jump``: by how
+    much more it would have cost, or did, to leave zero at that plane, in 4096ths of a bit.
+    """
+
+    magnitude: Ints
+    plane: Ints
+    jump: Ints
 
 
 class Cutter:
@@ -80,23 +106,11 @@ class Cutter:
         if values.shape != (n, COEFFICIENTS):
             raise ValueError(f"coefficients {list(values.shape)} for lengths {[n, m]}")
         limits = np.rint((8 * payload_bytes - END_BITS) * COST_UNIT).astype(np.int64)
-        shape = (n, m, COEFFICIENTS)
-        cells, gain, price, middle = (np.zeros(shape, np.float32) for _ in range(4))
-        known = np.zeros((n, m, PRECISIONS), np.float32)
-        _cut(
-            self.tables,
-            self.centroids,
-            self.cost,
-            self.bands,
-            values,
-            limits,
-            cells,
-            gain,
-            price,
-            middle,
-            known,
-        )
-        return Prefixes(cells, known * self.share, gain, price, middle)
+        widths = (COEFFICIENTS, PRECISIONS, COEFFICIENTS, COEFFICIENTS, COEFFICIENTS)
+        found = Prefixes(*(np.zeros((n, m, width), np.float32) for width in widths))
+        steering = Steering(self.tables, self.centroids, self.cost, self.bands)
+        _cut(steering, values, limits, found)
+        return found._replace(known=found.known * self.share)
 
 
 def through_rounding(values: Floats, cut: Prefixes, slopes: Floats, price: Floats) -> Floats:
@@ -115,23 +129,14 @@ def through_rounding(values: Floats, cut: Prefixes, slopes: Floats, price: Float
 
 
 @compiled
-def _cut(
-    tables: Tables,
-    centroids: Floats,
-    cost: Ints,
-    bands: Ints,
-    values: Floats,
-    limits: NDArray[np.int64],
-    cells: Floats,
-    gain: Floats,
-    price: Floats,
-    middle: Floats,
-    known: Floats,
-) -> None:
+def _cut(steering: Steering, values: Floats, limits: NDArray[np.int64], prefixes: Prefixes) -> None:
+    """Fill ``prefixes`` for values [N, 3072] and limits [N, M] in 4096ths of a bit."""
+    tables, cost = steering.tables, steering.cost
     for n in range(len(values)):
         magnitude = np.zeros(COEFFICIENTS, np.int32)
         plane_of = tables.tops + np.int32(1)
         jump = np.zeros(COEFFICIENTS, np.int32)
+        told = Told(magnitude, plane_of, jump)
         activity = np.full(COEFFICIENTS + 1, USUAL, np.int32)
         spent = 0
         at_limit = 0
@@ -142,16 +147,10 @@ def _cut(
             before = magnitude[at]
             if (before > 0) != (kind == REFINEMENT) or plane_of[at] != plane + 1:
                 continue
-            whole = int(abs(values[n, at]))
+            now = int(abs(values[n, at])) >> plane
             group, size = tables.groups[at], class_at(tables, at, plane)
-            now = whole >> plane
-            if kind == REFINEMENT:
-                row = tables.refinement[group, size, min(before - 1, 1)]
-                symbol = 1 - (now & 1)
-            else:
-                row = tables.significance[group, size, activity_row(tables, activity, at)]
-                symbol = 2 if now == 0 else 0
-            bits = cost[row[symbol + 1] - row[symbol]]
+            row = row_of(tables, activity, at, before)
+            bits = cost[frequency_of(tables, group, size, row, before, now)]
             if plane == tables.tops[at] and now > 0:
                 above = 0
                 while now >> (above + 1) > 0:
@@ -159,65 +158,59 @@ def _cut(
                 bits += above * (cost[tables.escape[1]] + COST_UNIT)
                 bits += cost[tables.escape[2] - tables.escape[1]]
             while at_limit < limits.shape[1] and spent + bits > limits[n, at_limit]:
-                _snapshot(
-                    *(tables, centroids, bands, values[n], magnitude, plane_of, jump),
-                    *(cells[n, at_limit], gain[n, at_limit], price[n, at_limit]),
-                    *(middle[n, at_limit], known[n, at_limit]),
-                )
+                _snapshot(steering, values[n], told, _one(prefixes, n, at_limit))
                 at_limit += 1
             if at_limit == limits.shape[1]:
                 break
             spent += bits
             if kind != REFINEMENT:
-                jump[at] = cost[row[1]] - cost[row[3] - row[2]]
-                activity[at] = tables.nonzero[group, size] if now else tables.zero[group, size]
+                out_of_zero = cost[frequency_of(tables, group, size, row, 0, 1)]
+                jump[at] = out_of_zero - cost[frequency_of(tables, group, size, row, 0, 0)]
+                activity[at] = activity_after(tables, group, size, now)
             magnitude[at] = now
             plane_of[at] = plane
         while at_limit < limits.shape[1]:
-            _snapshot(
-                *(tables, centroids, bands, values[n], magnitude, plane_of, jump),
-                *(cells[n, at_limit], gain[n, at_limit], price[n, at_limit]),
-                *(middle[n, at_limit], known[n, at_limit]),
-            )
+            _snapshot(steering, values[n], told, _one(prefixes, n, at_limit))
             at_limit += 1
 
 
 @compiled
-def _snapshot(
-    tables: Tables,
-    centroids: Floats,
-    bands: Ints,
-    values: Floats,
-    magnitude: Ints,
-    plane_of: Ints,
-    jump: Ints,
-    cells: Floats,
-    gain: Floats,
-    price: Floats,
-    middle: Floats,
-    known: Floats,
-) -> None:
+def _one(prefixes: Prefixes, n: int, m: int) -> Prefixes:
+    """The prefix of one picture at one length, without the two leading axes."""
+    return Prefixes(
+        prefixes.cells[n, m],
+        prefixes.known[n, m],
+        prefixes.gain[n, m],
+        prefixes.price[n, m],
+        prefixes.middle[n, m],
+    )
+
+
+@compiled
+def _snapshot(steering: Steering, values: Floats, told: Told, prefix: Prefixes) -> None:
+    """Fill ``prefix`` with what was told of the values [3072]."""
+    tables, centroids = steering.tables, steering.centroids
     for at in range(COEFFICIENTS):
-        plane = plane_of[at]
-        known[bands[at]] += plane
+        plane = told.plane[at]
+        prefix.known[steering.bands[at]] += plane
         if plane > tables.tops[at]:
             continue
-        m = magnitude[at]
+        m = told.magnitude[at]
         unit = 1 << plane
         size = abs(values[at]) / unit
         jumping = 1 - WINDOW / 2 <= size < 1 + WINDOW / 2
         if jumping:
-            gain[at] = OUT_OF_ZERO / WINDOW
-            price[at] = max(jump[at], 0) / (COST_UNIT * unit * WINDOW)
+            prefix.gain[at] = OUT_OF_ZERO / WINDOW
+            prefix.price[at] = max(told.jump[at], 0) / (COST_UNIT * unit * WINDOW)
         elif size > 1:
-            gain[at] = 1.0
-            price[at] = 1 / (size * unit * np.log(2.0))
+            prefix.gain[at] = 1.0
+            prefix.price[at] = 1 / (size * unit * np.log(2.0))
         painted = 0.0
         if m > 0:
             found = tables.classes[at] - PLANE_CLASSES * plane
             row = min(max(found, 0), centroids.shape[1] - 1)
             painted = (m + centroids[tables.groups[at], row, min(m, 3) - 1]) * unit
         sign = 1.0 if values[at] > 0 else -1.0
-        cells[at] = sign * painted
+        prefix.cells[at] = sign * painted
         if jumping:
-            middle[at] = sign * (OUT_OF_ZERO / 2 * unit - painted)
+            prefix.middle[at] = sign * (OUT_OF_ZERO / 2 * unit - painted)

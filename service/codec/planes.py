@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.codec.compiled import compiled
+from service.codec.range_coder import TOTAL
 
 COEFFICIENTS = 3 * 32 * 32
 SIGNIFICANCE, REFINEMENT = 0, 1
@@ -70,6 +71,40 @@ class Known(NamedTuple):
 
     cells: NDArray[np.int16]
     plane: NDArray[np.int8]
+
+
+@compiled
+def known_before(tables: Tables, coefficient: int, plane: int, magnitude: int) -> int:
+    """What is known of a magnitude before its symbol at a plane, in units of the plane above.
+
+    An entry is asked if it is of kind 1 where this is more than 0, of kind 0 where it is 0.
+    """
+    return int(magnitude >> (plane + 1)) if plane < tables.tops[coefficient] else 0
+
+
+@compiled
+def row_of(tables: Tables, activity: Ints, coefficient: int, before: int) -> int:
+    """Row of the tables for a symbol of a coefficient of whose magnitude ``before`` is known."""
+    return min(before - 1, 1) if before > 0 else activity_row(tables, activity, coefficient)
+
+
+@compiled
+def frequency_of(tables: Tables, group: int, size: int, row: int, before: int, now: int) -> int:
+    """Frequency of the symbol that leads from ``before`` to ``now``, in units of its plane.
+
+    Out of zero it is that of one sign. ``group``, ``size`` (the class) and ``row`` are the table's.
+    """
+    if before > 0:
+        one = tables.refinement[group, size, row, 1]
+        return int(one if now & 1 else TOTAL - one)
+    sign = tables.significance[group, size, row, 1]
+    return int(sign if now > 0 else TOTAL - 2 * sign)
+
+
+@compiled
+def activity_after(tables: Tables, group: int, size: int, now: int) -> int:
+    """Activity of a coefficient after kind 0, by the group and class it had."""
+    return int(tables.nonzero[group, size] if now > 0 else tables.zero[group, size])
 
 
 @compiled

@@ -27,8 +27,11 @@ from service.codec.planes import (
     USUAL,
     Ints,
     Tables,
-    activity_row,
+    activity_after,
     class_at,
+    frequency_of,
+    known_before,
+    row_of,
 )
 from service.codec.range_coder import PRECISION
 from service.codec.stream import HEADER_BYTES
@@ -106,20 +109,16 @@ def _symbol_bits(tables: Tables, values: Ints, bits: Floats) -> int:
     for entry in range(len(tables.order)):
         kind, at, plane = tables.order[entry]
         magnitude = abs(values[at])
-        before = magnitude >> (plane + 1) if plane < tables.tops[at] else 0
+        before = known_before(tables, at, plane, magnitude)
         if (before > 0) != (kind == REFINEMENT):
             continue
-        group, size = tables.groups[at], class_at(tables, at, plane)
         now = magnitude >> plane
-        if kind == REFINEMENT:
-            row = tables.refinement[group, size, min(before - 1, 1)]
-            symbol = 1 - (now & 1)
-        else:
-            row = tables.significance[group, size, activity_row(tables, activity, at)]
-            symbol = 2 if now == 0 else 0
-            activity[at] = tables.nonzero[group, size] if now else tables.zero[group, size]
-        bits[count] = PRECISION - np.log2(row[symbol + 1] - row[symbol])
+        group, size = tables.groups[at], class_at(tables, at, plane)
+        row = row_of(tables, activity, at, before)
+        bits[count] = PRECISION - np.log2(frequency_of(tables, group, size, row, before, now))
         count += 1
+        if kind != REFINEMENT:
+            activity[at] = activity_after(tables, group, size, now)
         if kind != REFINEMENT and now and plane == tables.tops[at] and plane < LAST_PLANE:
             above = 0
             while plane + above < LAST_PLANE:

@@ -184,9 +184,7 @@ def test_a_loss_that_bends_down_is_taken_as_straight() -> None:
 def test_slopes_of_all_lengths_add_up() -> None:
     one = prefix([2.4, 0.0], [1, 0], [0.5, 0], [0, 0])
     two = prefix([2.2, 1.4], [1, 2.9], [0.5, 1], [0, -0.7])
-    both = Prefixes(
-        *(np.concatenate([getattr(p, f) for p in (one, two)], axis=1) for f in vars(one))
-    )
+    both = Prefixes(*(np.concatenate(pair, axis=1) for pair in zip(one, two, strict=True)))
     values, slopes = np.array([[2.0, 0.8]], np.float32), np.float32([[[0.3, 0.1], [0.2, -0.4]]])
     price = np.array([[0.1, 0.2]], np.float32)
     found = through_rounding(values, both, slopes, price)

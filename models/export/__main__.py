@@ -167,7 +167,8 @@ def history(run: Path, data_sha256: str, hardware: str) -> artifact.Training:
     return artifact.Training(
         command=f"python -m models.training {plan['system']} --config {plan['config']} "
         f"--samples {plan['samples']} --iterations {plan['iterations']} --batch {plan['batch']} "
-        f"--rate {plan['rate']} --loss {plan['loss']} --seed {plan['seed']}",
+        f"--rate {plan['rate']} --loss {plan['loss']} --seed {plan['seed']}"
+        + "".join(f" --{flag}" for flag in ("relative", "signs") if plan.get(flag)),
         samples=int(float(last["samples"])),
         seconds=float(last["seconds"]),
         hardware=hardware,

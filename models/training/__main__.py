@@ -39,6 +39,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--relative", action="store_true", help="each iteration counts in parts of its own loss"
     )
+    parser.add_argument(
+        "--signs", action="store_true", help="bits are signs, not drawn: for the end of a training"
+    )
     parser.add_argument("--loss", choices=sorted(LOSSES), default=defaults["loss"])
     parser.add_argument("--no-bf16", dest="bf16", action="store_false", help="32-bit throughout")
     for name, kind in (

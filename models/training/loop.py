@@ -17,12 +17,16 @@ import torch
 from torch import Tensor, nn
 
 from models.training import compute, data, losses
+from models.zoo.layers import Binarizer, StepBinarizer
 from service.evaluation.metrics import block_ssim, psnr
 
 
 @dataclass(frozen=True)
 class Plan:
-    """One run. ``samples`` is the length of the schedule, in thumbnails; the rest is per step."""
+    """One run. ``samples`` is the length of the schedule, in thumbnails; the rest is per step.
+
+    With ``signs`` bits are the signs that inference takes, not drawn.
+    """
 
     system: str
     config: str
@@ -35,6 +39,7 @@ class Plan:
     clip: float = 1.0
     loss: str = "squared"
     relative: bool = False
+    signs: bool = False
     average: float = 0.999
     bf16: bool = True
     seed: int = 1
@@ -58,6 +63,9 @@ class Run:
         self.model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.gmac_each = compute.macs(self.model, plan.iterations) / 1e9
         torch.manual_seed(plan.seed)
+        for layer in self.model.modules():
+            if isinstance(layer, (Binarizer, StepBinarizer)):
+                layer.drawn = not plan.signs
         self.averaged = deepcopy(self.model)
         self.adam = torch.optim.Adam(self.model.parameters(), plan.rate)
         self.generator = torch.Generator().manual_seed(plan.seed)

@@ -24,8 +24,10 @@ class Binarizer(nn.Module):
     """Tanh of a 1x1 convolution, then one bit an output: equations 3 and 4.
 
     Training draws +1 with probability (1 + x) / 2, else -1, and the gradient passes the draw
-    unchanged. Inference takes the sign, sign(0) being +1.
+    unchanged. Inference takes the sign, sign(0) being +1; training does where it is not ``drawn``.
     """
+
+    drawn = True
 
     def __init__(self, channels: int, bits: int) -> None:
         super().__init__()
@@ -35,20 +37,23 @@ class Binarizer(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """[N, C, H, W] -> [N, bits, H, W] of -1 and +1."""
-        return binary(self.project(features), self.training)
+        return binary(self.project(features), self.training, self.drawn)
 
 
-def binary(projected: Tensor, training: bool) -> Tensor:
+def binary(projected: Tensor, training: bool, drawn: bool) -> Tensor:
     """Equations 3 and 4 on what a binarizer projected: -1 and +1 of the same shape."""
     x = torch.tanh(projected.float())
-    if training:
+    if training and drawn:
         hard = torch.where(torch.rand_like(x) < (1 + x) / 2, 1.0, -1.0)
-        return x + (hard - x).detach()
-    return torch.where(x < 0, -1.0, 1.0)
+    else:
+        hard = torch.where(x < 0, -1.0, 1.0)
+    return x + (hard - x).detach() if training else hard
 
 
 class StepBinarizer(nn.Module):
     """A binarizer whose projection may differ from step to step."""
+
+    drawn = True
 
     def __init__(self, stages: int, channels: int, bits: int) -> None:
         super().__init__()
@@ -56,7 +61,7 @@ class StepBinarizer(nn.Module):
 
     def forward(self, features: Tensor, step: Tensor) -> Tensor:
         """[N, C, H, W] and the step [N, 1] -> [N, bits, H, W] of -1 and +1."""
-        return binary(self.project(features, step), self.training)
+        return binary(self.project(features, step), self.training, self.drawn)
 
 
 class StepConv(nn.Module):

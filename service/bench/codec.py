@@ -93,7 +93,7 @@ def measure(codec: EmbeddedCodec, pictures: Pixels, rounds: int, searched: int) 
         *((f"{kind}{BY_PILLOW}", count, partial(_saved, images, kind)) for kind in PEERS),
         (ENCODED, count, lambda: codec.streams(pictures, aspects, "default")),
         ("encoded, default, with levels", count, lambda: codec.encode(pictures, aspects)),
-        (WRITING, count, lambda: walk.encode(codec.walk, values, room)),
+        (WRITING, count, lambda: walk.encode(codec.written, values, room)),
         (DECODED, count, lambda: codec.decode(prefixes)),
         (READING, count, lambda: walk.decode(codec.walk, payloads)),
         ("decoded one by one", count, lambda: [codec.decode([prefix]) for prefix in prefixes]),

@@ -53,10 +53,12 @@ AT_ZERO, PER_BYTE = 0.4, 0.043
 """1 / D at so many bytes is about AT_ZERO + PER_BYTE * bytes."""
 PRESSURE = 1.0
 """What bits count against D."""
-MOVE, LAST_MOVE = 6.0, 0.03
+MOVE, LAST_MOVE = 8.0, 0.03
 """Length of a step over all coefficients of a picture, in cells, at first; its last share."""
-MOMENTUM = 0.6
+MOMENTUM = 0.7
 """Of the direction of the steps before: with it steps may be long, and few rounds go far."""
+STEEPER = 1.5
+"""Power of each slope in a step: more for the coefficients that matter, less noise in the rest."""
 BATCH = 16
 
 
@@ -90,7 +92,7 @@ class Search:
                 break
             cosine = (1 + np.cos(np.pi * n / rounds)) / 2
             length = np.float32(MOVE * (LAST_MOVE + (1 - LAST_MOVE) * cosine))
-            direction = MOMENTUM * direction + (1 - MOMENTUM) * _unit(slope)
+            direction = MOMENTUM * direction + (1 - MOMENTUM) * _steeper(slope)
             values = values - length * _unit(direction)
         return best
 
@@ -120,6 +122,12 @@ class Search:
         basis, steps = self._palette.basis, self._palette.steps
         turned = (slope @ self._palette.colours.T).transpose(0, 3, 1, 2)
         return np.asarray((basis @ turned @ basis.T).reshape(-1, COEFFICIENTS) * steps)
+
+
+def _steeper(slopes: Floats) -> Floats:
+    """Slopes [N, 3072] to the power of STEEPER, with their signs, of length 1."""
+    unit = _unit(slopes)
+    return _unit(np.sign(unit) * np.abs(unit) ** np.float32(STEEPER))
 
 
 def _unit(directions: Floats) -> Floats:

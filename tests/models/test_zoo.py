@@ -67,9 +67,15 @@ def test_the_binarizer_draws_in_training_and_thresholds_after() -> None:
     drawn.sum().backward()
     assert x.grad is not None
     torch.testing.assert_close(x.grad, 1 - torch.tanh(x.detach()) ** 2)
-    binarizer.eval()
-    signs = binarizer(torch.tensor([-1e-3, 0.0, 1e-3]).view(3, 1, 1, 1))
+    binarizer.drawn = False
+    y = torch.tensor([-1e-3, 0.0, 1e-3]).view(3, 1, 1, 1).requires_grad_()
+    signs = binarizer(y)
     assert signs.flatten().tolist() == [-1.0, 1.0, 1.0]
+    signs.sum().backward()
+    assert y.grad is not None
+    torch.testing.assert_close(y.grad, 1 - torch.tanh(y.detach()) ** 2)
+    binarizer.eval()
+    assert torch.equal(binarizer(y), signs)
 
 
 def test_every_iteration_predicts_the_image_from_all_bits_so_far() -> None:

@@ -40,9 +40,7 @@ class Settings(BaseSettings):
     codecs: Words = Field(
         default=(), description="Codecs to load; empty: every artifact that is there"
     )
-    default_codec: str = Field(
-        default="conv-lstm", description="Codec of an upload that names none"
-    )
+    default_codec: str = Field(default="prefixel", description="Codec of an upload that names none")
     effort: Literal["default", "high", "best"] = Field(
         default="default",
         description="How much an encoder does for a stream; high and best search, and take long",

@@ -117,7 +117,7 @@ def main() -> None:
     options = arguments()
     photos = crops(PICTURES, seed=21, size_range=(64, 160))
     print(f"{platform.machine()}, {os.cpu_count()} cores, {options.bytes} bytes a stream")
-    with running_service(REAL, PREFIXEL_CODECS="prefixel,conv-lstm") as server:
+    with running_service(REAL, PREFIXEL_CODECS="prefixel") as server:
         ids = [upload(server.url, encoded("jpeg", photo))["id"] for photo in photos]
         streams = [stream_of(server.url, one)[: options.bytes] for one in ids]
         with sync_playwright() as playwright:

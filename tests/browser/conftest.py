@@ -47,7 +47,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     """The service with its artifacts, and the gallery's comparisons."""
-    with running_service(REAL, PREFIXEL_DEMO="true", PREFIXEL_CODECS="prefixel,conv-lstm") as s:
+    with running_service(REAL, PREFIXEL_DEMO="true", PREFIXEL_CODECS="prefixel") as s:
         yield s
 
 

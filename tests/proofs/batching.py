@@ -19,6 +19,7 @@ from service.bench.load import closed_loop
 from service.bench.photos import variant
 from tests.proofs.claims import Claims, heading, table
 from tests.proofs.watching import metrics, real_service
+from tests.support.codec import DEFAULT
 from tests.support.photos import encoded
 
 GOAL = 3.0
@@ -56,8 +57,8 @@ async def measure(max_batch: int, clients: int, seconds: float, threads: int) ->
     def grown(name: str) -> float:
         return after.get(name, 0.0) - before.get(name, 0.0)
 
-    pictures = grown("prefixel_pictures_total{codec=conv-lstm}")
-    batches = grown("prefixel_batch_size_count{network=conv-lstm-encode}")
+    pictures = grown(f"prefixel_pictures_total{{codec={DEFAULT}}}")
+    batches = grown(f"prefixel_batch_size_count{{network={DEFAULT}-encode}}")
     return Measured(
         outcome.rate,
         1000 * outcome.percentile(99),

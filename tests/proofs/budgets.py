@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 
 from service.bench.connection import Connection, Endpoint
 from tests.proofs.claims import Claims, heading, table
-from tests.proofs.watching import CODEC, real_service
+from tests.proofs.watching import real_service
+from tests.support.codec import DEFAULT
 from tests.support.photos import FORMATS, uploads
 
 CONNECTIONS = 8
@@ -39,7 +40,7 @@ async def ask_all(url: str, pictures: list[tuple[str, bytes]]) -> Found:
     endpoint, found, left = Endpoint.of(url), Found(), iter(pictures)
     async with Connection(endpoint, keep=True) as connection:
         about = json.loads((await connection.ask(endpoint.request("GET", "/v1/codecs"))).body)
-    [codec] = [one for one in about["codecs"] if one["name"] == CODEC]
+    [codec] = [one for one in about["codecs"] if one["name"] == DEFAULT]
 
     async def client() -> None:
         async with Connection(endpoint, keep=True) as connection:

@@ -24,16 +24,17 @@ from service.bench.connection import Connection, Endpoint
 from service.bench.photos import variant
 from tests.proofs.claims import Claims, heading
 from tests.proofs.watching import metrics, rss_mib, watching
+from tests.support.codec import DEFAULT
 from tests.support.photos import encoded
 from tests.support.raw import head
 from tests.support.server import Server, eventually, running_service
 
 BODY_SECONDS = 2.0
 ABORT = struct.pack("ii", 1, 0)
-ENCODED = "prefixel_pictures_total{codec=conv-lstm}"
+ENCODED = f"prefixel_pictures_total{{codec={DEFAULT}}}"
 DROPPED = "prefixel_dropped_pictures_total{reason=client}"
 GONE = "prefixel_client_gone_total"
-DEPTH = "prefixel_queue_depth{network=conv-lstm-encode}"
+DEPTH = f"prefixel_queue_depth{{network={DEFAULT}-encode}}"
 
 
 def dial(server: Server) -> socket.socket:

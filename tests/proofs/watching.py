@@ -14,14 +14,13 @@ import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
 from service.bench.connection import Connection, Endpoint
+from tests.support.codec import DEFAULT
 from tests.support.server import REAL, Server, running_service
-
-CODEC = "conv-lstm"
 
 
 def real_service(**environment: str | float) -> contextlib.AbstractContextManager[Server]:
-    """``prefixel serve`` with one codec, so that figures are of that one."""
-    return running_service(REAL, PREFIXEL_CODECS=CODEC, **environment)
+    """``prefixel serve`` with the default codec alone, so that figures are of that one."""
+    return running_service(REAL, PREFIXEL_CODECS=DEFAULT, **environment)
 
 
 def metrics(url: str) -> dict[str, float]:

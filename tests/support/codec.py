@@ -15,6 +15,10 @@ import numpy as np
 from service.codec.interface import Chunk, Encoded, Inspection, Level, Pixels
 from service.codec.stream import HEADER_BYTES, pack_header, parse_header
 from service.errors import CodecError
+from service.settings import Settings
+
+DEFAULT: str = Settings.model_fields["default_codec"].default
+"""The codec of uploads that name none, where nothing is set; the tests' codec stands in for it."""
 
 CHUNK_BYTES = 16
 POISON = (1, 2, 3)
@@ -24,7 +28,7 @@ POISON = (1, 2, 3)
 class GreyCodec:
     """Prefixes paint the rows that they have; the rest is mid grey."""
 
-    name: str = "conv-lstm"
+    name: str = DEFAULT
     wire_id: int = 31
     version: int = 0
     minimum_bytes: int = HEADER_BYTES

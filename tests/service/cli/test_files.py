@@ -12,7 +12,9 @@ from PIL import Image
 from service.cli import decode, encode, inspect
 from service.cli.files import progress
 from service.cli.main import main
-from tests.support.codec import GreyCodec
+from service.codec.artifact import read
+from service.settings import packaged_artifacts
+from tests.support.codec import DEFAULT, GreyCodec
 from tests.support.photos import crops, encoded
 
 
@@ -20,7 +22,7 @@ from tests.support.photos import crops, encoded
 def grey(monkeypatch):
     """The tests' codec in the place of the artifacts."""
     for module in (encode, decode, inspect):
-        monkeypatch.setattr(module, "load", lambda _: {"conv-lstm": GreyCodec()})
+        monkeypatch.setattr(module, "load", lambda _: {DEFAULT: GreyCodec()})
 
 
 @pytest.fixture
@@ -50,7 +52,7 @@ def test_photos_become_streams_and_streams_pictures(photos, tmp_path, capsys):
 
 def test_a_prefix_is_the_beginning_of_the_whole(photos, tmp_path):
     run("encode", photos[0], "-o", tmp_path / "cut", "--bytes", 50)
-    run("encode", photos[0], "-o", tmp_path / "whole", "--codec", "conv-lstm")
+    run("encode", photos[0], "-o", tmp_path / "whole", "--codec", DEFAULT)
     cut, whole = ((tmp_path / name / "photo0.pxl").read_bytes() for name in ("cut", "whole"))
     assert (len(whole), whole[:50]) == (258, cut)
 
@@ -67,7 +69,7 @@ def test_inspect_shows_header_chunks_and_sizes(photos, tmp_path, capsys):
     capsys.readouterr()
     assert run("inspect", tmp_path / "photo0.pxl") == 0
     said = capsys.readouterr().out
-    assert "conv-lstm, wire id 31, version 0" in said
+    assert f"{DEFAULT}, wire id 31, version 0" in said
     assert "aspect   2.000" in said
     assert "40 bytes, a prefix" in said
     assert [line.split()[:2] for line in said.splitlines()[-3:]] == [
@@ -163,7 +165,8 @@ def test_the_installed_command_and_the_real_codec(photos, tmp_path):
         [*command, "encode", photos[0], "-o", tmp_path, "--bytes", "64"], check=True, timeout=100
     )
     stream = (tmp_path / "photo0.pxl").read_bytes()
-    assert (len(stream), stream[0] >> 3) == (64, 1)
+    wire_id = read(packaged_artifacts() / DEFAULT).manifest.wire_id
+    assert (len(stream), stream[0] >> 3) == (64, wire_id)
     subprocess.run(
         [*command, "decode", tmp_path / "photo0.pxl", "-o", tmp_path], check=True, timeout=100
     )
@@ -176,4 +179,4 @@ def test_the_installed_command_and_the_real_codec(photos, tmp_path):
         capture_output=True,
         text=True,
     )
-    assert "conv-lstm" in shown.stdout
+    assert DEFAULT in shown.stdout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import httpx
 
+from tests.support.codec import DEFAULT
 from tests.support.photos import encoded
 from tests.support.raw import connection, head
 from tests.support.server import eventually, running_service
@@ -38,8 +39,8 @@ def test_pictures_of_clients_that_left_before_their_batch_are_not_encoded():
             eventually(lambda: _gone(server.url) == 20, 10)
             first.recv(1)
         text = _metrics(server.url)
-        assert 'prefixel_pictures_total{codec="conv-lstm"} 1.0' in text
-        assert 'prefixel_queue_depth{network="conv-lstm-encode"} 0.0' in text
+        assert f'prefixel_pictures_total{{codec="{DEFAULT}"}} 1.0' in text
+        assert f'prefixel_queue_depth{{network="{DEFAULT}-encode"}} 0.0' in text
 
 
 def _metrics(url: str) -> str:
@@ -47,7 +48,7 @@ def _metrics(url: str) -> str:
 
 
 def _encoding(url: str) -> int:
-    return _value(url, 'prefixel_batch_size_count{network="conv-lstm-encode"}')
+    return _value(url, f'prefixel_batch_size_count{{network="{DEFAULT}-encode"}}')
 
 
 def _gone(url: str) -> int:

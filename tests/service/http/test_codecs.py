@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tests.support.app import running_app
-from tests.support.codec import GreyCodec
+from tests.support.codec import DEFAULT, GreyCodec
 from tests.support.photos import encoded
 
 
@@ -33,10 +33,10 @@ def test_every_codec_is_listed_by_name_with_its_bounds():
         answer = app.get("/v1/codecs")
         assert answer.headers["content-type"] == "application/json"
         content = answer.json()
-        assert content["default"] == "conv-lstm"
-        assert [one["name"] for one in content["codecs"]] == ["another", "conv-lstm"]
+        assert content["default"] == DEFAULT
+        assert [one["name"] for one in content["codecs"]] == ["another", DEFAULT]
         assert content["codecs"][1] == {
-            "name": "conv-lstm",
+            "name": DEFAULT,
             "wire_id": 31,
             "version": 0,
             "minimum_bytes": 2,

@@ -12,6 +12,7 @@ from PIL import Image
 
 from service.codec.stream import pack_header
 from tests.support.app import running_app
+from tests.support.codec import DEFAULT
 from tests.support.photos import crops, encoded
 
 
@@ -49,7 +50,7 @@ def test_nothing_is_measured_of_a_stream_that_is_not_kept(app):
 def test_encode_keeps_the_budget(app, budget):
     photo = encoded("png")
     whole = app.request("POST", "/v1/encode", content=photo).content
-    answer = app.request("POST", f"/v1/encode?bytes={budget}&codec=conv-lstm", content=photo)
+    answer = app.request("POST", f"/v1/encode?bytes={budget}&codec={DEFAULT}", content=photo)
     assert answer.status_code == 200
     assert answer.content == whole[:budget]
     headers = answer.headers

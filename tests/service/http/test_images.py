@@ -12,7 +12,7 @@ import pytest
 
 from service.cache import Key
 from tests.support.app import CountingCodec, running_app
-from tests.support.codec import GreyCodec
+from tests.support.codec import DEFAULT, GreyCodec
 from tests.support.photos import FORMATS, crops, encoded
 from tests.support.raw import connection, head, read_answer
 from tests.support.redis_server import RedisServer
@@ -49,7 +49,7 @@ def test_the_document_tells_size_format_levels_and_urls(app):
     image = app.upload(photo)
     assert (image["width"], image["height"], image["aspect"]) == (120, 60, 2.0)
     assert (image["format"], image["stored"]) == ("png", True)
-    entry = image["codecs"]["conv-lstm"]
+    entry = image["codecs"][DEFAULT]
     assert entry["bytes"] == 258
     assert entry["levels"][0] == {"bytes": 18, "ssim": 0.53, "psnr": 16.0}
     assert len(entry["levels"]) == 16
@@ -90,23 +90,23 @@ def test_codecs_are_encoded_when_asked_for_and_only_those_that_are_missing():
     codec, other = CountingCodec(), OtherCodec()
     photo = encoded("jpeg")
     with running_app((codec, other)) as app:
-        assert list(app.upload(photo)["codecs"]) == ["conv-lstm"]
-        answer = app.request("POST", "/v1/images?codecs=conv-lstm,other", content=photo)
+        assert list(app.upload(photo)["codecs"]) == [DEFAULT]
+        answer = app.request("POST", f"/v1/images?codecs={DEFAULT},other", content=photo)
         assert answer.status_code == 201
-        assert list(answer.json()["codecs"]) == ["conv-lstm", "other"]
+        assert list(answer.json()["codecs"]) == [DEFAULT, "other"]
         assert (codec.encoded, other.encoded) == ([1], [1])
         document = app.get(f"/v1/images/{answer.json()['id']}").json()
-        assert set(document["codecs"]) == {"conv-lstm", "other"}
+        assert set(document["codecs"]) == {DEFAULT, "other"}
 
 
 def test_inline_brings_the_stream_of_a_new_and_of_a_known_photo(app):
     photo = encoded("jpeg")
     new, known = app.upload(photo, "?inline=1"), app.upload(photo, "?inline=1")
-    entry = new["codecs"]["conv-lstm"]
+    entry = new["codecs"][DEFAULT]
     assert app.get(entry["urls"]["pxl"]).content == base64.b64decode(entry["stream"])
     assert known == new
     assert app.codec.encoded == [1]
-    assert "stream" not in app.upload(photo)["codecs"]["conv-lstm"]
+    assert "stream" not in app.upload(photo)["codecs"][DEFAULT]
 
 
 def test_a_stream_that_left_the_cache_is_made_again(app):
@@ -124,7 +124,7 @@ def test_without_a_cache_an_upload_is_201_not_stored_and_inline(app):
     answer = app.request("POST", "/v1/images", content=encoded("jpeg"))
     assert answer.status_code == 201
     assert answer.json()["stored"] is False
-    stream = base64.b64decode(answer.json()["codecs"]["conv-lstm"]["stream"])
+    stream = base64.b64decode(answer.json()["codecs"][DEFAULT]["stream"])
     assert len(stream) == 258
     painted = app.request("POST", "/v1/decode", content=stream)
     assert painted.headers["content-type"] == "image/png"
@@ -199,9 +199,9 @@ def test_a_photo_whose_client_has_left_is_dropped_before_it_is_encoded():
 
 
 def test_a_codec_that_is_not_loaded_is_400(app):
-    answer = app.request("POST", "/v1/images?codecs=conv-lstm,nope", content=b"x")
+    answer = app.request("POST", f"/v1/images?codecs={DEFAULT},nope", content=b"x")
     assert answer.status_code == 400
-    assert (answer.json()["parameter"], answer.json()["allowed"]) == ("codecs", "conv-lstm")
+    assert (answer.json()["parameter"], answer.json()["allowed"]) == ("codecs", DEFAULT)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import httpx
 
+from tests.support.codec import DEFAULT
 from tests.support.server import eventually, running_service
 
 
@@ -13,7 +14,7 @@ def test_a_dead_worker_fails_livez_and_leaves_readyz_alone():
         httpx.post(server.url + "/test/kill-worker")
         eventually(lambda: httpx.get(server.url + "/livez").status_code == 503)
         answer = httpx.get(server.url + "/livez")
-        assert answer.json()["dead"] == ["conv-lstm-encode"]
+        assert answer.json()["dead"] == [f"{DEFAULT}-encode"]
         assert answer.headers["content-type"] == "application/problem+json"
         assert httpx.get(server.url + "/readyz").status_code == 200
 

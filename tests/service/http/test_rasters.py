@@ -15,6 +15,7 @@ from PIL import Image
 from service.cache import Key
 from service.codec.stream import pack_header
 from tests.support.app import CountingCodec, running_app
+from tests.support.codec import DEFAULT
 from tests.support.photos import crops, encoded
 from tests.support.raw import connection, head
 from tests.support.server import eventually, running_service
@@ -162,4 +163,4 @@ def test_a_raster_that_nobody_waits_for_is_not_decoded():
                     sock.sendall(head("GET", f"{base}{budget}"))
             eventually(lambda: metric("prefixel_client_gone_total ") == 5)
             first.recv(1)
-        assert metric('prefixel_batch_size_sum{network="conv-lstm-decode"') == 1
+        assert metric(f'prefixel_batch_size_sum{{network="{DEFAULT}-decode"') == 1

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from service.cache import Key
 from tests.support.app import running_app
+from tests.support.codec import DEFAULT
 from tests.support.photos import encoded
 
 TOTAL = 258
@@ -31,7 +32,7 @@ def image(app):
 
 @pytest.fixture(scope="module")
 def whole(image):
-    return base64.b64decode(image["codecs"]["conv-lstm"]["stream"])
+    return base64.b64decode(image["codecs"][DEFAULT]["stream"])
 
 
 @pytest.fixture(scope="module")
@@ -208,7 +209,7 @@ def test_another_v_is_404_and_is_not_kept(app, url):
 
 
 def test_the_urls_of_the_document_lead_here(app, image, whole):
-    answer = app.get(image["codecs"]["conv-lstm"]["urls"]["pxl"])
+    answer = app.get(image["codecs"][DEFAULT]["urls"]["pxl"])
     assert answer.content == whole
     assert answer.headers["cache-control"] == IMMUTABLE
 

@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from service.cache import Key
-from service.codec.interface import Encoded
+from service.codec.interface import Codec, Encoded
+from service.codec.stream import pack_header
 from service.errors import (
     BodyError,
     BodyTimeoutError,
     BodyTooLargeError,
     BrokenPictureError,
     CacheUnavailableError,
+    CodecError,
     DeadlineError,
     DrainingError,
     ParameterError,
@@ -120,7 +122,11 @@ async def _make(request: Request, wanted: Wanted, data: bytes) -> Made:
         image = await load_image(
             services.store, wanted.id, wanted.codecs, with_streams=wanted.inline
         )
-    there = {} if image is None else image.streams
+    there = {
+        name: kept
+        for name, kept in ({} if image is None else image.streams).items()
+        if _is_read(services.codecs[name], kept)
+    }
     missing = [name for name in wanted.codecs if name not in there]
     if image is not None and not missing:
         return Made(image, is_new=False, stored=True)
@@ -141,6 +147,17 @@ async def _make(request: Request, wanted: Wanted, data: bytes) -> Made:
     with span(request, "cache"):
         stored = await _store(services, wanted.id, picture, fresh)
     return Made(image, is_new=True, stored=stored)
+
+
+def _is_read(codec: Codec, kept: Kept) -> bool:
+    """Whether a stream of its version is one that the codec here still paints."""
+    if kept.facts.version == codec.version:
+        return True
+    try:
+        codec.inspect(pack_header(codec.wire_id, kept.facts.version, 1.0))
+    except CodecError:
+        return False
+    return True
 
 
 def _kept(encoded: Encoded) -> Kept:

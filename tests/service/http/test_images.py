@@ -119,6 +119,21 @@ def test_a_stream_that_left_the_cache_is_made_again(app):
     assert app.codec.encoded == [1, 1]
 
 
+def test_a_stream_of_a_version_that_is_gone_is_made_again(app):
+    photo = encoded("jpeg")
+    with running_app((CountingCodec(version=3),)) as older:
+        old = older.upload(photo)
+        app.store.inner = older.store.inner
+    url = f"/v1/images/{old['id']}/thumb.png"
+    assert app.get(url).json()["type"] == "urn:prefixel:problem:stream-gone"
+    again = app.request("POST", "/v1/images", content=photo)
+    assert (again.status_code, again.json()["id"]) == (201, old["id"])
+    assert again.json()["codecs"][DEFAULT]["version"] == app.codec.version
+    assert app.codec.encoded == [1]
+    assert app.get(url).status_code == 200
+    assert app.request("POST", "/v1/images", content=photo).status_code == 200
+
+
 def test_without_a_cache_an_upload_is_201_not_stored_and_inline(app):
     app.store.is_down = True
     answer = app.request("POST", "/v1/images", content=encoded("jpeg"))

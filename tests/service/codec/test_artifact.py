@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from service.inference import Runtime
 from service.settings import packaged_artifacts
 
 SHIPPED = available(packaged_artifacts())
+FORMAT = Path(artifact.__file__).with_name("FORMAT.md")
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -24,6 +26,20 @@ def test_every_shipped_artifact_is_what_its_manifest_says(name: str) -> None:
     assert found.manifest.scores
     on_disk = {path.name for path in found.folder.iterdir()}
     assert on_disk == {part.file for part in artifact.files(found.manifest)} | {artifact.MANIFEST}
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_specification_lists_what_ships_and_no_draft_ships(name: str) -> None:
+    """Version 0 is a draft's: whoever reads FORMAT.md would refuse its streams."""
+    rows = re.findall(
+        r"^\| (\d+) \| `([a-z0-9-]+)` \| ([\d, ]+) \|", FORMAT.read_text(), re.MULTILINE
+    )
+    listed = {codec: (int(wire_id), versions.split(", ")) for wire_id, codec, versions in rows}
+    wire_id, versions = listed[name]
+    manifest = artifact.read(packaged_artifacts() / name).manifest
+    assert manifest.wire_id == wire_id
+    assert str(manifest.version) in versions
+    assert "0" not in versions
 
 
 def test_all_artifacts_together_stay_small() -> None:

@@ -47,13 +47,18 @@ class Gradient(nn.Module):
         distortion, slope = distortion_of(_planes(target), shown, weight)
         back = _through(net.convs[last], functional.pixel_unshuffle(SCALE * slope, 2))
         for block, middle in zip(reversed(net.blocks), reversed(mixed), strict=True):
-            inside = _through(block.narrow, back) * (middle > 0) * block.gain(told)
+            inside = _rectified(_through(block.narrow, back), middle) * block.gain(told)
             back = back + _through(block.around, _through(block.widen, inside))
         for n in range(last - 1, 0, -1):
-            back = back + _through(net.convs[n], back * (before[n] > 0))
-        back = _through(net.convs[0], back * (before[0] > 0))
+            back = back + _through(net.convs[n], _rectified(back, before[n]))
+        back = _through(net.convs[0], _rectified(back, before[0]))
         slope = slope + functional.pixel_shuffle(back, 2) / SCALE
         return distortion, slope.permute(0, 2, 3, 1)
+
+
+def _rectified(slope: Tensor, before: Tensor) -> Tensor:
+    """Back through a rectifier that was given ``before``."""
+    return torch.where(before > 0, slope, 0.0)
 
 
 def _through(conv: nn.Module, slope: Tensor) -> Tensor:

@@ -44,8 +44,8 @@ from service.inference.runtime import Share
 
 LEVELS_BYTES = (16, 24, 32, 48, 64, 96, 128, 192, 256)
 LARGEST_BATCH = 64
-PAINTED_AT_ONCE = 8
-"""Pictures that a thread paints at once: what is computed of them stays in its cache."""
+AT_ONCE = 8
+"""Pictures that a thread works on at once: what is computed of them stays in its cache."""
 PICTURE = (SIDE, SIDE, 3)
 GRAPHS = {
     "analysis": ({"picture": PICTURE}, {"analysed": PICTURE}),
@@ -56,15 +56,15 @@ GRAPHS = {
     ),
 }
 """Networks that an artifact may have, with the shapes of one picture: inputs, outputs."""
-ROUNDS: dict[Effort, int] = {"default": 0, "high": 10, "best": 40}
-"""Of the search through the synthesis network."""
+ROUNDS: dict[Effort, int] = {"high": 10, "best": 40}
+"""Of the search through the synthesis network; the default takes one step."""
 
 
 class EmbeddedCodec:
     """One artifact of the family, loaded. Thread-safe: its tables are never written.
 
-    ``effort`` is how streams are made unless a call says otherwise: ``ROUNDS`` of search after
-    what the analysis network makes of a photo.
+    ``effort`` is how streams are made unless a call says otherwise: one step or ``ROUNDS`` of
+    search after what the analysis network makes of a photo.
 
     ``written`` is what streams are made of: the first ``config.entries`` of the order, where an
     artifact says so. A simple picture would soon have told more than pictures in training ever
@@ -92,12 +92,15 @@ class EmbeddedCodec:
         self.written = self.walk._replace(entries=self.walk.entries[:entries])
         if unknown := manifest.graphs.keys() - GRAPHS.keys():
             raise ArtifactError(f"{self.name}: no graph of the family is {', '.join(unknown)}")
+        # those of "nothing" run in stretches, of which each has a thread
         self._networks = {role: _session(artifact, runtime, role) for role in manifest.graphs}
-        gradient = self._networks.get("gradient")
-        self._search = Search(self.stored, gradient) if gradient else None
+        self._search = None
+        if one_step := self._networks.get("gradient"):
+            shared = _session(artifact, runtime, "gradient", "pictures")
+            self._search = Search(self.stored, shared, one_step=one_step)
         self._stretches = Stretches(runtime.threads)
         on_cpu = runtime.device_name == "cpu"
-        self._painted_at_once = PAINTED_AT_ONCE if on_cpu else LARGEST_BATCH
+        self._at_once = AT_ONCE if on_cpu else LARGEST_BATCH
         self._compile()
 
     def _compile(self) -> None:
@@ -126,28 +129,23 @@ class EmbeddedCodec:
                 f"uint8 [N, {SIDE}, {SIDE}, 3] and N aspects, not {pictures.dtype} "
                 f"{list(pictures.shape)} and {len(aspects)}"
             )
-        payloads: list[bytes] = []
-        for start in range(0, len(pictures), LARGEST_BATCH):
-            values = self.values(pictures[start : start + LARGEST_BATCH], effort or self.effort)
-            payloads += self._coded(values)
-        headers = (pack_header(self.wire_id, self.version, aspect) for aspect in aspects)
-        return [header + payload for header, payload in zip(headers, payloads, strict=True)]
-
-    def _coded(self, values: Ints) -> list[bytes]:
-        """Payloads of int32 [N, 3072]."""
-        payloads = [b""] * len(values)
+        payloads = [b""] * len(pictures)
 
         def work(part: slice) -> None:
+            values = self.values(pictures[part], effort or self.effort)
             room = self.maximum_bytes - HEADER_BYTES
-            payloads[part] = walk.encode(self.written, values[part], room)
+            payloads[part] = walk.encode(self.written, values, room)
 
-        self._stretches.run(work, len(values))
-        return payloads
+        self._stretches.run(work, len(pictures), self._at_once)
+        headers = (pack_header(self.wire_id, self.version, aspect) for aspect in aspects)
+        return [header + payload for header, payload in zip(headers, payloads, strict=True)]
 
     def values(self, pictures: Pixels, effort: Effort) -> Ints:
         """What the streams of uint8 [N, 32, 32, 3] say: int32 [N, 3072]."""
         values = self.unrounded(pictures)
-        if self._search:
+        if self._search and effort == "default":
+            values = self._search.hurried(pictures, values)
+        elif self._search:
             values = self._search.refined(pictures, values, ROUNDS[effort])
         return whole_steps(values)
 
@@ -211,7 +209,7 @@ class EmbeddedCodec:
             picture = self.synthesised(closed_form(self.palette, known), precision(known))
             shown[part] = to_rgb(picture).reshape(shown[part].shape)
 
-        self._stretches.run(work, len(streams), max(1, self._painted_at_once // cuts.shape[1]))
+        self._stretches.run(work, len(streams), max(1, self._at_once // cuts.shape[1]))
         return shown
 
     def synthesised(self, painted: Floats, precise: Floats) -> Floats:
@@ -242,9 +240,8 @@ class EmbeddedCodec:
         )
 
 
-def _session(artifact: Artifact, runtime: Runtime, role: str) -> Session:
+def _session(artifact: Artifact, runtime: Runtime, role: str, share: Share = "nothing") -> Session:
     """The network of a role. Raises ArtifactError when it takes or gives something else."""
-    share: Share = "nothing" if role == "synthesis" else "pictures"  # it runs in stretches
     session = runtime.session(artifact.graph(role), share)
     for tensors, expected in zip((session.inputs, session.outputs), GRAPHS[role], strict=True):
         found = {tensor.name: tensor.shape[1:] for tensor in tensors}

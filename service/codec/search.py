@@ -1,9 +1,10 @@
-"""Coefficients chosen through the synthesis network: the encoder's highest effort.
+"""Coefficients chosen through the synthesis network.
 
     repeat   cut the stream at several lengths, paint each, take D and its slope through the network
              carry the slope back through transform and rounding, add what bits cost, take a step
     keep     the coefficients whose prefixes came out best
 
+The least effort takes one such step, at one length, and does not look back.
 D is what the networks were trained for: squared error and 1 - SSIM (``models.embedded``). A decoder
 notices nothing. Source of the idea: iterative refinement at encoding (Campos et al. 2019).
 """
@@ -59,15 +60,28 @@ MOMENTUM = 0.7
 """Of the direction of the steps before: with it steps may be long, and few rounds go far."""
 STEEPER = 1.5
 """Power of each slope in a step: more for the coefficients that matter, less noise in the rest."""
+HURRIED_AT, HURRIED_MOVE = 62, 10.0
+"""Payload bytes at which the only step of the least effort is judged, and its length."""
 BATCH = 16
 
 
 class Search:
     """The search of one artifact. Thread-safe."""
 
-    def __init__(self, stored: Stored, gradient: Session, judged: Judged = JUDGED) -> None:
-        """``gradient`` takes ``painted``, ``known``, ``target``, ``weight``; gives D, its slope."""
+    def __init__(
+        self,
+        stored: Stored,
+        gradient: Session,
+        judged: Judged = JUDGED,
+        *,
+        one_step: Session | None = None,
+    ) -> None:
+        """``gradient`` takes ``painted``, ``known``, ``target``, ``weight``; gives D, its slope.
+
+        ``one_step`` is the same network for ``hurried``, whose callers share a batch out.
+        """
         self._cutter, self._gradient, self._at = Cutter(stored), gradient, judged
+        self._one_step = one_step or gradient
         self._palette = palette_of(stored)
 
     def refined(self, pictures: Pixels, values: Floats, rounds: int) -> Floats:
@@ -79,12 +93,19 @@ class Search:
             [self._refined(pictures[part], values[part], rounds) for part in parts]
         )
 
+    def hurried(self, pictures: Pixels, values: Floats) -> Floats:
+        """What one step makes of coefficients, as ``refined``."""
+        at = self._at.only(HURRIED_AT)
+        target = pictures.astype(np.float32)
+        _, slope = self._judged(values, target, at, self._one_step)
+        return values - np.float32(HURRIED_MOVE) * _unit(slope)
+
     def _refined(self, pictures: Pixels, values: Floats, rounds: int) -> Floats:
         target = np.repeat(pictures.astype(np.float32), len(self._at.payloads), axis=0)
         best, least = values, np.full(len(values), np.inf, np.float32)
         direction = np.zeros_like(values)
         for n in range(rounds + 1):
-            loss, slope = self._judged(values, target)
+            loss, slope = self._judged(values, target, self._at, self._gradient)
             better = loss < least
             least = np.where(better, loss, least)
             best = np.where(better[:, None], values, best)
@@ -96,18 +117,20 @@ class Search:
             values = values - length * _unit(direction)
         return best
 
-    def _judged(self, values: Floats, target: Floats) -> tuple[Floats, Floats]:
+    def _judged(
+        self, values: Floats, target: Floats, at: Judged, gradient: Session
+    ) -> tuple[Floats, Floats]:
         """Of coefficients [N, 3072] the mean D / D0 [N] of their prefixes and its slope."""
-        payloads, shares = self._at.payloads, self._at.shares
+        payloads, shares = at.payloads, at.shares
         shape = (len(values), len(payloads))
         cut = self._cutter.cut(values, np.tile(payloads, (len(values), 1)))
         given = {
             "painted": from_cells(self._palette, cut.cells.reshape(-1, COEFFICIENTS)),
             "known": cut.known.reshape(shape[0] * shape[1], -1),
             "target": target,
-            "weight": np.tile(self._at.weights, shape[0]),
+            "weight": np.tile(at.weights, shape[0]),
         }
-        found = self._gradient.run(given)
+        found = gradient.run(given)
         distortion = found["distortion"].reshape(shape)
         share = shares * (AT_ZERO + PER_BYTE * payloads).astype(np.float32)
         slopes = self._transformed(found["slope"]).reshape(*shape, COEFFICIENTS)

@@ -363,10 +363,13 @@ def test_the_artifact_encodes_and_decodes_at_every_effort(codec, thumbnails: np.
 
 
 def test_the_best_effort_is_best_in_its_own_measure(codec, thumbnails: np.ndarray) -> None:
-    judge = search.Search(codec.stored, codec.network("gradient"))
+    gradient = codec.network("gradient")
+    judge = search.Search(codec.stored, gradient)
     target = np.repeat(thumbnails.astype(np.float32), len(search.JUDGED.payloads), axis=0)
     losses = [
-        judge._judged(codec.values(thumbnails, effort).astype(np.float32), target)[0]
+        judge._judged(
+            codec.values(thumbnails, effort).astype(np.float32), target, search.JUDGED, gradient
+        )[0]
         for effort in ("default", "best")
     ]
     assert (losses[1] <= losses[0] + 1e-5).all()

@@ -11,7 +11,7 @@ from service.codec import walk
 from service.codec.cutting import Cutter
 from service.codec.embedded import EmbeddedCodec, coefficients, in_steps, whole_steps
 from service.codec.painting import axes, closed_form, from_cells
-from service.codec.search import BATCH, JUDGED, Search
+from service.codec.search import BATCH, HURRIED_AT, HURRIED_MOVE, JUDGED, Search
 from tests.support.photos import crops
 
 ROUNDS = 16
@@ -56,7 +56,7 @@ def found(prefixel: EmbeddedCodec, pictures: np.ndarray, values: np.ndarray) -> 
 
 def judged(search: Search, pictures: np.ndarray, values: np.ndarray):
     target = np.repeat(pictures.astype(np.float32), len(JUDGED.payloads), axis=0)
-    return search._judged(values, target)
+    return search._judged(values, target, JUDGED, search._gradient)
 
 
 def test_prefixes_come_out_better_in_the_searchs_measure(prefixel, pictures, values, found) -> None:
@@ -127,6 +127,23 @@ def test_every_length_is_held_to_its_own_picture_and_weight(prefixel, pictures, 
     np.testing.assert_array_equal(given.weight, np.tile(JUDGED.weights, 3))
     off = np.abs(given.painted - given.target).reshape(3, 8, -1).mean(axis=-1)
     assert (off[:, 0] > off[:, -1]).all()  # the shortest first
+
+
+def test_one_step_is_judged_once_and_is_better_where_it_is(prefixel, pictures, values) -> None:
+    many, one = Squared(), Squared()
+    search = Search(prefixel.stored, many, one_step=one)
+    found = search.hurried(pictures, values)
+    assert (many.calls, one.calls) == (0, 1)
+    steps = np.sqrt(np.square(found - values).sum(axis=1))
+    np.testing.assert_allclose(steps, HURRIED_MOVE, rtol=1e-4)
+    lengths = np.full((len(values), 1), float(HURRIED_AT))
+    errors = []
+    for some in (values, found):
+        cells = Cutter(prefixel.stored).cut(some, lengths).cells[:, 0]
+        errors.append(np.square(from_cells(prefixel.palette, cells) - pictures).mean())
+    assert errors[1] < errors[0]
+    alone = search.hurried(pictures[3:4], values[3:4])[0]
+    np.testing.assert_allclose(alone, found[3], atol=1e-4)
 
 
 def test_a_search_may_judge_one_length_alone(prefixel, pictures, values) -> None:

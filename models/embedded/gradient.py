@@ -58,7 +58,7 @@ class Gradient(nn.Module):
 
 def _rectified(slope: Tensor, before: Tensor) -> Tensor:
     """Back through a rectifier that was given ``before``."""
-    return torch.where(before > 0, slope, 0.0)
+    return slope * (before > 0)
 
 
 def _through(conv: nn.Module, slope: Tensor) -> Tensor:

@@ -42,7 +42,7 @@ from service.evaluation.metrics import block_ssim, psnr
 from service.inference import Runtime, Session
 from service.inference.runtime import Share
 
-LEVELS_BYTES = (16, 24, 32, 48, 64, 96, 128, 192, 256)
+LEVELS_BYTES = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 LARGEST_BATCH = 64
 AT_ONCE = 8
 """Pictures that a thread works on at once: what is computed of them stays in its cache."""

@@ -6,7 +6,7 @@ import argparse
 import csv
 import json
 import platform
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +43,12 @@ def arguments() -> argparse.Namespace:
         help="training folders in their order; the last holds the weights",
     )
     parser.add_argument("--data", type=Path, required=True, help="folder the run was trained on")
+    parser.add_argument(
+        "--after", type=Path, help="artifact that the first run began with: its history is kept"
+    )
     parser.add_argument("--out", type=Path, help="default: models/artifacts/SYSTEM")
     parser.add_argument("--hardware", default=f"CPU, {platform.machine()}", help="for the manifest")
+    parser.add_argument("--iterations", type=int, help="of a stream, where fewer than trained")
     parser.add_argument("--version", type=int, default=1, help="version in the stream's header")
     return parser.parse_args()
 
@@ -55,12 +59,16 @@ def main() -> None:
     system = SYSTEMS[options.system]
     state = torch.load(options.run[-1] / "checkpoint.pt", map_location="cpu", weights_only=True)
     config = system.configs[state["plan"]["config"]]
+    if options.iterations:
+        config = replace(config, iterations=options.iterations)
     model = system.build(config)
     model.load_state_dict(state["averaged"])
     graphs.round_to_half(model)
     out = options.out or ARTIFACTS / options.system
     photos, validation = data.load(options.data)
-    trained = tuple(history(run, data.digest(photos), options.hardware) for run in options.run)
+    earlier = artifact.read(options.after).manifest.training if options.after else ()
+    digest = data.digest(photos)
+    trained = (*earlier, *(history(run, digest, options.hardware) for run in options.run))
     manifest = export(options.system, model, config, out, options.version, trained)
     codec = load_codec(out, Runtime("cpu"))
     assert isinstance(codec, RecurrentCodec)

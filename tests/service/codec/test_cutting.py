@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from service.codec import walk
-from service.codec.cutting import OUT_OF_ZERO, WINDOW, Cutter, Prefixes, through_rounding
+from service.codec.cutting import END_BITS, OUT_OF_ZERO, WINDOW, Cutter, Prefixes, through_rounding
 from service.codec.embedded import EmbeddedCodec, coefficients, in_steps, whole_steps
 from service.codec.painting import axes, bands, precision
 from service.codec.planes import COEFFICIENTS, PLANE_CLASSES
@@ -82,7 +82,7 @@ def test_ideal_lengths_are_the_real_ones_but_for_a_few_bits(cutter, values, pars
     between = [ideal_lengths(cutter, values, left - more) for more in (0, 1)]
     off = 8 * (np.mean(between, axis=0) - LENGTHS)
     assert abs(off.mean()) < 0.6
-    assert np.abs(off).max() < 12
+    assert np.abs(off).max() < 16 + END_BITS  # what the rarest symbol costs, and where it falls
     assert off.std() > 0.5  # a real prefix ends where a byte does, not where a symbol does
 
 

@@ -46,7 +46,7 @@ def values(prefixel: EmbeddedCodec, pictures: np.ndarray) -> np.ndarray:
     """A start that is worth a search: coefficients a little off those of the photos."""
     plain = in_steps(prefixel.stored, coefficients(pictures, axes(prefixel.stored)))
     draw = np.random.default_rng(3)
-    return np.asarray(plain + draw.normal(0, 0.7, plain.shape), np.float32)
+    return np.asarray(plain + draw.normal(0, 0.9, plain.shape), np.float32)
 
 
 @pytest.fixture(scope="module")

@@ -20,11 +20,11 @@ VECTORS = Path(__file__).parents[2] / "vectors"
 VERSIONS_AND_BYTES = {  # FORMAT.md, "Recurrent codecs"
     "fc-shared": (1, 130),
     "fc-distinct": (1, 130),
-    "fc-lstm": (3, 130),
-    "conv-shared": (1, 130),
-    "conv-distinct": (1, 130),
-    "conv-ae-64": (2, 66),
-    "conv-ae-128": (1, 130),
+    "fc-lstm": (5, 130),
+    "conv-shared": (2, 130),
+    "conv-distinct": (2, 130),
+    "conv-ae-64": (3, 66),
+    "conv-ae-128": (2, 130),
 }
 
 

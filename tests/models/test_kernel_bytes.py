@@ -42,8 +42,10 @@ def test_both_graphs_of_the_synthesis_convolve_with_the_very_same_kernels(tmp_pa
     assert len(both) == 2 * len(forward)
     for kernel, same in zip([*forward, *turned], both, strict=True):
         np.testing.assert_array_equal(kernel, same)
-    for kernel, rounded in zip(exact, forward, strict=True):
-        assert 0 < np.abs(kernel.numpy() - rounded).max() < np.abs(rounded).max() / 127
+    edges = {0, 1, len(exact) - 1}
+    for n, (kernel, rounded) in enumerate(zip(exact, forward, strict=True)):
+        largest = graphs.LARGEST[n not in edges]  # fewer levels in the block
+        assert 0 < np.abs(kernel.numpy() - rounded).max() < np.abs(rounded).max() / largest
     for name in ("synthesis", "gradient"):
         held = onnx.load(tmp_path / f"{name}.onnx").graph.initializer
         assert {w.data_type for w in held if len(w.dims) == 4} == {TensorProto.INT8}

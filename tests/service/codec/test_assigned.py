@@ -167,7 +167,7 @@ def test_longer_than_whole_is_refused(fc_lstm: PatchCodec) -> None:
         fc_lstm.decode([stream + b"\0"])
 
 
-@pytest.mark.parametrize("version", [1, 2, 5])
+@pytest.mark.parametrize("version", [1, 4, 7])
 def test_other_versions_are_refused(fc_lstm: PatchCodec, version: int) -> None:
     with pytest.raises(CodecError, match=f"version {version}"):
         fc_lstm.decode([pack_header(fc_lstm.wire_id, version, 1.0)])

@@ -113,7 +113,7 @@ def export(model: Networks, folder: Path, eight_bits: bool) -> dict[str, graphs.
 def round_kernels(network: Correction) -> None:
     """Give all but the two layers that tell the weights that bytes hold.
 
-    Blocks and steering do with 63 levels for nothing to be lost (docs/evaluation/ablation.md).
+    Blocks and steering have 63 levels; what all that loses is in docs/evaluation/ablation.md.
     """
     most, few = graphs.LARGEST
     with torch.no_grad():

@@ -29,7 +29,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from models.export.weights import BYTES, HALF, SCALE
+from models.export.names import BYTES, HALF, SCALE
 from service.codec import artifact, embedded_tables
 from service.errors import ArtifactError
 

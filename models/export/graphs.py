@@ -13,6 +13,8 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
+from models.export.names import BYTES, HALF, SCALE
+
 OPSET = 18
 
 
@@ -140,12 +142,12 @@ def store_as_bytes(graph: onnx.ModelProto) -> None:
             if kernel.ndim == 2:
                 continue
             raise ValueError(f"{name} was not rounded to bytes")
-        weight.CopyFrom(numpy_helper.from_array(whole.numpy(), name + ".i8"))
+        weight.CopyFrom(numpy_helper.from_array(whole.numpy(), name + BYTES))
         graph.graph.initializer.append(
-            numpy_helper.from_array(scale.flatten().numpy(), name + ".scale")
+            numpy_helper.from_array(scale.flatten().numpy(), name + SCALE)
         )
         nodes.append(
-            helper.make_node("DequantizeLinear", [weight.name, name + ".scale"], [name], axis=axis)
+            helper.make_node("DequantizeLinear", [weight.name, name + SCALE], [name], axis=axis)
         )
     kept = list(graph.graph.node)
     del graph.graph.node[:]
@@ -160,7 +162,7 @@ def store_as_half(graph: onnx.ModelProto) -> None:
             continue
         name = weight.name
         half = numpy_helper.from_array(
-            numpy_helper.to_array(weight).astype(np.float16), name + ".f16"
+            numpy_helper.to_array(weight).astype(np.float16), name + HALF
         )
         weight.CopyFrom(half)
         casts.append(helper.make_node("Cast", [half.name], [name], to=TensorProto.FLOAT))

@@ -9,8 +9,9 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor
 
-PREFIX, HALF = "inner.", ".f16"
-BYTES, SCALE = ".i8", ".scale"
+from models.export.names import BYTES, HALF, SCALE
+
+PREFIX = "inner."
 
 
 def read(folder: Path) -> dict[str, Tensor]:

@@ -60,8 +60,8 @@ MOMENTUM = 0.7
 """Of the direction of the steps before: with it steps may be long, and few rounds go far."""
 STEEPER = 1.5
 """Power of each slope in a step: more for the coefficients that matter, less noise in the rest."""
-HURRIED_AT, HURRIED_MOVE = 62, 10.0
-"""Payload bytes at which the only step of the least effort is judged, and its length."""
+HURRIED, HURRIED_MOVE = JUDGED.only(62), 10.0
+"""Where the only step of the least effort is judged, and its length."""
 BATCH = 16
 
 
@@ -95,9 +95,8 @@ class Search:
 
     def hurried(self, pictures: Pixels, values: Floats) -> Floats:
         """What one step makes of coefficients, as ``refined``."""
-        at = self._at.only(HURRIED_AT)
         target = pictures.astype(np.float32)
-        _, slope = self._judged(values, target, at, self._one_step)
+        _, slope = self._judged(values, target, HURRIED, self._one_step)
         return values - np.float32(HURRIED_MOVE) * _unit(slope)
 
     def _refined(self, pictures: Pixels, values: Floats, rounds: int) -> Floats:

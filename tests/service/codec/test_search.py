@@ -11,7 +11,7 @@ from service.codec import walk
 from service.codec.cutting import Cutter
 from service.codec.embedded import EmbeddedCodec, coefficients, in_steps, whole_steps
 from service.codec.painting import axes, closed_form, from_cells
-from service.codec.search import BATCH, HURRIED_AT, HURRIED_MOVE, JUDGED, Search
+from service.codec.search import BATCH, HURRIED, HURRIED_MOVE, JUDGED, Search
 from tests.support.photos import crops
 
 ROUNDS = 16
@@ -136,7 +136,7 @@ def test_one_step_is_judged_once_and_is_better_where_it_is(prefixel, pictures, v
     assert (many.calls, one.calls) == (0, 1)
     steps = np.sqrt(np.square(found - values).sum(axis=1))
     np.testing.assert_allclose(steps, HURRIED_MOVE, rtol=1e-4)
-    lengths = np.full((len(values), 1), float(HURRIED_AT))
+    lengths = np.tile(HURRIED.payloads, (len(values), 1))
     errors = []
     for some in (values, found):
         cells = Cutter(prefixel.stored).cut(some, lengths).cells[:, 0]

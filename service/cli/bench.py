@@ -105,9 +105,9 @@ def run_codec(arguments: argparse.Namespace) -> int:
 
     from service.bench import codec as bench
     from service.bench.report import machine
-    from service.codec.embedded import EmbeddedCodec
+    from service.codec.prefixel.codec import EmbeddedCodec
     from service.codec.registry import load_codec
-    from service.evaluation.data import load_pictures
+    from service.evaluation.data.pictures import load_pictures
     from service.inference import Runtime
     from service.settings import read_settings
 

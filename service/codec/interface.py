@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from service.codec.stream import HEADER_BYTES, Header, parse_header
+from service.codec.header import HEADER_BYTES, Header, parse_header
 from service.errors import CodecError
 
 Pixels = NDArray[np.uint8]

@@ -13,30 +13,30 @@ from numpy.typing import NDArray
 from rich import progress as bars
 from rich.console import Console
 
+from service.codec.header import HEADER_BYTES
 from service.codec.interface import Codec
-from service.codec.stream import HEADER_BYTES
 from service.evaluation.baselines import Baseline
-from service.evaluation.beside_paper import beside_paper
-from service.evaluation.caching import ResultCache
-from service.evaluation.contact_sheet import contact_sheet
-from service.evaluation.costs import Cost, baseline_speed, codec_speed, cost_table, machine
-from service.evaluation.data import Pictures
-from service.evaluation.kinds import by_kind
-from service.evaluation.measuring import Advance, Measured, measure_baseline, measure_codec
-from service.evaluation.plots import plot_curves
-from service.evaluation.printed import TARGETS as PRINTED_TARGETS
-from service.evaluation.progressive import (
+from service.evaluation.data.pictures import Pictures
+from service.evaluation.measure.caching import ResultCache
+from service.evaluation.measure.costs import Cost, baseline_speed, codec_speed, cost_table, machine
+from service.evaluation.measure.measuring import Advance, Measured, measure_baseline, measure_codec
+from service.evaluation.measure.metrics import Metric
+from service.evaluation.measure.progressive import (
     Progress,
     level_ends,
     levels_table,
     progress_of,
     progress_table,
 )
-from service.evaluation.quality import Metric
-from service.evaluation.same_bytes import HEADING as SAME_BYTES_HEADING
-from service.evaluation.same_bytes import same_bytes
-from service.evaluation.summary import Cell, Counting, Curve, cells_of, curve_of
-from service.evaluation.tables import (
+from service.evaluation.measure.summary import Cell, Counting, Curve, cells_of, curve_of
+from service.evaluation.measure.workers import worker_pool
+from service.evaluation.report.contact_sheet import contact_sheet
+from service.evaluation.report.paper_comparison import beside_paper
+from service.evaluation.report.paper_table import TARGETS as PRINTED_TARGETS
+from service.evaluation.report.plots import plot_curves
+from service.evaluation.report.same_bytes import HEADING as SAME_BYTES_HEADING
+from service.evaluation.report.same_bytes import same_bytes
+from service.evaluation.report.tables import (
     HEADINGS,
     Unit,
     cells_csv,
@@ -46,7 +46,7 @@ from service.evaluation.tables import (
     rate_difference_table,
     target_table,
 )
-from service.evaluation.workers import worker_pool
+from service.evaluation.studies.by_category import by_kind
 
 ANCHORS = ("jpeg", "avif")
 CURVE_REACH = 2.0

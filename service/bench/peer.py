@@ -3,8 +3,9 @@
     python -m service.bench.peer PORT
 
 It runs under the same server as the service (``service.serving.server``: uvicorn, uvloop,
-httptools), with as many picture threads, and keeps its thumbnails in a dict. What it has no counterpart for
-(budgets, validators, digests, limits, metrics, logs) it does not do: it is the floor.
+httptools), with as many picture threads, and keeps its thumbnails in a dict. What it has no
+counterpart for (budgets, validators, digests, limits, metrics, logs) it does not do: it is the
+floor.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from service.codec.interface import Codec
 from service.codec.registry import load_codecs
 from service.http.protocol import problems
-from service.http.request.middleware import Border
+from service.http.request.middleware import RequestMiddleware
 from service.http.resources import codecs as codecs_
 from service.http.resources import (
     demo,
@@ -75,13 +75,18 @@ def create_app(
     problems.install(app)
     app.openapi = openapi.build(app)  # type: ignore[method-assign]
     app.add_middleware(
-        Border,
+        RequestMiddleware,
         metrics=metrics,
         log=log,
         origins=settings.cors_origins,
         lifecycle=lifecycle,
     )
     return app
+
+
+def real_app(settings: Settings, log: LogWriter, lifecycle: Lifecycle) -> FastAPI:
+    """The application with the codecs of the artifacts."""
+    return create_app(settings, log=log, lifecycle=lifecycle)
 
 
 def _load(settings: Settings) -> dict[str, Codec]:

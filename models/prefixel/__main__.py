@@ -34,7 +34,7 @@ def arguments() -> argparse.Namespace:
     add("--anew", action="store_true", help="do not take the synthesis of --start-from over")
     add("--recounts", type=float, nargs="*", default=defaults["recounts"])
     whole = ("batch", "warmup", "seed", "cuts", "recount_thumbnails")
-    parts = ("rate", "final_rate", "clip", "average", "step", "pressure", "anchor")
+    parts = ("rate", "final_rate", "clip", "average", "step", "rate_weight", "anchor")
     for name in (*whole, *parts, "squared_weight", "ssim_weight"):
         kind = int if name in whole else float
         default = 2e-3 if name == "rate" else defaults[name]

@@ -43,7 +43,7 @@ from service.codec.header import HEADER_BYTES
 from service.codec.interface import Effort, Pixels
 from service.codec.prefixel import tables as prefixel_tables
 from service.codec.prefixel.codec import EmbeddedCodec
-from service.codec.prefixel.rate_model import Cutter
+from service.codec.prefixel.rate_model import Truncator
 from service.codec.prefixel.tables import Stored
 from service.codec.registry import load_codec
 from service.errors import ConfigurationError
@@ -121,7 +121,7 @@ class Ablation:
             rate=options.rate,
             bf16=options.bf16,
             recount_thumbnails=options.counted,
-            pressure=options.pressure,
+            rate_weight=options.rate_weight,
             anchor=options.anchor,
             squared_weight=what.squared_weight,
             ssim_weight=what.ssim_weight,
@@ -138,14 +138,14 @@ class Ablation:
             "weights": f"{sum(p.numel() for p in model.synthesis.parameters()):,}",
             "MMAC": f"{complexity(model)['decode'] * 1.024:.1f}",
         }
-        scores = prefix_scores(run.averaged, run.cutter, run.painter, self.pictures)
+        scores = prefix_scores(run.averaged, run.truncator, run.painter, self.pictures)
         return Line(what.title, scores, more)
 
     def closed_form(self) -> list[Line]:
         """Nothing trained."""
         stored = learn(self.counted, EmbeddedPlan.step)
         nothing = Networks(CONFIGS["no-analysis"])  # untrained: what comes in
-        scores = prefix_scores(nothing, Cutter(stored), Painter(stored), self.pictures)
+        scores = prefix_scores(nothing, Truncator(stored), Painter(stored), self.pictures)
         return [Line("closed form: nothing trained", scores, {"thumbnails": "0"})]
 
     def weights(self) -> list[Line]:
@@ -156,7 +156,7 @@ class Ablation:
         rounded = deepcopy(model)
         graphs.round_to_half(rounded)
         round_kernels(rounded.synthesis)
-        parts = Cutter(stored), Painter(stored), self.pictures
+        parts = Truncator(stored), Painter(stored), self.pictures
         return [
             Line("32 bits", prefix_scores(model, *parts)),
             Line("8-bit kernels, the rest 16 bits", prefix_scores(rounded, *parts)),
@@ -183,7 +183,7 @@ class Ablation:
     def scored(self, stored: Stored) -> dict[str, float]:
         """The artifact's pictures with other tables of the parse."""
         lengths = np.tile(np.array(PAYLOADS, np.float64), (len(self.pictures), 1))
-        rgb = shown(self.codec, Cutter(stored), self.values.astype(np.float32), lengths)
+        rgb = shown(self.codec, Truncator(stored), self.values.astype(np.float32), lengths)
         return scores_of(self.pictures.numpy(), rgb)
 
     def efforts(self) -> list[Line]:
@@ -256,7 +256,7 @@ def arguments() -> argparse.Namespace:
     add("--no-bf16", dest="bf16", action="store_false", help="32-bit throughout")
     add("--every", type=float, default=120, help="seconds between checkpoints (%(default)s)")
     add("--rate", type=float, default=2e-3, help="(%(default)s)")
-    add("--pressure", type=float, default=1.3, help="(%(default)s)")
+    add("--rate-weight", type=float, default=1.3, help="(%(default)s)")
     add("--anchor", type=float, default=5.0, help="(%(default)s)")
     options = parser.parse_args()
     options.rows = options.rows.split(",")

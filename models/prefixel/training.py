@@ -33,7 +33,7 @@ from service.codec.header import HEADER_BYTES
 from service.codec.prefixel import tables as prefixel_tables
 from service.codec.prefixel.codec import coefficients
 from service.codec.prefixel.context_model import COEFFICIENTS
-from service.codec.prefixel.rate_model import Cutter, through_rounding
+from service.codec.prefixel.rate_model import Truncator, through_rounding
 from service.codec.prefixel.reconstruction import DCT, MIDDLE, axes
 from service.codec.prefixel.tables import SIDE, Stored
 from service.quality.psnr import psnr
@@ -53,7 +53,7 @@ RESOLUTION = 16
 class EmbeddedPlan(Plan):
     """``recounts``: shares of the schedule at which tables are learned anew from
     ``recount_thumbnails``; ``weighted``: steps then follow what errors cost; ``squared_weight``
-    and ``ssim_weight`` make D; ``pressure`` weighs bits; ``step`` is the finest cell in levels;
+    and ``ssim_weight`` make D; ``rate_weight`` weighs bits; ``step`` is the finest cell in levels;
     ``cuts`` lengths a picture; ``anchor`` holds the analysed picture to the photo (squared, range
     1), for neither D nor bits mind its scale once the tables are learned anew. With
     ``freeze_analysis`` the synthesis learns alone; one that is ``anew`` is not taken over."""
@@ -64,7 +64,7 @@ class EmbeddedPlan(Plan):
     weighted: bool = True
     squared_weight: float = 30.0
     ssim_weight: float = 1.0
-    pressure: float = 1.0
+    rate_weight: float = 1.0
     cuts: int = 2
     anchor: float = 10.0
     freeze_analysis: bool = False
@@ -95,7 +95,7 @@ class Painter(nn.Module):
         return turned.permute(0, 2, 3, 1) @ self.colours + MIDDLE
 
 
-class Slope:
+class DistortionRateFit:
     """How D falls with bytes: 1 / D = at_zero + per_byte * bytes, fitted as training goes."""
 
     def __init__(self) -> None:
@@ -132,12 +132,12 @@ class EmbeddedRun(Run):
     plan: EmbeddedPlan
     model: Networks
     averaged: Networks
-    slope: Slope
+    fit: DistortionRateFit
 
     def use(self, stored: Stored) -> None:
         """Cut and paint with these tables from now on."""
-        self.stored, self.cutter, self.painter = stored, Cutter(stored), Painter(stored)
-        self.slope = Slope()
+        self.stored, self.truncator, self.painter = stored, Truncator(stored), Painter(stored)
+        self.fit = DistortionRateFit()
 
     def save(self) -> None:
         """Tables first, then the checkpoint."""
@@ -210,20 +210,20 @@ class EmbeddedRun(Run):
             analysed = self.model.analysed(target)
         values = painter.in_steps(analysed.float())
         lengths = self.lengths(n).sort(dim=1).values
-        cut = self.cutter.cut(values.detach().numpy(), lengths.double().numpy())
+        cut = self.truncator.cut(values.detach().numpy(), lengths.double().numpy())
         cells = torch.from_numpy(cut.cells).requires_grad_(values.requires_grad)
         painted = painter.picture(cells.reshape(n * m, COEFFICIENTS))
         with torch.autocast("cpu", torch.bfloat16, enabled=plan.bf16):
             shown = self.model.painted(painted, torch.from_numpy(cut.known).reshape(n * m, -1))
         flat = lengths.reshape(-1)
         distortion = self.distortion(target.repeat_interleave(m, 0), shown.float(), flat)
-        loss = distortion / self.slope.distortion(flat)
-        self.slope.learn(flat, distortion.detach())
+        loss = distortion / self.fit.distortion(flat)
+        self.fit.learn(flat, distortion.detach())
         loss.mean().backward()
         if cells.grad is not None:
-            slope = self.slope.per_byte * distortion.detach().reshape(n, m, 1) / 8 / (n * m)
-            price = np.asarray(plan.pressure * slope[..., 0].numpy(), np.float32)
-            follow = through_rounding(values.detach().numpy(), cut, cells.grad.numpy(), price)
+            slope = self.fit.per_byte * distortion.detach().reshape(n, m, 1) / 8 / (n * m)
+            multiplier = np.asarray(plan.rate_weight * slope[..., 0].numpy(), np.float32)
+            follow = through_rounding(values.detach().numpy(), cut, cells.grad.numpy(), multiplier)
             drift = ((analysed.float() - target) / 255).square().mean()
             both = [values, plan.anchor * drift]
             torch.autograd.backward(both, [torch.from_numpy(follow), None])
@@ -277,12 +277,12 @@ class EmbeddedRun(Run):
                 with torch.no_grad():
                     cells = self.painter.in_steps(self.averaged.analysed(target))
                 lengths = np.full((len(part), 1), length)
-                cut = self.cutter.cut(cells.numpy(), lengths)
+                cut = self.truncator.cut(cells.numpy(), lengths)
                 coded = torch.from_numpy(cut.cells[:, 0]).requires_grad_()
                 shown = self.averaged.painted(
                     self.painter.picture(coded), torch.from_numpy(cut.known[:, 0])
                 )
-                reference = float(self.slope.distortion(torch.tensor(length)))
+                reference = float(self.fit.distortion(torch.tensor(length)))
                 cost = self.distortion(target, shown, torch.full((len(target),), length))
                 (cost.sum() / reference).backward()
                 assert coded.grad is not None
@@ -330,14 +330,14 @@ def measured(run: EmbeddedRun) -> Callable[[nn.Module, Tensor], dict[str, float]
 
     def measure(model: nn.Module, thumbnails: Tensor) -> dict[str, float]:
         assert isinstance(model, Networks)
-        return prefix_scores(model, run.cutter, run.painter, thumbnails)
+        return prefix_scores(model, run.truncator, run.painter, thumbnails)
 
     return measure
 
 
 @torch.no_grad()
 def prefix_scores(
-    model: Networks, cutter: Cutter, painter: Painter, thumbnails: Tensor
+    model: Networks, truncator: Truncator, painter: Painter, thumbnails: Tensor
 ) -> dict[str, float]:
     """SSIM and PSNR of prefixes of 62, 126 and 254 payload bytes, by ideal lengths.
 
@@ -347,7 +347,7 @@ def prefix_scores(
     figures: dict[str, float] = {}
     for length in SCORED_BYTES:
         payload = np.full((len(cells), 1), float(length - HEADER_BYTES))
-        cut = cutter.cut(cells.numpy(), payload)
+        cut = truncator.cut(cells.numpy(), payload)
         painted = painter.picture(torch.from_numpy(cut.cells[:, 0]))
         shown = model.painted(painted, torch.from_numpy(cut.known[:, 0]))
         rgb = shown.round().clamp(0, 255).byte().numpy()

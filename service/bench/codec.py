@@ -95,7 +95,7 @@ def measure(codec: EmbeddedCodec, pictures: Pixels, rounds: int, searched: int) 
         ("encoded, default, with levels", count, lambda: codec.encode(pictures, aspects)),
         (WRITING, count, lambda: bitplane_coder.encode(codec.written, values, room)),
         (DECODED, count, lambda: codec.decode(prefixes)),
-        (READING, count, lambda: bitplane_coder.decode(codec.walk, payloads)),
+        (READING, count, lambda: bitplane_coder.decode(codec.packed, payloads)),
         ("decoded one by one", count, lambda: [codec.decode([prefix]) for prefix in prefixes]),
     ]
     if searched:

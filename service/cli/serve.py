@@ -30,7 +30,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until told to stop. Raises ConfigurationError."""
-    from service.serving.serve import real_app, serve
+    from service.app import real_app
+    from service.serving.serve import serve
     from service.settings import read_settings
 
     settings = read_settings()

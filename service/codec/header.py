@@ -22,7 +22,7 @@ VERSIONS = range(8)
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class StreamHeader:
     """Wire id 1..31, version 0..7, aspect ratio (width / height) as the scale holds it."""
 
     wire_id: int
@@ -49,7 +49,7 @@ def pack_header(wire_id: int, version: int, aspect: float) -> bytes:
     return bytes((wire_id << 3 | version, aspect_code(aspect) << 1))
 
 
-def parse_header(stream: bytes) -> Header:
+def parse_header(stream: bytes) -> StreamHeader:
     """Read the header of any prefix. Raises CodecError when it is cut or reserved bits are set."""
     if len(stream) < HEADER_BYTES:
         raise CodecError(
@@ -59,7 +59,7 @@ def parse_header(stream: bytes) -> Header:
         raise CodecError("wire id 0 is reserved")
     if stream[1] & 1:
         raise CodecError("the reserved bit of the header is set")
-    return Header(stream[0] >> 3, stream[0] & 7, aspect_of(stream[1] >> 1))
+    return StreamHeader(stream[0] >> 3, stream[0] & 7, aspect_of(stream[1] >> 1))
 
 
 def truncate(stream: bytes, budget_bytes: int) -> bytes:

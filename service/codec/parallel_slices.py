@@ -1,4 +1,4 @@
-"""A batch cut into stretches that several threads work on at once.
+"""A batch cut into slices that several threads work on at once.
 
 For loops that are compiled and release the interpreter lock, and for networks that compute in the
 thread that calls them.
@@ -14,7 +14,7 @@ LEAST = 4
 """A stretch of fewer pictures costs more to hand over than it saves."""
 
 
-class Stretches:
+class ParallelSlices:
     """``threads`` of them at most. Thread-safe."""
 
     def __init__(self, threads: int) -> None:
@@ -26,9 +26,9 @@ class Stretches:
 
         A slice has ``most`` at most: what a thread's cache holds is read sooner.
         """
-        stretches = max(1, min(self._threads, count // LEAST), -(-count // most))
-        if stretches == 1:
+        slices = max(1, min(self._threads, count // LEAST), -(-count // most))
+        if slices == 1:
             work(slice(0, count))
             return
-        bounds = [count * n // stretches for n in range(stretches + 1)]
+        bounds = [count * n // slices for n in range(slices + 1)]
         list(self._pool.map(work, [slice(*pair) for pair in pairwise(bounds)]))

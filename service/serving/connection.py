@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from service.settings import Settings
 
-HEADER_BYTES = 64 * 1024
+REQUEST_HEADERS_LIMIT = 64 * 1024
 LINGER_SECONDS = 5.0
 FAREWELL_SECONDS = 1.0
 STOPPING_SECONDS = 1.0
@@ -95,7 +95,7 @@ class BoundedConnection(HttpToolsProtocol):
         super().data_received(data)
         if self._in_headers and not self.transport.is_closing():
             self._header_bytes += len(data)
-            if self._header_bytes > HEADER_BYTES:
+            if self._header_bytes > REQUEST_HEADERS_LIMIT:
                 self._refuse(HEADERS_LONG)
             elif self._patience is None:
                 self._await(self.header_timeout_seconds, HEADERS_LATE)

@@ -16,13 +16,6 @@ if TYPE_CHECKING:
     AppMaker = Callable[[Settings, LogWriter, Lifecycle], FastAPI]
 
 
-def real_app(settings: Settings, log: LogWriter, lifecycle: Lifecycle) -> FastAPI:
-    """The application with the codecs of the artifacts."""
-    from service.app import create_app
-
-    return create_app(settings, log=log, lifecycle=lifecycle)
-
-
 def serve(
     settings: Settings,
     listener: socket.socket,

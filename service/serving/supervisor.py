@@ -112,8 +112,9 @@ class _Supervisor:
 
 def work(listener_fd: int, lifeline_fd: int, on_ready: Callable[[], None]) -> int:
     """Serve on an inherited socket; the exit code."""
+    from service.app import real_app
     from service.errors import StartupError
-    from service.serving.serve import real_app, serve
+    from service.serving.serve import serve
     from service.settings import read_settings
 
     Thread(target=_until_parent_is_gone, args=(lifeline_fd,), daemon=True).start()

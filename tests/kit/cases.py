@@ -50,7 +50,9 @@ def write_parse(folder: Path) -> None:
     codec = load_codecs(packaged_artifacts(), [NAME], Runtime("cpu", 1))[NAME]
     assert isinstance(codec, EmbeddedCodec)
     given = streams(codec)
-    known, symbols = bitplane_coder.decode(codec.walk, [stream[HEADER_BYTES:] for stream in given])
+    known, symbols = bitplane_coder.decode(
+        codec.packed, [stream[HEADER_BYTES:] for stream in given]
+    )
     np.savez_compressed(
         folder / "parse.npz",
         lengths=np.array([len(stream) for stream in given], np.int32),
@@ -59,7 +61,7 @@ def write_parse(folder: Path) -> None:
         magnitude=np.abs(known.cells).astype(np.int32),
         sign=np.sign(known.cells).astype(np.int32),
         plane=known.plane.astype(np.int32),
-        painted=closed_form(codec.palette, known),
+        painted=closed_form(codec.dequantiser, known),
     )
 
 

@@ -10,14 +10,14 @@ from service.codec.prefixel.context_model import (
     COEFFICIENTS,
     LAST_PLANE,
     REFINEMENT,
-    USUAL,
+    USUAL_ENERGY,
     Ints,
     Tables,
-    activity_after,
     class_at,
+    context_of,
+    energy_after,
     frequency_of,
     known_before,
-    row_of,
 )
 
 Floats = NDArray[np.float32]
@@ -76,7 +76,7 @@ def symbol_counts(
     ``cost`` int32 [65537] is what a frequency costs; counting stops at ``limit``. ``significance``
     [G, C, R, 2]: zero, nonzero; ``refinement`` [G, C, 2, 2]: zero, one.
     """
-    activity = np.full(COEFFICIENTS + 1, USUAL, np.int32)
+    energy = np.full(COEFFICIENTS + 1, USUAL_ENERGY, np.int32)
     spent = 0
     for entry in range(len(tables.order)):
         kind = tables.order[entry, 0]
@@ -88,13 +88,13 @@ def symbol_counts(
             continue
         group, size = tables.groups[at], class_at(tables, at, plane)
         now = magnitude >> plane
-        row = row_of(tables, activity, at, before)
-        spent += cost[frequency_of(tables, group, size, row, before, now)]
+        context = context_of(tables, energy, at, before)
+        spent += cost[frequency_of(tables, group, size, context, before, now)]
         if kind == REFINEMENT:
-            refinement[group, size, row, now & 1] += 1
+            refinement[group, size, context, now & 1] += 1
         else:
-            significance[group, size, row, min(now, 1)] += 1
-            activity[at] = activity_after(tables, group, size, now)
+            significance[group, size, context, min(now, 1)] += 1
+            energy[at] = energy_after(tables, group, size, now)
         if spent > limit:
             break
     return spent

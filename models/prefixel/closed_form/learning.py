@@ -11,7 +11,12 @@ from models.prefixel.closed_form import counting
 from models.prefixel.closed_form.slopes import pooled
 from service.codec.entropy.range_coder import TOTAL
 from service.codec.prefixel.codec import coefficients, in_steps, whole_steps
-from service.codec.prefixel.context_model import ACTIVITY_SHIFT, COEFFICIENTS, PLANE_CLASSES, USUAL
+from service.codec.prefixel.context_model import (
+    COEFFICIENTS,
+    ENERGY_SHIFT,
+    PLANE_CLASSES,
+    USUAL_ENERGY,
+)
 from service.codec.prefixel.rate_model import COST_UNIT, cost_table
 from service.codec.prefixel.tables import OCTAVE, OFFSETS, SIDE, Stored, for_parse, neighbours
 
@@ -49,13 +54,13 @@ def learn_tables(
     stored = Stored(
         sizes=sizes.clip(0, CLASSES - 1).astype(np.uint8),
         groups=group_map(),
-        weights=activity_weights(values / np.maximum(usual, 1e-6)),
-        rows=activity_rows(),
+        weights=energy_weights(values / np.maximum(usual, 1e-6)),
+        rows=energy_contexts(),
         significance=np.full((GROUPS, CLASSES, ROWS), TOTAL // 8, np.uint16),
         refinement=np.full((GROUPS, CLASSES, 2), TOTAL // 2, np.uint16),
         escape=np.full(1, ESCAPE, np.uint16),
-        zero=np.full((GROUPS, CLASSES), USUAL, np.uint8),
-        nonzero=np.full((GROUPS, CLASSES), USUAL, np.uint8),
+        zero=np.full((GROUPS, CLASSES), USUAL_ENERGY, np.uint8),
+        nonzero=np.full((GROUPS, CLASSES), USUAL_ENERGY, np.uint8),
         priorities=np.zeros((2, GROUPS, CLASSES), np.int16),
         steps=steps,
         means=means.astype(np.int16),
@@ -93,7 +98,7 @@ def group_map() -> NDArray[np.uint8]:
     return np.asarray(groups, np.uint8)
 
 
-def activity_weights(ratios: Floats) -> NDArray[np.uint8]:
+def energy_weights(ratios: Floats) -> NDArray[np.uint8]:
     """How a coefficient's size follows from its neighbours', each against its usual: [3, 14].
 
     Least squares without negative weights, scaled to a sum of 64.
@@ -118,14 +123,14 @@ def activity_weights(ratios: Floats) -> NDArray[np.uint8]:
     return np.rint(WEIGHT * weights).astype(np.uint8)
 
 
-def activity_rows() -> NDArray[np.uint8]:
-    """Rows are quarters of an octave of activity, the usual one in the middle."""
-    activity = np.maximum(np.arange(256), 1) / (WEIGHT * USUAL >> ACTIVITY_SHIFT)
-    return np.asarray(np.clip(np.floor(4 * np.log2(activity) + ROWS / 2), 0, ROWS - 1), np.uint8)
+def energy_contexts() -> NDArray[np.uint8]:
+    """Rows are quarters of an octave of energy, the usual one in the middle."""
+    energy = np.maximum(np.arange(256), 1) / (WEIGHT * USUAL_ENERGY >> ENERGY_SHIFT)
+    return np.asarray(np.clip(np.floor(4 * np.log2(energy) + ROWS / 2), 0, ROWS - 1), np.uint8)
 
 
 def with_cells(stored: Stored, values: Floats, usual: Floats) -> Stored:
-    """Centroids, activities and priorities from what the cells hold."""
+    """Centroids, energies and priorities from what the cells hold."""
     significance = np.zeros((GROUPS, CLASSES, 5))
     refinement = np.zeros((GROUPS, CLASSES, 2, 4))
     cells = np.zeros((GROUPS, CLASSES, 3, 2))
@@ -135,15 +140,15 @@ def with_cells(stored: Stored, values: Floats, usual: Floats) -> Stored:
     slopes = [pooled(significance[g], refinement[g]) for g in range(GROUPS)]
     logs = OCTAVE * np.log2(np.maximum(np.array(slopes), 1e-9)).transpose(1, 0, 2)
 
-    def activity(total: NDArray[np.float64], count: NDArray[np.float64]) -> NDArray[np.uint8]:
+    def energy(total: NDArray[np.float64], count: NDArray[np.float64]) -> NDArray[np.uint8]:
         mean = np.where(count > 0, total / np.maximum(count, 1), 1.0)
-        return np.asarray(np.rint(USUAL * mean).clip(1, 255), np.uint8)
+        return np.asarray(np.rint(USUAL_ENERGY * mean).clip(1, 255), np.uint8)
 
     centroids = (256 * inside + 20 * 115) / (number + 20)
     return replace(
         stored,
-        zero=activity(ratio_zero, asked - nonzero),
-        nonzero=activity(ratio_nonzero, nonzero),
+        zero=energy(ratio_zero, asked - nonzero),
+        nonzero=energy(ratio_nonzero, nonzero),
         priorities=np.rint(logs).clip(-(2**15), 2**15 - 1).astype(np.int16),
         centroids=np.rint(centroids).clip(0, 255).astype(np.uint8),
     )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from service.cache.sqlite.worker import Worker, connect
+from service.cache.sqlite.worker import SqliteThread, connect
 from service.cache.store import Key, OnEvent, Prefix, ignore
 from service.errors import CacheUnavailableError, ConfigurationError
 
@@ -80,8 +80,10 @@ class SqliteStore:
             _prepare(path, limit_bytes)
         except (sqlite3.Error, OSError) as error:
             raise ConfigurationError(f"{path} cannot be opened as a store: {error}") from error
-        self._writer = Worker("store-write", path, limit_bytes)
-        self._readers = [Worker(f"store-read-{i}", path, limit_bytes) for i in range(_READERS)]
+        self._writer = SqliteThread("store-write", path, limit_bytes)
+        self._readers = [
+            SqliteThread(f"store-read-{i}", path, limit_bytes) for i in range(_READERS)
+        ]
 
     async def put(self, key: Key, stream: bytes, meta: bytes) -> None:
         """Keep it for ``ttl_seconds``; when the file is full, what was put first makes room."""
@@ -151,10 +153,10 @@ class SqliteStore:
         for worker in (self._writer, *self._readers):
             await worker.close()
 
-    def _reader(self) -> Worker:
+    def _reader(self) -> SqliteThread:
         return min(self._readers, key=lambda worker: worker.load)
 
-    async def _ask(self, worker: Worker, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def _ask(self, worker: SqliteThread, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
             return await worker.run(work)
         except CacheUnavailableError:

@@ -19,7 +19,7 @@ _WAITING_LIMIT = 256
 _LOG_BYTES = 16 * 2**20
 
 
-class Worker:
+class SqliteThread:
     """Runs work on one connection, in the order it came; belongs to one event loop."""
 
     def __init__(self, name: str, path: Path, limit_bytes: int) -> None:

@@ -2,11 +2,12 @@
 
     entries      in their order, each one integer: coefficient, stage it waits for, table
     stage        of a coefficient: the last plane decided, + ``NONZERO`` once it is not zero
-    activity     of all coefficients in a picture with a border: neighbours lie at fixed distances
+    energy       of all coefficients in a picture with a border: neighbours lie at fixed distances
     cuts         one pass tells what each of several prefixes of a stream decides
 
-The rules are those of ``planes`` (FORMAT.md). Tables fit the first cache together, which is worth
-a factor of two; what the encoder can know beforehand, it finds without a branch. Integers alone.
+The rules are those of ``context_model`` (FORMAT.md). Tables fit the first cache together, which is
+worth a factor of two; what the encoder can know beforehand, it finds without a branch. Integers
+alone.
 """
 
 from __future__ import annotations
@@ -38,12 +39,12 @@ from service.codec.entropy.range_coder import (
     refilled,
 )
 from service.codec.prefixel.context_model import (
-    ACTIVITY_SHIFT,
     COEFFICIENTS,
+    ENERGY_SHIFT,
     LAST_PLANE,
     PLANE_CLASSES,
     REFINEMENT,
-    USUAL,
+    USUAL_ENERGY,
     Ints,
     Known,
     Tables,
@@ -54,7 +55,7 @@ BORDER = 2
 """A neighbour is at most so many rows or columns away."""
 _ROW = SIDE + 2 * BORDER
 _PLACE = 8
-"""Room for a place's activities: its three channels', then the first two's again."""
+"""Room for a place's energies: its three channels', then the first two's again."""
 _NEAR = (*(_PLACE * (down * _ROW + right) for down, right in OFFSETS), 1, 2)
 """How far a coefficient's neighbours are: within its channel, then the two other channels' own."""
 _INDEX_BITS, _STAGE_BITS = 12, 5
@@ -76,13 +77,13 @@ Planes = NDArray[np.int8]
 Counts = NDArray[np.int64]
 
 
-class Walk(NamedTuple):
+class PackedTables(NamedTuple):
     """What steers the parse, packed; ``T`` tables are the classes of all groups.
 
     ``entries`` int32 [E]: coefficient, stage it waits for, table. ``plus`` uint16 [T, R]:
-    frequency of + and of -; ``one`` uint16 [T, 2]; ``zero``, ``nonzero`` uint8 [T]: activities
-    after kind 0. ``escape``: frequency of yes. ``rows`` uint8. ``weights`` int64 [3, 14] by channel
-    and neighbour. ``tops`` int8 [3072].
+    frequency of + and of -; ``one`` uint16 [T, 2]; ``zero``, ``nonzero`` uint8 [T]: energies
+    after kind 0. ``escape``: frequency of yes. ``contexts`` uint8. ``weights`` int64 [3, 14] by
+    channel and neighbour. ``tops`` int8 [3072].
     """
 
     entries: Ints
@@ -91,47 +92,49 @@ class Walk(NamedTuple):
     zero: Bytes
     nonzero: Bytes
     escape: int
-    rows: Bytes
+    contexts: Bytes
     weights: Counts
     tops: Planes
 
 
-def walk_of(tables: Tables) -> Walk:
+def pack_tables(tables: Tables) -> PackedTables:
     """Pack the tables."""
     classes, rows = tables.significance.shape[1:3]
     kind, at, plane = tables.order.T
     size = np.clip(tables.classes[at] - PLANE_CLASSES * plane, 0, classes - 1)
     table = tables.groups[at] * classes + size
     stage = (plane + 1) | np.where(kind == REFINEMENT, NONZERO, 0)
-    return Walk(
+    return PackedTables(
         entries=(at | stage << _INDEX_BITS | table << _TABLE).astype(np.int32),
         plus=tables.significance[..., 1].reshape(-1, rows).astype(np.uint16),
         one=tables.refinement[..., 1].reshape(-1, 2).astype(np.uint16),
         zero=tables.zero.reshape(-1).astype(np.uint8),
         nonzero=tables.nonzero.reshape(-1).astype(np.uint8),
         escape=int(tables.escape[1]),
-        rows=tables.rows.astype(np.uint8),
+        contexts=tables.contexts.astype(np.uint8),
         weights=tables.weights[:: SIDE * SIDE].astype(np.int64),
         tops=tables.tops.astype(np.int8),
     )
 
 
-def encode(walk: Walk, values: Ints, room_bytes: int) -> list[bytes]:
+def encode(tables: PackedTables, values: Ints, room_bytes: int) -> list[bytes]:
     """Code integers [N, 3072] into at most ``room_bytes`` each."""
     out = np.zeros((len(values), room_bytes + MARGIN), np.uint8)
     lengths = np.zeros(len(values), np.int64)
-    write_batch(walk, values, new_encoder(), out, lengths)
+    write_batch(tables, values, new_encoder(), out, lengths)
     return [row[:length].tobytes() for row, length in zip(out, lengths, strict=True)]
 
 
-def decode(walk: Walk, payloads: Sequence[bytes]) -> tuple[Known, Counts]:
+def decode(tables: PackedTables, payloads: Sequence[bytes]) -> tuple[Known, Counts]:
     """What prefixes decide: Known [N, 3072], and how many symbols that is, int64 [N]."""
     cuts = np.array([[len(payload)] for payload in payloads], np.int64).reshape(-1, 1)
-    known, symbols = decode_cuts(walk, payloads, cuts)
+    known, symbols = decode_cuts(tables, payloads, cuts)
     return Known(known.cells[:, 0], known.plane[:, 0]), symbols[:, 0]
 
 
-def decode_cuts(walk: Walk, payloads: Sequence[bytes], cuts: Counts) -> tuple[Known, Counts]:
+def decode_cuts(
+    tables: PackedTables, payloads: Sequence[bytes], cuts: Counts
+) -> tuple[Known, Counts]:
     """What the prefixes of lengths ``cuts`` int64 [N, M], ascending, decide: Known [N, M, 3072].
 
     Each payload is parsed once. A cut past its end is its end. Symbols are int64 [N, M].
@@ -144,27 +147,29 @@ def decode_cuts(walk: Walk, payloads: Sequence[bytes], cuts: Counts) -> tuple[Kn
     known = Known(np.empty(shape, np.int16), np.empty(shape, np.int8))
     symbols = np.empty(cuts.shape, np.int64)
     cuts = np.minimum(cuts, lengths[:, None])
-    read_batch(walk, data, cuts, new_decoder(), known.cells, known.plane, symbols)
+    read_batch(tables, data, cuts, new_decoder(), known.cells, known.plane, symbols)
     return known, symbols
 
 
-def is_complete(walk: Walk, known: Known) -> bool:
+def is_complete(tables: PackedTables, known: Known) -> bool:
     """Whether Known [1, 3072] has a symbol for every entry that waits for one."""
-    at, waits = walk.entries & _INDEX, walk.entries >> _INDEX_BITS & _STAGE
+    at, waits = tables.entries & _INDEX, tables.entries >> _INDEX_BITS & _STAGE
     stage = (known.plane[0] & _PLANE) + np.where(known.cells[0] != 0, NONZERO, 0)
     return not bool((stage[at] == waits).any())
 
 
 @compiled
-def write_batch(walk: Walk, values: Ints, encoder: Encoder, out: Bytes, lengths: Counts) -> None:
+def write_batch(
+    tables: PackedTables, values: Ints, encoder: Encoder, out: Bytes, lengths: Counts
+) -> None:
     """Code values [N, 3072] into ``out`` [N, room], each from the state ``encoder``."""
     for n in range(len(values)):
-        lengths[n] = _write(walk, values[n], encoder, out[n])
+        lengths[n] = _write(tables, values[n], encoder, out[n])
 
 
 @compiled
 def read_batch(
-    walk: Walk,
+    tables: PackedTables,
     data: Bytes,
     cuts: Counts,
     decoder: Decoder,
@@ -174,29 +179,29 @@ def read_batch(
 ) -> None:
     """Parse ``data`` [N, bytes] from the state ``decoder`` at ``cuts`` [N, M]."""
     for n in range(len(data)):
-        _read(walk, data[n], cuts[n], decoder, cells[n], plane[n], symbols[n])
+        _read(tables, data[n], cuts[n], decoder, cells[n], plane[n], symbols[n])
 
 
 @compiled
 def _site(at: int) -> int:
-    """Where a coefficient's activity is, within ``_usual``."""
+    """Where a coefficient's energy is, within ``_usual``."""
     channel, row, column = at >> 10, at >> 5 & 31, at & 31
     return ((row + BORDER) * _ROW + column + BORDER) * _PLACE + channel
 
 
 @compiled
 def _usual() -> Bytes:
-    """Activities while nothing is known: uint8, a place for each pixel and those of the border."""
-    return np.full(_ROW * _ROW * _PLACE, USUAL, np.uint8)
+    """Energies while nothing is known: uint8, a place for each pixel and those of the border."""
+    return np.full(_ROW * _ROW * _PLACE, USUAL_ENERGY, np.uint8)
 
 
 @compiled
-def _row(walk: Walk, activity: Bytes, site: int, channel: int) -> int:
-    """Row of the tables that the neighbours of a coefficient choose."""
+def _context(tables: PackedTables, energy: Bytes, site: int, channel: int) -> int:
+    """Context in the tables that the neighbours of a coefficient choose."""
     total = 0
     for k in range(len(_NEAR)):
-        total += walk.weights[channel, k] * int(activity[site + _NEAR[k]])
-    return int(walk.rows[min(total >> ACTIVITY_SHIFT, len(walk.rows) - 1)])
+        total += tables.weights[channel, k] * int(energy[site + _NEAR[k]])
+    return int(tables.contexts[min(total >> ENERGY_SHIFT, len(tables.contexts) - 1)])
 
 
 @compiled
@@ -212,12 +217,12 @@ def _stages(tops: Planes, values: Ints) -> Ints:
 
 
 @compiled
-def _asked(walk: Walk, values: Ints) -> Ints:
+def _asked(tables: PackedTables, values: Ints) -> Ints:
     """The entries that are asked, int32; no branch, because none could learn which ones."""
-    stages = _stages(walk.tops, values)
-    asked = np.empty(len(walk.entries), np.int32)
+    stages = _stages(tables.tops, values)
+    asked = np.empty(len(tables.entries), np.int32)
     count = 0
-    for entry in walk.entries:
+    for entry in tables.entries:
         packed = int(entry)
         asked[count] = packed
         count += int(stages[packed & _INDEX]) >> (packed >> _INDEX_BITS & _STAGE) & 1
@@ -225,11 +230,12 @@ def _asked(walk: Walk, values: Ints) -> Ints:
 
 
 @compiled
-def _write(walk: Walk, values: Ints, encoder: Encoder, out: Bytes) -> int:
+def _write(tables: PackedTables, values: Ints, encoder: Encoder, out: Bytes) -> int:
     """Code entry after entry until ``out`` is full; the length of the stream."""
-    plus, one, zero, nonzero, tops = walk.plus, walk.one, walk.zero, walk.nonzero, walk.tops
-    activity = _usual()
-    for entry in _asked(walk, values):
+    plus, one, tops = tables.plus, tables.one, tables.tops
+    zero, nonzero = tables.zero, tables.nonzero
+    energy = _usual()
+    for entry in _asked(tables, values):
         packed = int(entry)
         at = packed & _INDEX
         waits = packed >> _INDEX_BITS & _STAGE
@@ -244,16 +250,16 @@ def _write(walk: Walk, values: Ints, encoder: Encoder, out: Bytes) -> int:
                 start, share = share, TOTAL - share
         else:
             site = _site(at)
-            share = int(plus[table, _row(walk, activity, site, at >> 10)])
+            share = int(plus[table, _context(tables, energy, site, at >> 10)])
             if now == 0:
                 start, share = 2 * share, TOTAL - 2 * share
-                activity[site] = activity[site + 3] = zero[table]
+                energy[site] = energy[site + 3] = zero[table]
             else:
                 start = 0 if value > 0 else share
-                activity[site] = activity[site + 3] = nonzero[table]
+                energy[site] = energy[site + 3] = nonzero[table]
         encoder = put(encoder, out, start, share)
         if now > 0 and plane == tops[at]:
-            encoder = _put_escape(walk.escape, encoder, out, abs(value), plane)
+            encoder = _put_escape(tables.escape, encoder, out, abs(value), plane)
         if full(encoder, out):
             break
     return min(finish(encoder, out), len(out) - MARGIN)
@@ -277,7 +283,7 @@ def _put_escape(escape: int, encoder: Encoder, out: Bytes, magnitude: int, plane
 
 @compiled
 def _read(
-    walk: Walk,
+    tables: PackedTables,
     data: Bytes,
     cuts: Counts,
     decoder: Decoder,
@@ -286,9 +292,9 @@ def _read(
     symbols: Counts,
 ) -> None:
     """Parse one payload; at each cut, note what it decides."""
-    entries, plus, one, zero, nonzero = walk.entries, walk.plus, walk.one, walk.zero, walk.nonzero
-    tops = walk.tops
-    activity = _usual()
+    entries, plus, one, tops = tables.entries, tables.plus, tables.one, tables.tops
+    zero, nonzero = tables.zero, tables.nonzero
+    energy = _usual()
     stage = tops + np.int8(1)
     found = np.zeros(COEFFICIENTS, np.int16)
     entry, escape, decided, cut = 0, NOTHING, 0, 0
@@ -304,13 +310,13 @@ def _read(
         table = packed >> _TABLE & _TABLES
         site = _site(at)
         if escape != NOTHING:
-            frequency = walk.escape if escape == RISING else HALF
+            frequency = tables.escape if escape == RISING else HALF
             symbol, decoder = get_bit(decoder, frequency)
         elif waits & NONZERO:
             frequency = int(one[table, 0 if abs(found[at]) == 1 else 1])
             symbol, decoder = get_bit(decoder, frequency)
         else:
-            frequency = int(plus[table, _row(walk, activity, site, at >> 10)])
+            frequency = int(plus[table, _context(tables, energy, site, at >> 10)])
             symbol, decoder = get_sign(decoder, frequency)
         if symbol == UNDECIDED:
             cells[cut], plane[cut], symbols[cut] = found, stage & _PLANE, decided
@@ -324,7 +330,7 @@ def _read(
         decoder = refilled(decoder, data, limit)
         if symbol == ZERO:
             stage[at] -= 1
-            activity[site] = activity[site + 3] = zero[table]
+            energy[site] = energy[site + 3] = zero[table]
         elif escape == RISING:
             if symbol == 0:
                 stage[at] += 1
@@ -336,7 +342,7 @@ def _read(
         else:
             found[at] = 1 - 2 * symbol
             stage[at] += NONZERO - 1
-            activity[site] = activity[site + 3] = nonzero[table]
+            energy[site] = energy[site + 3] = nonzero[table]
             if stage[at] & _PLANE == tops[at] < LAST_PLANE:
                 escape = RISING
         if escape == FALLING and stage[at] & _PLANE == tops[at]:

@@ -5,10 +5,10 @@
     decode   symbols that the prefix decides -> conditional means -> inverse transforms
              -> synthesis network -> RGB
 
-The parse (``walk``) sees integers alone; floats prepare the integers of the encoder and paint
-what the parse found. An artifact may have neither network. Sources: bit planes with a double-width
-zero cell as in Shapiro 1993 and Said and Pearlman 1996, ordered by expected squared error a bit as
-in Li and Lei 1999.
+The parse (``bitplane_coder``) sees integers alone; floats prepare the integers of the encoder and
+paint what the parse found. An artifact may have neither network. Sources: bit planes with a
+double-width zero cell as in Shapiro 1993 and Said and Pearlman 1996, ordered by expected squared
+error a bit as in Li and Lei 1999.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ import numpy as np
 from service.codec.artifact import Artifact
 from service.codec.header import HEADER_BYTES, pack_header
 from service.codec.interface import Chunk, Effort, Encoded, Inspection, Level, Pixels, header_of
-from service.codec.parallel_slices import Stretches
+from service.codec.parallel_slices import ParallelSlices
 from service.codec.prefixel import bitplane_coder
 from service.codec.prefixel import tables as prefixel_tables
 from service.codec.prefixel.bitplane_coder import Counts
 from service.codec.prefixel.context_model import COEFFICIENTS, LAST_PLANE, Ints, Known
-from service.codec.prefixel.encoder_rdo import Search
+from service.codec.prefixel.encoder_rdo import RateDistortionSearch
 from service.codec.prefixel.reconstruction import (
     DCT,
     MIDDLE,
@@ -33,7 +33,7 @@ from service.codec.prefixel.reconstruction import (
     Floats,
     axes,
     closed_form,
-    palette_of,
+    dequantiser_of,
     precision,
     to_rgb,
 )
@@ -87,28 +87,29 @@ class EmbeddedCodec:
         self.maximum_bytes = longest
         self.stored = prefixel_tables.read(artifact.tables())
         self.tables = prefixel_tables.for_parse(self.stored)
-        self.walk, self.palette = bitplane_coder.walk_of(self.tables), palette_of(self.stored)
-        entries = manifest.config.get("entries", len(self.walk.entries))
-        if not isinstance(entries, int) or not 0 < entries <= len(self.walk.entries):
+        self.packed = bitplane_coder.pack_tables(self.tables)
+        self.dequantiser = dequantiser_of(self.stored)
+        entries = manifest.config.get("entries", len(self.packed.entries))
+        if not isinstance(entries, int) or not 0 < entries <= len(self.packed.entries):
             raise ArtifactError(f"{self.name}: config.entries is {entries}")
-        self.written = self.walk._replace(entries=self.walk.entries[:entries])
+        self.written = self.packed._replace(entries=self.packed.entries[:entries])
         if unknown := manifest.graphs.keys() - GRAPHS.keys():
             raise ArtifactError(f"{self.name}: no graph of the family is {', '.join(unknown)}")
-        # those of "nothing" run in stretches, of which each has a thread
+        # those of "nothing" run in slices, of which each has a thread
         self._networks = {role: _session(artifact, runtime, role) for role in manifest.graphs}
         self._search = None
         if one_step := self._networks.get("gradient"):
             shared = _session(artifact, runtime, "gradient", "pictures")
-            self._search = Search(self.stored, shared, one_step=one_step)
-        self._stretches = Stretches(runtime.threads)
+            self._search = RateDistortionSearch(self.stored, shared, one_step=one_step)
+        self._slices = ParallelSlices(runtime.threads)
         on_cpu = runtime.device_name == "cpu"
         self._at_once = AT_ONCE if on_cpu else LARGEST_BATCH
         self._compile()
 
     def _compile(self) -> None:
         """Compile what decoding and encoding call, or load it from the cache."""
-        payloads = bitplane_coder.encode(self.walk, np.zeros((1, COEFFICIENTS), np.int32), 1)
-        closed_form(self.palette, bitplane_coder.decode(self.walk, payloads)[0])
+        payloads = bitplane_coder.encode(self.packed, np.zeros((1, COEFFICIENTS), np.int32), 1)
+        closed_form(self.dequantiser, bitplane_coder.decode(self.packed, payloads)[0])
 
     def encode(
         self, pictures: Pixels, aspects: Sequence[float], effort: Effort | None = None
@@ -138,7 +139,7 @@ class EmbeddedCodec:
             room = self.maximum_bytes - HEADER_BYTES
             payloads[part] = bitplane_coder.encode(self.written, values, room)
 
-        self._stretches.run(work, len(pictures), self._at_once)
+        self._slices.run(work, len(pictures), self._at_once)
         headers = (pack_header(self.wire_id, self.version, aspect) for aspect in aspects)
         return [header + payload for header, payload in zip(headers, payloads, strict=True)]
 
@@ -146,7 +147,7 @@ class EmbeddedCodec:
         """What the streams of uint8 [N, 32, 32, 3] say: int32 [N, 3072]."""
         values = self.unrounded(pictures)
         if self._search and effort == "default":
-            values = self._search.hurried(pictures, values)
+            values = self._search.single_step(pictures, values)
         elif self._search:
             values = self._search.refined(pictures, values, ROUNDS[effort])
         return whole_steps(values)
@@ -206,14 +207,14 @@ class EmbeddedCodec:
 
         def work(part: slice) -> None:
             found, _ = bitplane_coder.decode_cuts(
-                self.walk, payloads[part], cuts[part] - HEADER_BYTES
+                self.packed, payloads[part], cuts[part] - HEADER_BYTES
             )
             flat = (found.cells.reshape(-1, COEFFICIENTS), found.plane.reshape(-1, COEFFICIENTS))
             known = Known(*flat)
-            picture = self.synthesised(closed_form(self.palette, known), precision(known))
+            picture = self.synthesised(closed_form(self.dequantiser, known), precision(known))
             shown[part] = to_rgb(picture).reshape(shown[part].shape)
 
-        self._stretches.run(work, len(streams), max(1, self._at_once // cuts.shape[1]))
+        self._slices.run(work, len(streams), max(1, self._at_once // cuts.shape[1]))
         return shown
 
     def synthesised(self, painted: Floats, precise: Floats) -> Floats:
@@ -229,7 +230,7 @@ class EmbeddedCodec:
     def inspect(self, stream: bytes) -> Inspection:
         """The header, and how many symbols the payload decides."""
         header = header_of(self, stream)
-        known, symbols = bitplane_coder.decode(self.walk, [stream[HEADER_BYTES:]])
+        known, symbols = bitplane_coder.decode(self.packed, [stream[HEADER_BYTES:]])
         every_symbol = bitplane_coder.is_complete(self.written, known)
         return Inspection.of(
             self,

@@ -5,10 +5,10 @@
     kind 1       the bit of |q| at this plane                  once it is not
     escape       larger than the first plane holds? (no photo of the training set is; a drawing may)
     class        how the coefficient's usual size compares with the plane: picks the table
-    activity     what is known of the neighbours against what they usually are: picks the row
+    energy       what is known of the neighbours against what they usually are: picks the context
 
 Integers alone. A symbol that the prefix does not decide ends the parse; the coefficients then hold
-what was decided. Here are the rules as learning needs them; ``walk`` parses.
+what was decided. Here are the rules as learning needs them; ``bitplane_coder`` parses.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from service.codec.entropy.range_coder import TOTAL
 
 COEFFICIENTS = 3 * 32 * 32
 SIGNIFICANCE, REFINEMENT = 0, 1
-USUAL = 16
-"""Activity of a coefficient of which nothing is known."""
+USUAL_ENERGY = 16
+"""Energy of a coefficient of which nothing is known."""
 
 Ints = NDArray[np.int32]
 
@@ -35,10 +35,10 @@ class Tables(NamedTuple):
     ``order`` int32 [E, 3]: kind, coefficient, plane. ``classes`` int32 [3072]: class at plane 0;
     at plane p it is ``PLANE_CLASSES * p`` less. ``groups`` int32 [3072]: which tables.
     ``neighbours`` int32 [3072, K]: coefficients, or 3072 for none; ``weights`` int32 [3072, K].
-    ``rows`` int32 [activity]: activity sum >> ACTIVITY_SHIFT to a row.
+    ``contexts`` int32 [energy]: energy sum >> ENERGY_SHIFT to a context.
     ``significance`` int32 [G, C, R, 4] cumulative +, -, 0; ``refinement`` int32 [G, C, 2, 3]
     cumulative 1, 0 for a first and a later refinement. ``zero``, ``nonzero`` int32 [G, C]:
-    activity of a coefficient after kind 0. ``escape`` int32 [3]: cumulative yes, no.
+    energy of a coefficient after kind 0. ``escape`` int32 [3]: cumulative yes, no.
     ``tops`` int32 [3072]: its first plane.
     """
 
@@ -47,7 +47,7 @@ class Tables(NamedTuple):
     groups: Ints
     neighbours: Ints
     weights: Ints
-    rows: Ints
+    contexts: Ints
     significance: Ints
     refinement: Ints
     zero: Ints
@@ -57,7 +57,7 @@ class Tables(NamedTuple):
 
 
 PLANE_CLASSES = 4
-ACTIVITY_SHIFT = 5
+ENERGY_SHIFT = 5
 LAST_PLANE = 11
 """No coefficient has a bit above this plane."""
 
@@ -83,37 +83,37 @@ def known_before(tables: Tables, coefficient: int, plane: int, magnitude: int) -
 
 
 @compiled
-def row_of(tables: Tables, activity: Ints, coefficient: int, before: int) -> int:
-    """Row of the tables for a symbol of a coefficient of whose magnitude ``before`` is known."""
-    return min(before - 1, 1) if before > 0 else activity_row(tables, activity, coefficient)
+def context_of(tables: Tables, energy: Ints, coefficient: int, before: int) -> int:
+    """Context, in the tables, of a symbol of a coefficient whose magnitude is ``before`` so far."""
+    return min(before - 1, 1) if before > 0 else neighbour_context(tables, energy, coefficient)
 
 
 @compiled
-def frequency_of(tables: Tables, group: int, size: int, row: int, before: int, now: int) -> int:
+def frequency_of(tables: Tables, group: int, size: int, context: int, before: int, now: int) -> int:
     """Frequency of the symbol that leads from ``before`` to ``now``, in units of its plane.
 
-    Out of zero it is that of one sign. ``group``, ``size`` (the class) and ``row`` are the table's.
+    Out of zero it is that of one sign. ``group``, ``size`` (the class), ``context``: the table's.
     """
     if before > 0:
-        one = tables.refinement[group, size, row, 1]
+        one = tables.refinement[group, size, context, 1]
         return int(one if now & 1 else TOTAL - one)
-    sign = tables.significance[group, size, row, 1]
+    sign = tables.significance[group, size, context, 1]
     return int(sign if now > 0 else TOTAL - 2 * sign)
 
 
 @compiled
-def activity_after(tables: Tables, group: int, size: int, now: int) -> int:
-    """Activity of a coefficient after kind 0, by the group and class it had."""
+def energy_after(tables: Tables, group: int, size: int, now: int) -> int:
+    """Energy of a coefficient after kind 0, by the group and class it had."""
     return int(tables.nonzero[group, size] if now > 0 else tables.zero[group, size])
 
 
 @compiled
-def activity_row(tables: Tables, activity: Ints, coefficient: int) -> int:
-    """Row of the tables that the neighbours of a coefficient choose."""
+def neighbour_context(tables: Tables, energy: Ints, coefficient: int) -> int:
+    """Context in the tables that the neighbours of a coefficient choose."""
     total = 0
     for k in range(tables.neighbours.shape[1]):
-        total += tables.weights[coefficient, k] * activity[tables.neighbours[coefficient, k]]
-    return int(tables.rows[min(total >> ACTIVITY_SHIFT, len(tables.rows) - 1)])
+        total += tables.weights[coefficient, k] * energy[tables.neighbours[coefficient, k]]
+    return int(tables.contexts[min(total >> ENERGY_SHIFT, len(tables.contexts) - 1)])
 
 
 @compiled

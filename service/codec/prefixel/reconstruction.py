@@ -23,7 +23,7 @@ PRECISIONS = 3 * (len(BANDS) + 1)
 Floats = NDArray[np.float32]
 
 
-class Palette(NamedTuple):
+class Dequantiser(NamedTuple):
     """The painting side of the tables.
 
     ``sizes``, ``groups`` int32 [3072]; ``centroids`` float32 [G, C, 3] in cells; ``steps``,
@@ -40,9 +40,9 @@ class Palette(NamedTuple):
     colours: Floats
 
 
-def palette_of(stored: Stored) -> Palette:
+def dequantiser_of(stored: Stored) -> Dequantiser:
     """The integers of the file in their units."""
-    return Palette(
+    return Dequantiser(
         sizes=stored.sizes.astype(np.int32),
         groups=stored.groups.astype(np.int32),
         centroids=np.asarray(stored.centroids / np.float32(256), np.float32),
@@ -58,21 +58,21 @@ def axes(stored: Stored) -> Floats:
     return np.asarray(stored.colours / np.float32(2**14), np.float32)
 
 
-def closed_form(palette: Palette, known: Known) -> Floats:
+def closed_form(dequantiser: Dequantiser, known: Known) -> Floats:
     """Each coefficient at its mean given ``known`` [N, 3072]: float RGB [N, 32, 32, 3], unclipped.
 
     FORMAT.md, "Painting" of the embedded codec.
     """
     out = np.empty((len(known.cells), SIDE, SIDE, 3), np.float32)
-    _paint(palette, known.cells, known.plane, out)
+    _paint(dequantiser, known.cells, known.plane, out)
     return out
 
 
-def from_cells(palette: Palette, cells: Floats) -> Floats:
+def from_cells(dequantiser: Dequantiser, cells: Floats) -> Floats:
     """Coefficients [N, 3072] in steps from their means: float RGB [N, 32, 32, 3], unclipped."""
-    planes = (cells * palette.steps + palette.means).reshape(-1, 3, SIDE, SIDE)
-    turned = (palette.basis.T @ planes @ palette.basis).transpose(0, 2, 3, 1)
-    return np.ascontiguousarray(turned @ palette.colours + np.float32(MIDDLE))
+    planes = (cells * dequantiser.steps + dequantiser.means).reshape(-1, 3, SIDE, SIDE)
+    turned = (dequantiser.basis.T @ planes @ dequantiser.basis).transpose(0, 2, 3, 1)
+    return np.ascontiguousarray(turned @ dequantiser.colours + np.float32(MIDDLE))
 
 
 def precision(known: Known) -> Floats:
@@ -113,11 +113,12 @@ _STARTS = np.concatenate([[0], np.cumsum(_COUNTS[:-1])]).astype(np.intp)
 
 @compiled
 def _paint(
-    palette: Palette, cells: NDArray[np.int16], planes: NDArray[np.int8], out: Floats
+    dequantiser: Dequantiser, cells: NDArray[np.int16], planes: NDArray[np.int8], out: Floats
 ) -> None:
     """Paint pictures one after the other."""
-    sizes, groups, centroids = palette.sizes, palette.groups, palette.centroids
-    steps, means, basis, colours = palette.steps, palette.means, palette.basis, palette.colours
+    sizes, groups, centroids = dequantiser.sizes, dequantiser.groups, dequantiser.centroids
+    steps, means = dequantiser.steps, dequantiser.means
+    basis, colours = dequantiser.basis, dequantiser.colours
     last = centroids.shape[1] - 1
     side = len(basis)
     line = np.empty(side, np.float32)

@@ -43,8 +43,9 @@ class Stored:
     """The arrays of the file, under these names.
 
     ``sizes`` uint8 [3072]: class at plane 0. ``groups`` uint8 [3072]. ``weights`` uint8 [3, 14] by
-    channel and neighbour. ``rows`` uint8. ``significance`` uint16 [G, C, R]: frequency of + (and of
-    -). ``escape`` uint16 [1]: frequency of yes. ``refinement`` uint16 [G, C, 2]: frequency of 1.
+    channel and neighbour. ``rows`` uint8: contexts (``Tables.contexts``). ``significance`` uint16
+    [G, C, R]: frequency of + (and of -). ``escape`` uint16 [1]: frequency of yes. ``refinement``
+    uint16 [G, C, 2]: frequency of 1.
     ``zero``, ``nonzero`` uint8 [G, C].
     ``priorities`` int16 [2, G, C]. For painting: ``steps`` uint16 [3072] in 16ths, ``means``
     int16 [3072] in 16ths, ``centroids`` uint8 [G, C, 3] in 256ths of a cell, for magnitudes 1, 2
@@ -183,7 +184,7 @@ def for_parse(stored: Stored) -> Tables:
         groups=stored.groups.astype(np.int32),
         neighbours=near,
         weights=weights,
-        rows=stored.rows.astype(np.int32),
+        contexts=stored.rows.astype(np.int32),
         significance=np.stack([whole(plus, 0), plus, 2 * plus, whole(plus, TOTAL)], axis=-1),
         refinement=np.stack([whole(one, 0), one, whole(one, TOTAL)], axis=-1),
         escape=np.array([0, stored.escape[0], TOTAL], np.int32),

@@ -63,7 +63,7 @@ class PatchCodec(RecurrentCodec):
     def __init__(self, artifact: Artifact, runtime: Runtime) -> None:
         """Raises ArtifactError as RecurrentCodec does, and when the patches are not 4x4."""
         super().__init__(artifact, runtime)
-        self.assigned = AssignedCodec(self)
+        self.assigned = AdaptivePatchCodec(self)
 
     def decode(self, streams: Sequence[bytes]) -> list[Pixels]:
         """Paint prefixes of both versions: uint8 [32, 32, 3] each, in the order given."""
@@ -80,7 +80,7 @@ class PatchCodec(RecurrentCodec):
         return super().inspect(stream)
 
 
-class AssignedCodec:
+class AdaptivePatchCodec:
     """The networks of a patch codec under the version that assigns steps. Thread-safe."""
 
     picture_size = SIDE

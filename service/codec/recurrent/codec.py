@@ -100,16 +100,16 @@ class RecurrentCodec:
         """
         x = pictures.transpose(0, 3, 1, 2).astype(np.float32) * _FROM_BYTE - np.float32(0.9)
         residual = x = np.ascontiguousarray(x, np.float32)
-        encoder, decoder = Half(self._encoder, len(x)), self.decoder(len(x))
+        encoder, decoder = RecurrentStage(self._encoder, len(x)), self.decoder(len(x))
         for _ in range(self._iterations):
             bits = encoder.step(residual)
             painted = decoder.step(bits)  # [N, 3, 32, 32], unrounded: the decoder's own picture
             residual = x - painted
             yield bits, to_rgb(painted)
 
-    def decoder(self, batch: int) -> Half:
+    def decoder(self, batch: int) -> RecurrentStage:
         """A decoder whose states are zero."""
-        return Half(self._decoder, batch)
+        return RecurrentStage(self._decoder, batch)
 
     def decode(self, streams: Sequence[bytes]) -> list[Pixels]:
         """Paint prefixes of any lengths: uint8 [32, 32, 3] each, in the order given."""
@@ -160,7 +160,7 @@ class RecurrentCodec:
         return Inspection.of(self, header, stream, chunks, complete=whole, facts=facts)
 
 
-class Half:
+class RecurrentStage:
     """Encoder or decoder with the states of one batch, zero at the start."""
 
     def __init__(self, session: Session, batch: int) -> None:

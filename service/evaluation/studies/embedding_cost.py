@@ -22,8 +22,8 @@ from service.codec.header import HEADER_BYTES
 from service.codec.interface import Pixels
 from service.codec.prefixel.codec import LARGEST_BATCH, ROUNDS, EmbeddedCodec, whole_steps
 from service.codec.prefixel.context_model import Tables
-from service.codec.prefixel.encoder_rdo import JUDGED, Search
-from service.codec.prefixel.rate_model import END_BITS, Cutter
+from service.codec.prefixel.encoder_rdo import OPERATING_POINTS, RateDistortionSearch
+from service.codec.prefixel.rate_model import END_BITS, Truncator
 from service.codec.prefixel.reconstruction import Floats
 from service.errors import ConfigurationError
 from service.evaluation.measure.ideal_prefixes import shown
@@ -55,7 +55,7 @@ class Quality:
 
 
 @dataclass(frozen=True)
-class Price:
+class EmbeddingCost:
     """At ``length`` bytes, header included: an embedded prefix and what is not embedded.
 
     ``shorter`` and ``longer`` are the embedded prefixes beside it, of ``ratio`` in bytes.
@@ -82,40 +82,44 @@ class Price:
         return float(100 * (self.ratio ** ((alone - embedded) / (longer - shorter)) - 1))
 
 
-def price_of_searching_for_all(codec: EmbeddedCodec, pictures: Pixels, rounds: int) -> list[Price]:
+def cost_of_searching_for_all(
+    codec: EmbeddedCodec, pictures: Pixels, rounds: int
+) -> list[EmbeddingCost]:
     """One stream judged at all lengths, against a stream for each of ``LENGTHS``."""
-    gradient, cutter = codec.network("gradient"), Cutter(codec.stored)
+    gradient, truncator = codec.network("gradient"), Truncator(codec.stored)
     start = unrounded(codec, pictures)
-    all_lengths = Search(codec.stored, gradient).refined(pictures, start, rounds)
-    prices = []
+    all_lengths = RateDistortionSearch(codec.stored, gradient).refined(pictures, start, rounds)
+    costs = []
     for length in LENGTHS:
         payload = length - HEADER_BYTES
-        only = Search(codec.stored, gradient, JUDGED.only(payload))
+        only = RateDistortionSearch(codec.stored, gradient, OPERATING_POINTS.only(payload))
         one = only.refined(pictures, start, rounds)
         lengths = np.full(len(pictures), float(payload))
-        (alone,) = qualities(codec, cutter, pictures, one, lengths[:, None])
-        prices.append(price(codec, cutter, pictures, all_lengths, lengths, alone))
-    return prices
+        (alone,) = qualities(codec, truncator, pictures, one, lengths[:, None])
+        costs.append(embedding_cost(codec, truncator, pictures, all_lengths, lengths, alone))
+    return costs
 
 
-def price_of_digits(codec: EmbeddedCodec, pictures: Pixels) -> dict[int, Price]:
+def cost_of_digits(codec: EmbeddedCodec, pictures: Pixels) -> dict[int, EmbeddingCost]:
     """Prefixes, against all coefficients known to one plane; each picture at the same bytes.
 
     By plane; ``length`` is a mean.
     """
     values = unrounded(codec, pictures)
     whole = whole_steps(values)
-    prices = {}
+    costs = {}
     for plane in range(int(codec.tables.tops.max()) + 1):
-        cutter = Cutter(codec.stored)
-        cutter.tables = down_to(codec.tables, plane)
-        bits = np.array([symbol_bits(cutter.tables, picture).sum() for picture in whole])
+        truncator = Truncator(codec.stored)
+        truncator.tables = down_to(codec.tables, plane)
+        bits = np.array([symbol_bits(truncator.tables, picture).sum() for picture in whole])
         lengths = (bits + END_BITS) / 8
         if SHOWN_BYTES[0] <= lengths.mean() + HEADER_BYTES <= SHOWN_BYTES[1]:
             everything = np.full((len(whole), 1), EVERYTHING)
-            (alone,) = qualities(codec, cutter, pictures, values, everything)
-            prices[plane] = price(codec, Cutter(codec.stored), pictures, values, lengths, alone)
-    return prices
+            (alone,) = qualities(codec, truncator, pictures, values, everything)
+            costs[plane] = embedding_cost(
+                codec, Truncator(codec.stored), pictures, values, lengths, alone
+            )
+    return costs
 
 
 def down_to(tables: Tables, plane: int) -> Tables:
@@ -129,26 +133,26 @@ def unrounded(codec: EmbeddedCodec, pictures: Pixels) -> Floats:
     return np.concatenate([codec.unrounded(pictures[at : at + LARGEST_BATCH]) for at in parts])
 
 
-def price(
+def embedding_cost(
     codec: EmbeddedCodec,
-    cutter: Cutter,
+    truncator: Truncator,
     pictures: Pixels,
     values: Floats,
     lengths: Lengths,
     alone: Quality,
-) -> Price:
+) -> EmbeddingCost:
     """Prefixes of ``lengths`` [N] payload bytes against what is not embedded."""
     around = lengths[:, None] * np.array([1 / SIDES, 1.0, SIDES])
-    shorter, embedded, longer = qualities(codec, cutter, pictures, values, around)
+    shorter, embedded, longer = qualities(codec, truncator, pictures, values, around)
     whole = around.mean(axis=0) + HEADER_BYTES
-    return Price(whole[1], embedded, alone, shorter, longer, whole[2] / whole[0])
+    return EmbeddingCost(whole[1], embedded, alone, shorter, longer, whole[2] / whole[0])
 
 
 def qualities(
-    codec: EmbeddedCodec, cutter: Cutter, pictures: Pixels, values: Floats, payloads: Lengths
+    codec: EmbeddedCodec, truncator: Truncator, pictures: Pixels, values: Floats, payloads: Lengths
 ) -> list[Quality]:
     """Of prefixes of ``payloads`` [N, M] bytes, the mean over pictures for each of the M."""
-    rgb = shown(codec, cutter, values, payloads)
+    rgb = shown(codec, truncator, values, payloads)
     return [
         Quality(
             float(block_ssim(pictures, rgb[:, k]).mean()), float(psnr(pictures, rgb[:, k]).mean())
@@ -157,10 +161,12 @@ def qualities(
     ]
 
 
-def report(count: int, rounds: int, searched: Sequence[Price], digits: dict[int, Price]) -> str:
+def report(
+    count: int, rounds: int, searched: Sequence[EmbeddingCost], digits: dict[int, EmbeddingCost]
+) -> str:
     """What was measured, in Markdown."""
 
-    def cells(one: Price) -> list[str]:
+    def cells(one: EmbeddingCost) -> list[str]:
         percent = [f"{one.percent(measure):+.1f} %" for measure in ("ssim", "psnr")]
         return [str(one.embedded), str(one.alone), *percent]
 
@@ -200,8 +206,8 @@ def main() -> None:
     if "gradient" not in codec.artifact.manifest.graphs:
         raise ConfigurationError(f"{options.codec} has no synthesis network to search through")
     pictures = np.stack(chosen.rgb)
-    searched = price_of_searching_for_all(codec, pictures, options.rounds)
-    print(report(len(pictures), options.rounds, searched, price_of_digits(codec, pictures)))
+    searched = cost_of_searching_for_all(codec, pictures, options.rounds)
+    print(report(len(pictures), options.rounds, searched, cost_of_digits(codec, pictures)))
 
 
 if __name__ == "__main__":

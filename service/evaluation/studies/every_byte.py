@@ -28,14 +28,14 @@ from service.codec.prefixel.context_model import (
     COEFFICIENTS,
     LAST_PLANE,
     REFINEMENT,
-    USUAL,
+    USUAL_ENERGY,
     Ints,
     Tables,
-    activity_after,
     class_at,
+    context_of,
+    energy_after,
     frequency_of,
     known_before,
-    row_of,
 )
 from service.evaluation.report.tables import markdown
 from service.evaluation.studies import study_cli
@@ -91,7 +91,7 @@ def bytes_over(codec: EmbeddedCodec, stream: bytes) -> Floats:
     """Of each prefix, from the bare header on: bytes over what its symbols say, float64."""
     payload = stream[HEADER_BYTES:]
     lengths = np.arange(len(payload) + 1)
-    known, symbols = bitplane_coder.decode_cuts(codec.walk, [payload], lengths[None])
+    known, symbols = bitplane_coder.decode_cuts(codec.packed, [payload], lengths[None])
     values = known.cells[0, -1].astype(np.int32) << known.plane[0, -1].astype(np.int32)
     ideal = np.concatenate([[0.0], np.cumsum(symbol_bits(codec.tables, values))])
     return np.asarray(lengths - ideal[symbols[0]] / 8, np.float64)
@@ -106,8 +106,8 @@ def symbol_bits(tables: Tables, values: Ints) -> Floats:
 
 @compiled
 def _symbol_bits(tables: Tables, values: Ints, bits: Floats) -> int:
-    """The rules of ``planes`` once more, as they are written there; the number of symbols."""
-    activity = np.full(COEFFICIENTS + 1, USUAL, np.int32)
+    """The rules of ``context_model`` once more, written the same way; the number of symbols."""
+    energy = np.full(COEFFICIENTS + 1, USUAL_ENERGY, np.int32)
     count = 0
     for entry in range(len(tables.order)):
         kind, at, plane = tables.order[entry]
@@ -117,11 +117,11 @@ def _symbol_bits(tables: Tables, values: Ints, bits: Floats) -> int:
             continue
         now = magnitude >> plane
         group, size = tables.groups[at], class_at(tables, at, plane)
-        row = row_of(tables, activity, at, before)
-        bits[count] = PRECISION - np.log2(frequency_of(tables, group, size, row, before, now))
+        context = context_of(tables, energy, at, before)
+        bits[count] = PRECISION - np.log2(frequency_of(tables, group, size, context, before, now))
         count += 1
         if kind != REFINEMENT:
-            activity[at] = activity_after(tables, group, size, now)
+            energy[at] = energy_after(tables, group, size, now)
         if kind != REFINEMENT and now and plane == tables.tops[at] and plane < LAST_PLANE:
             above = 0
             while plane + above < LAST_PLANE:

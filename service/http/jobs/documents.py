@@ -40,7 +40,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredStream:
     """One codec's stream: its facts, and the stream itself where it was read whole."""
 
     facts: Facts
@@ -55,7 +55,7 @@ class Image:
     width: int
     height: int
     format: str
-    streams: Mapping[str, Kept]
+    streams: Mapping[str, StoredStream]
 
 
 def image_id(key: bytes, background: tuple[int, int, int], data: bytes) -> str:
@@ -124,7 +124,7 @@ async def load_image(
             facts = read_facts(meta)
             if facts.v == prefix.v:
                 is_whole = len(prefix.data) == prefix.total_bytes
-                streams[codec] = Kept(facts, prefix.data if is_whole else None)
+                streams[codec] = StoredStream(facts, prefix.data if is_whole else None)
     except ForeignMetaError:
         return None
     return Image(id, width, height, format, streams)
@@ -146,7 +146,7 @@ def document(image: Image, root: str, *, stored: bool = True, inline: bool = Fal
     }
 
 
-def _stream(base: str, codec: str, kept: Kept, inline: bool) -> dict[str, object]:
+def _stream(base: str, codec: str, kept: StoredStream, inline: bool) -> dict[str, object]:
     facts = kept.facts
     entry: dict[str, object] = {
         "bytes": facts.total_bytes,

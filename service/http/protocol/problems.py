@@ -86,7 +86,7 @@ def document(error: PrefixelError, request_id: str) -> dict[str, object]:
     }
 
 
-def answer(error: PrefixelError, context: Context) -> Response:
+def problem_answer(error: PrefixelError, context: Context) -> Response:
     """The whole answer to an error, headers included; notes the slug in the context."""
     context.error = error.slug
     return _response(document(error, context.request_id), error.status, _headers(error))
@@ -120,7 +120,7 @@ async def _on_prefixel_error(request: Request, error: Exception) -> Response:
         metrics.client_gone()
     elif isinstance(error, RequestError | BodyError | UnavailableError | DeadlineError):
         metrics.rejected(error.slug)
-    return answer(error, context_of(request))
+    return problem_answer(error, context_of(request))
 
 
 async def _on_validation_error(request: Request, error: Exception) -> Response:
@@ -138,7 +138,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
         problem = MethodError(f"this path takes {(error.headers or {}).get('Allow', 'no method')}")
     else:
         problem = RequestError(str(error.detail))
-    response = answer(problem, context_of(request))
+    response = problem_answer(problem, context_of(request))
     response.headers.update(error.headers or {})
     return response
 

@@ -172,7 +172,9 @@ def _operation(resource: Resource, method: str, operation: Operation) -> dict[st
     return described
 
 
-def answer(description: str, *media_types: str, schema: Mapping[str, Any] | None = None) -> Any:
+def described_answer(
+    description: str, *media_types: str, schema: Mapping[str, Any] | None = None
+) -> Any:
     """One entry of ``Operation.responses``; without a schema the body is binary."""
     shape = BINARY if schema is None else schema
     content = {media_type: {"schema": shape} for media_type in media_types}

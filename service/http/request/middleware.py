@@ -14,7 +14,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from service.errors import PrefixelError
-from service.http.protocol.problems import answer
+from service.http.protocol.problems import problem_answer
 from service.http.request.context import SCOPE_KEY, Context
 from service.http.request.timing import server_timing
 from service.observability.logs import quote, request_id, timestamp
@@ -30,11 +30,11 @@ METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS"})
 SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 ASKED_HEADERS = b"Authorization, Content-Type, If-None-Match, If-Range, Range, X-Request-ID"
 PREFLIGHT_SECONDS = 86400
-GONE = 499
+CLIENT_CLOSED = 499
 Header = tuple[bytes, bytes]
 
 
-class Border:
+class RequestMiddleware:
     """While the process is stopping, each answer ends its connection, so that clients move on."""
 
     def __init__(
@@ -90,11 +90,11 @@ class Border:
             context.error = PrefixelError.slug
             self._log.exception("unhandled", error)
             if not status:
-                await answer(PrefixelError("something went wrong here"), context)(
+                await problem_answer(PrefixelError("something went wrong here"), context)(
                     scope, receive, send_on
                 )
         finally:
-            self._finish(scope, context, began, status or GONE, sent)
+            self._finish(scope, context, began, status or CLIENT_CLOSED, sent)
 
     def _headers(self, headers: Sequence[Header], context: Context, origin: bytes) -> list[Header]:
         out = [

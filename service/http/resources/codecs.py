@@ -11,7 +11,7 @@ from service.http.protocol.resource import (
     Operation,
     Reply,
     Resource,
-    answer,
+    described_answer,
     endpoint,
     json_body,
 )
@@ -68,7 +68,7 @@ RESOURCES = (
             "GET": Operation(
                 endpoint(codecs),
                 "Which codecs there are",
-                {200: answer("The codecs", JSON.decode(), schema=SCHEMA)},
+                {200: described_answer("The codecs", JSON.decode(), schema=SCHEMA)},
                 (ParameterError,),
             )
         },

@@ -28,7 +28,7 @@ from service.http.protocol.resource import (
     Operation,
     Reply,
     Resource,
-    answer,
+    described_answer,
     endpoint,
 )
 from service.serving.services import services_of
@@ -81,8 +81,8 @@ def painted(output: Output) -> Endpoint:
 
 def _resource(output: Output) -> Resource:
     responses = {
-        200: answer("The picture", MEDIA_TYPES[output]),
-        304: answer("If-None-Match names it"),
+        200: described_answer("The picture", MEDIA_TYPES[output]),
+        304: described_answer("If-None-Match names it"),
     }
     errors = (
         ParameterError,

@@ -35,7 +35,14 @@ from service.http.protocol.queries import (
     known,
     read_query,
 )
-from service.http.protocol.resource import Operation, Reply, Resource, answer, endpoint, upload_body
+from service.http.protocol.resource import (
+    Operation,
+    Reply,
+    Resource,
+    described_answer,
+    endpoint,
+    upload_body,
+)
 from service.http.request.admission import body_slot, require_upload_token
 from service.http.request.client import while_connected
 from service.http.request.timing import submit
@@ -121,7 +128,7 @@ RESOURCES = (
             "POST": Operation(
                 endpoint(encode),
                 "A photo to a stream; nothing is kept",
-                {200: answer("The stream, cut to the budget", MEDIA_TYPE)},
+                {200: described_answer("The stream, cut to the budget", MEDIA_TYPE)},
                 (
                     *_BODY_ERRORS,
                     UnauthorizedError,
@@ -142,7 +149,7 @@ RESOURCES = (
             "POST": Operation(
                 endpoint(decode),
                 "A stream to a picture; nothing is kept",
-                {200: answer("The picture", *MEDIA_TYPES.values())},
+                {200: described_answer("The picture", *MEDIA_TYPES.values())},
                 (*_BODY_ERRORS, CodecError),
                 DECODE_PARAMETERS,
                 upload_body(MEDIA_TYPE, "A stream or any prefix of one"),

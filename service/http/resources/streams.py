@@ -24,7 +24,7 @@ from service.http.protocol.conditional import (
     strong_etag,
 )
 from service.http.protocol.queries import BYTES, read_query
-from service.http.protocol.resource import Header, Operation, Reply, Resource, answer
+from service.http.protocol.resource import Header, Operation, Reply, Resource, described_answer
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -151,9 +151,11 @@ RESOURCES = (
                 stream,
                 "A stream or its prefix",
                 {
-                    200: answer("The stream, or the prefix that was asked for", MEDIA_TYPE),
-                    206: answer("The range of the whole stream", MEDIA_TYPE),
-                    304: answer("If-None-Match names it"),
+                    200: described_answer(
+                        "The stream, or the prefix that was asked for", MEDIA_TYPE
+                    ),
+                    206: described_answer("The range of the whole stream", MEDIA_TYPE),
+                    304: described_answer("If-None-Match names it"),
                 },
                 (
                     ParameterError,

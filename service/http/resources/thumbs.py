@@ -41,7 +41,14 @@ from service.http.protocol.queries import (
     read_query,
     required,
 )
-from service.http.protocol.resource import JSON, Operation, Reply, Resource, answer, endpoint
+from service.http.protocol.resource import (
+    JSON,
+    Operation,
+    Reply,
+    Resource,
+    described_answer,
+    endpoint,
+)
 from service.http.request.admission import body_slot
 from service.http.request.timing import add_span
 from service.serving.services import services_of
@@ -131,7 +138,7 @@ def _reply(request: Request, entries: Sequence[Entry]) -> Reply:
     return Reply(200, (*common, *digests), body)
 
 
-_CONTAINER = answer("A container, one entry an id; see CONTAINER.md", MEDIA_TYPE)
+_CONTAINER = described_answer("A container, one entry an id; see CONTAINER.md", MEDIA_TYPE)
 RESOURCES = (
     Resource(
         "/v1/thumbs",
@@ -140,7 +147,7 @@ RESOURCES = (
             "GET": Operation(
                 endpoint(get),
                 "Many prefixes in one body",
-                {200: _CONTAINER, 304: answer("If-None-Match names it")},
+                {200: _CONTAINER, 304: described_answer("If-None-Match names it")},
                 (ParameterError,),
                 PARAMETERS,
             ),

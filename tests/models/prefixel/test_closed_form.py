@@ -11,7 +11,7 @@ from models.prefixel.closed_form import counting, learning, slopes
 from service.codec.prefixel import bitplane_coder
 from service.codec.prefixel import codec as prefixel_codec
 from service.codec.prefixel import tables as prefixel_tables
-from service.codec.prefixel.bitplane_coder import walk_of
+from service.codec.prefixel.bitplane_coder import pack_tables
 from service.codec.prefixel.tables import Stored
 from tests.support.photos import crops
 
@@ -42,7 +42,7 @@ def test_counted_bits_are_the_bits_of_the_stream(learned: Stored, thumbnails: np
         spent = counting.symbol_counts(
             tables, values, learning.cost_table(), unlimited, counts, ones
         )
-        written = 8 * len(bitplane_coder.encode(walk_of(tables), values[None], 20_000)[0])
+        written = 8 * len(bitplane_coder.encode(pack_tables(tables), values[None], 20_000)[0])
         bits = spent / learning.COST_UNIT
         escapes = 200  # what escapes cost is not counted
         assert bits * 0.999 - 1 <= written <= bits * 1.003 + 16 + escapes
@@ -63,7 +63,7 @@ def test_what_neighbours_tell_saves_bytes(learned: Stored, thumbnails: np.ndarra
 
     def total(stored: Stored) -> int:
         tables = prefixel_tables.for_parse(stored)
-        return sum(map(len, bitplane_coder.encode(walk_of(tables), values, 4000)))
+        return sum(map(len, bitplane_coder.encode(pack_tables(tables), values, 4000)))
 
     flat = Stored(**{**vars(learned), "rows": np.full_like(learned.rows, 8)})
     assert total(learned) < 0.99 * total(learning.with_counts(flat, values))

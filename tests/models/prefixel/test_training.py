@@ -19,11 +19,17 @@ from models.prefixel import export as exporting
 from models.prefixel import training
 from models.prefixel.gradient import Gradient
 from models.prefixel.networks import CONFIGS, Config, Correction, Networks, Shape
-from models.prefixel.training import EmbeddedPlan, EmbeddedRun, Slope, picture_ssim, steps_of
+from models.prefixel.training import (
+    DistortionRateFit,
+    EmbeddedPlan,
+    EmbeddedRun,
+    picture_ssim,
+    steps_of,
+)
 from service.codec.prefixel import encoder_rdo
 from service.codec.prefixel.codec import EmbeddedCodec
 from service.codec.prefixel.context_model import COEFFICIENTS
-from service.codec.prefixel.rate_model import Cutter
+from service.codec.prefixel.rate_model import Truncator
 from service.codec.prefixel.reconstruction import PRECISIONS, from_cells
 from service.codec.prefixel.tables import Stored
 from service.codec.registry import load_codec
@@ -107,11 +113,11 @@ def test_the_gradient_written_out_is_autograds(thumbnails: np.ndarray, known: in
 def test_the_training_and_the_search_judge_alike(tmp_path: Path, thumbnails: np.ndarray) -> None:
     target = torch.from_numpy(np.repeat(thumbnails[:1], 8, axis=0)).float()
     shown = target.roll(1, 2)
-    lengths = torch.from_numpy(encoder_rdo.JUDGED.payloads)
+    lengths = torch.from_numpy(encoder_rdo.OPERATING_POINTS.payloads)
     found = run(tmp_path).distortion(target, shown, lengths)
     squared = float(((shown - target) / 255).square().mean())
     a, b = target.byte().numpy(), shown.byte().numpy()
-    by_search = encoder_rdo.JUDGED.weights * squared + 1 - block_ssim(a, b)
+    by_search = encoder_rdo.OPERATING_POINTS.weights * squared + 1 - block_ssim(a, b)
     np.testing.assert_allclose(found.numpy(), by_search, rtol=0.02)
 
 
@@ -210,8 +216,10 @@ def test_what_is_anew_begins_as_nothing_and_all_else_must_be_there(tmp_path: Pat
 def test_only_the_analysis_minds_what_bits_cost(tmp_path: Path) -> None:
     pictures = photos()
     found = []
-    for pressure in (0.0, 4.0):
-        one = run(tmp_path / str(pressure), EmbeddedPlan(**{**vars(PLAN), "pressure": pressure}))
+    for rate_weight in (0.0, 4.0):
+        one = run(
+            tmp_path / str(rate_weight), EmbeddedPlan(**{**vars(PLAN), "rate_weight": rate_weight})
+        )
         one.begin(pictures)
         one.model.zero_grad()
         one._gradients(pictures[:8, ::2, ::2].float())
@@ -226,12 +234,12 @@ def test_only_the_analysis_minds_what_bits_cost(tmp_path: Path) -> None:
 
 
 def test_the_expected_distortion_is_fitted_to_what_is_seen() -> None:
-    slope = Slope()
+    slope = DistortionRateFit()
     generator = torch.Generator().manual_seed(3)
     before = slope.distortion(torch.tensor(100.0))
     slope.learn(torch.full((50,), 20.0), torch.full((50,), 3.0))
     assert slope.distortion(torch.tensor(100.0)) == before  # too few to say
-    slope = Slope()
+    slope = DistortionRateFit()
     ratio = np.log(training.LONGEST / training.SHORTEST)
     for _ in range(40):
         lengths = training.SHORTEST * (ratio * torch.rand(200, generator=generator)).exp()
@@ -365,13 +373,15 @@ def test_the_artifact_encodes_and_decodes_at_every_effort(codec, thumbnails: np.
 
 def test_the_best_effort_is_best_in_its_own_measure(codec, thumbnails: np.ndarray) -> None:
     gradient = codec.network("gradient")
-    judge = encoder_rdo.Search(codec.stored, gradient)
-    target = np.repeat(thumbnails.astype(np.float32), len(encoder_rdo.JUDGED.payloads), axis=0)
+    judge = encoder_rdo.RateDistortionSearch(codec.stored, gradient)
+    target = np.repeat(
+        thumbnails.astype(np.float32), len(encoder_rdo.OPERATING_POINTS.payloads), axis=0
+    )
     losses = [
         judge._judged(
             codec.values(thumbnails, effort).astype(np.float32),
             target,
-            encoder_rdo.JUDGED,
+            encoder_rdo.OPERATING_POINTS,
             gradient,
         )[0]
         for effort in ("default", "best")
@@ -384,9 +394,9 @@ def test_a_search_sees_the_prefixes_that_the_codec_shows(codec, thumbnails: np.n
     """D of what ``decode`` makes of real prefixes is D of the ideal cuts, in the mean."""
     values = codec.values(thumbnails, "default")
     streams = codec.streams(thumbnails, [1.0] * len(thumbnails), "default")
-    cut = Cutter(codec.stored).cut(values.astype(np.float32), np.full((len(values), 1), 94.0))
+    cut = Truncator(codec.stored).cut(values.astype(np.float32), np.full((len(values), 1), 94.0))
     assert (cut.cells != 0).any()
-    painted = from_cells(codec.palette, cut.cells[:, 0])
+    painted = from_cells(codec.dequantiser, cut.cells[:, 0])
     ideal = codec.synthesised(painted, cut.known[:, 0]).round().clip(0, 255)
     real = np.stack(codec.decode([stream[:96] for stream in streams]))
     worth = [psnr(thumbnails, np.asarray(p, np.uint8)).mean() for p in (ideal, real)]

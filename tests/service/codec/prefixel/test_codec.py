@@ -105,12 +105,12 @@ def test_a_stream_ends_where_training_did(prefixel: EmbeddedCodec, pictures) -> 
     both = np.concatenate([pictures, odd_pictures()])
     streams = prefixel.streams(both, [1.0] * len(both))
     entries = prefixel.artifact.manifest.config["entries"]
-    cut = prefixel.walk._replace(entries=prefixel.walk.entries[:entries])
+    cut = prefixel.packed._replace(entries=prefixel.packed.entries[:entries])
     whole = np.stack(prefixel.decode(streams))
     ended = [n for n, s in enumerate(streams) if len(s) < prefixel.maximum_bytes]
     assert len(ended) > 10
     for n in ended:
-        known, _ = bitplane_coder.decode(prefixel.walk, [streams[n][HEADER_BYTES:]])
+        known, _ = bitplane_coder.decode(prefixel.packed, [streams[n][HEADER_BYTES:]])
         assert bitplane_coder.is_complete(cut, known)
         assert prefixel.inspect(streams[n]).complete
         assert not prefixel.inspect(streams[n][: len(streams[n]) // 2]).complete
@@ -133,7 +133,7 @@ def test_a_whole_stream_holds_every_coefficient(prefixel: EmbeddedCodec, picture
     both = np.concatenate([pictures[:8], odd_pictures()])
     values = prefixel_codec.quantise(prefixel.stored, both)
     known, _ = bitplane_coder.decode(
-        prefixel.walk, bitplane_coder.encode(prefixel.walk, values, 20_000)
+        prefixel.packed, bitplane_coder.encode(prefixel.packed, values, 20_000)
     )
     np.testing.assert_array_equal(known.cells, values)
     assert (known.plane == 0).all()
@@ -141,9 +141,9 @@ def test_a_whole_stream_holds_every_coefficient(prefixel: EmbeddedCodec, picture
 
 def test_a_prefix_knows_cells_that_hold_the_coefficients(prefixel: EmbeddedCodec, pictures) -> None:
     values = prefixel_codec.quantise(prefixel.stored, pictures[:8])
-    payloads = bitplane_coder.encode(prefixel.walk, values, 510)
+    payloads = bitplane_coder.encode(prefixel.packed, values, 510)
     known, symbols = bitplane_coder.decode_cuts(
-        prefixel.walk, payloads, np.tile(np.arange(511), (8, 1))
+        prefixel.packed, payloads, np.tile(np.arange(511), (8, 1))
     )
     assert (np.diff(symbols) >= 0).all()
     for n in range(8):
@@ -158,9 +158,9 @@ def test_a_prefix_knows_cells_that_hold_the_coefficients(prefixel: EmbeddedCodec
 def test_a_prefix_costs_two_bits_over_its_information(prefixel: EmbeddedCodec, pictures) -> None:
     over: list[float] = []
     for values in prefixel_codec.quantise(prefixel.stored, pictures[:24]):
-        payloads = bitplane_coder.encode(prefixel.walk, values[None], 510)
+        payloads = bitplane_coder.encode(prefixel.packed, values[None], 510)
         cuts = np.arange(1, min(len(payloads[0]), 500), 3)
-        _, symbols = bitplane_coder.decode_cuts(prefixel.walk, payloads, cuts[None])
+        _, symbols = bitplane_coder.decode_cuts(prefixel.packed, payloads, cuts[None])
         ideal = np.concatenate([[0.0], np.cumsum(ideal_bits(prefixel.tables, values))])
         over += list(8 * cuts - ideal[symbols[0]])
     assert np.mean(over) < 4
@@ -169,7 +169,7 @@ def test_a_prefix_costs_two_bits_over_its_information(prefixel: EmbeddedCodec, p
 
 def ideal_bits(tables: context_model.Tables, values: np.ndarray) -> list[float]:
     """What each symbol says, in bits: the parse written once more, from FORMAT.md."""
-    activity = [context_model.USUAL] * (COEFFICIENTS + 1)
+    energy = [context_model.USUAL_ENERGY] * (COEFFICIENTS + 1)
     bits = []
     last = tables.zero.shape[1] - 1
     magnitudes = np.abs(values)
@@ -183,10 +183,12 @@ def ideal_bits(tables: context_model.Tables, values: np.ndarray) -> list[float]:
             symbol = 1 - (m >> p & 1)
         else:
             near = zip(tables.weights[i], tables.neighbours[i], strict=True)
-            total = sum(int(w) * int(activity[j]) for w, j in near)
-            row = tables.significance[g, c, tables.rows[min(total >> 5, len(tables.rows) - 1)]]
+            total = sum(int(w) * int(energy[j]) for w, j in near)
+            row = tables.significance[
+                g, c, tables.contexts[min(total >> 5, len(tables.contexts) - 1)]
+            ]
             symbol = (0 if values[i] > 0 else 1) if m >> p else 2
-            activity[i] = (tables.nonzero if m >> p else tables.zero)[g, c]
+            energy[i] = (tables.nonzero if m >> p else tables.zero)[g, c]
         bits.append(16 - math.log2(row[symbol + 1] - row[symbol]))
         if kind != REFINEMENT and symbol != 2 and p == tables.tops[i]:
             bits += escape_bits(tables, m >> p)
@@ -204,13 +206,13 @@ def test_python_and_machine_code_parse_alike(
 ) -> None:
     both = np.concatenate([pictures[:3], odd_pictures()[3:]])
     values = prefixel_codec.quantise(prefixel.stored, both)
-    payloads = bitplane_coder.encode(prefixel.walk, values, 100)
+    payloads = bitplane_coder.encode(prefixel.packed, values, 100)
     cuts = np.tile([0, 1, 30, 100], (6, 1))
-    expected = bitplane_coder.decode_cuts(prefixel.walk, payloads, cuts)
+    expected = bitplane_coder.decode_cuts(prefixel.packed, payloads, cuts)
     for name in ("write_batch", "read_batch"):
         monkeypatch.setattr(bitplane_coder, name, uncompiled(getattr(bitplane_coder, name)))
-    assert bitplane_coder.encode(prefixel.walk, values, 100) == payloads
-    known, symbols = bitplane_coder.decode_cuts(prefixel.walk, payloads, cuts)
+    assert bitplane_coder.encode(prefixel.packed, values, 100) == payloads
+    known, symbols = bitplane_coder.decode_cuts(prefixel.packed, payloads, cuts)
     np.testing.assert_array_equal(known.cells, expected[0].cells)
     np.testing.assert_array_equal(known.plane, expected[0].plane)
     np.testing.assert_array_equal(symbols, expected[1])
@@ -234,7 +236,7 @@ def test_no_float_reaches_the_parse(prefixel: EmbeddedCodec, pictures, monkeypat
     values = prefixel_codec.quantise(prefixel.stored, pictures[:1])
     sys.settrace(trace)
     try:
-        bitplane_coder.decode(prefixel.walk, bitplane_coder.encode(prefixel.walk, values, 40))
+        bitplane_coder.decode(prefixel.packed, bitplane_coder.encode(prefixel.packed, values, 40))
     finally:
         sys.settrace(None)
     assert np.dtype(np.uint8) in kinds
@@ -286,10 +288,10 @@ def test_painting_values_do_not_move_a_symbol(prefixel: EmbeddedCodec, streams) 
         centroids=stored.centroids // 2,
         colours=stored.colours[::-1].copy(),
     )
-    moved = bitplane_coder.walk_of(prefixel_tables.for_parse(other))
+    moved = bitplane_coder.pack_tables(prefixel_tables.for_parse(other))
     payloads = [stream[HEADER_BYTES:90] for stream in streams[:4]]
     (known, symbols), (same, count) = (
-        bitplane_coder.decode(w, payloads) for w in (moved, prefixel.walk)
+        bitplane_coder.decode(w, payloads) for w in (moved, prefixel.packed)
     )
     np.testing.assert_array_equal(known.cells, same.cells)
     np.testing.assert_array_equal(known.plane, same.plane)
@@ -358,7 +360,7 @@ def test_damaged_tables_are_refused(prefixel: EmbeddedCodec, tmp_path: Path, fie
         arrays[field] = damaged
         np.savez(tmp_path / "t.npz", **{k: v for k, v in arrays.items() if v is not None})
         if field == "rows" and damaged is not None and damaged.dtype == np.uint8:
-            continue  # any number of activities is a table
+            continue  # any number of energies is a table
         with pytest.raises(ArtifactError):
             prefixel_tables.read(tmp_path / "t.npz")
 

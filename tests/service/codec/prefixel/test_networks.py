@@ -51,8 +51,8 @@ def streams(codec: EmbeddedCodec, pictures: np.ndarray) -> list[bytes]:
 
 def test_the_synthesis_is_given_the_closed_form_and_what_is_known(codec, streams) -> None:
     cuts = [truncate(stream, 2 + 3 * n) for n, stream in enumerate(streams)]
-    known, _ = bitplane_coder.decode(codec.walk, [cut[HEADER_BYTES:] for cut in cuts])
-    given = {"painted": closed_form(codec.palette, known), "known": precision(known)}
+    known, _ = bitplane_coder.decode(codec.packed, [cut[HEADER_BYTES:] for cut in cuts])
+    given = {"painted": closed_form(codec.dequantiser, known), "known": precision(known)}
     expected = to_rgb(codec.network("synthesis").run(given)["picture"])
     plain = to_rgb(given["painted"])
     np.testing.assert_array_equal(np.stack(codec.decode(cuts)), expected)
@@ -61,7 +61,7 @@ def test_the_synthesis_is_given_the_closed_form_and_what_is_known(codec, streams
 
 def test_precision_is_the_mean_plane_of_a_band(codec, streams) -> None:
     known, _ = bitplane_coder.decode(
-        codec.walk, [stream[HEADER_BYTES:64] for stream in streams[:5]]
+        codec.packed, [stream[HEADER_BYTES:64] for stream in streams[:5]]
     )
     found = precision(known)
     assert found.shape == (5, 18)
@@ -90,16 +90,16 @@ def test_threads_and_batches_move_no_symbol_and_hardly_a_sample(folder, codec, s
         alone = np.stack([other.decode([cut])[0] for cut in cuts[:8]])
         assert np.abs(alone - expected[:8]).max() <= 1
         assert [other.inspect(cut).facts["symbols"] for cut in cuts] == symbols
-        known, _ = bitplane_coder.decode(other.walk, [cut[HEADER_BYTES:] for cut in cuts])
-        same, _ = bitplane_coder.decode(codec.walk, [cut[HEADER_BYTES:] for cut in cuts])
+        known, _ = bitplane_coder.decode(other.packed, [cut[HEADER_BYTES:] for cut in cuts])
+        same, _ = bitplane_coder.decode(codec.packed, [cut[HEADER_BYTES:] for cut in cuts])
         np.testing.assert_array_equal(known.cells, same.cells)
         np.testing.assert_array_equal(known.plane, same.plane)
 
 
 def test_streams_hold_what_the_analysis_made(codec, pictures, streams) -> None:
     given = codec.network("analysis").run({"picture": pictures.astype(np.float32)})["analysed"]
-    known, _ = bitplane_coder.decode(codec.walk, [stream[HEADER_BYTES:] for stream in streams])
-    held = to_rgb(closed_form(codec.palette, known))
+    known, _ = bitplane_coder.decode(codec.packed, [stream[HEADER_BYTES:] for stream in streams])
+    held = to_rgb(closed_form(codec.dequantiser, known))
     analysed = np.rint(given).clip(0, 255).astype(np.uint8)
     assert psnr(analysed, held).mean() > psnr(pictures, held).mean() + 1
 

@@ -20,8 +20,8 @@ def test_symbols_say_what_their_frequencies_are_worth(prefixel: EmbeddedCodec, p
     for values in quantise(prefixel.stored, both):
         found = every_byte.symbol_bits(prefixel.tables, values)
         np.testing.assert_allclose(found, ideal_bits(prefixel.tables, values), rtol=1e-12)
-        [payload] = bitplane_coder.encode(prefixel.walk, values[None], 20_000)
-        _, symbols = bitplane_coder.decode(prefixel.walk, [payload])
+        [payload] = bitplane_coder.encode(prefixel.packed, values[None], 20_000)
+        _, symbols = bitplane_coder.decode(prefixel.packed, [payload])
         assert symbols[0] == len(found)
 
 
@@ -35,7 +35,7 @@ def test_each_prefix_is_painted_and_counted(prefixel: EmbeddedCodec, pictures) -
         assert found.over[n, 0] == 0
         assert found.over[n, counted].min() > -0.1  # the likeliest symbol costs a little less
     decided = prefixel.inspect(streams[0][:64]).facts["symbols"]
-    known, _ = bitplane_coder.decode(prefixel.walk, [streams[0][HEADER_BYTES:]])
+    known, _ = bitplane_coder.decode(prefixel.packed, [streams[0][HEADER_BYTES:]])
     values = known.cells[0].astype(np.int32) << known.plane[0].astype(np.int32)
     ideal = ideal_bits(prefixel.tables, values)[:decided]
     assert math.isclose(found.over[0, 62], 62 - sum(ideal) / 8, abs_tol=1e-9)

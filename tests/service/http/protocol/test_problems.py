@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from service import errors
-from service.http.protocol.problems import URN, answer
+from service.http.protocol.problems import URN, problem_answer
 from service.http.request.context import Context
 from tests.support.server import running_service
 
@@ -27,7 +27,7 @@ SPECIAL = {errors.ParameterError: ("name", "wrong", "1 to 2"), errors.RangeError
 def test_an_error_is_a_whole_problem_document_that_no_cache_keeps(kind):
     error = kind(*SPECIAL.get(kind, ("what happened",)))
     context = Context("id-1")
-    response = answer(error, context)
+    response = problem_answer(error, context)
     content = json.loads(bytes(response.body))
     assert response.status_code == content["status"] == kind.status
     assert content["type"] == URN + kind.slug
@@ -46,12 +46,15 @@ def test_each_type_has_a_slug_of_its_own():
 
 
 def test_an_unsatisfiable_range_says_the_length():
-    assert answer(errors.RangeError(258), Context("")).headers["content-range"] == "bytes */258"
+    assert (
+        problem_answer(errors.RangeError(258), Context("")).headers["content-range"]
+        == "bytes */258"
+    )
 
 
 def test_a_member_cannot_overwrite_what_the_document_says():
     error = errors.PrefixelError("detail", status=200, limit=3)
-    content = json.loads(bytes(answer(error, Context("")).body))
+    content = json.loads(bytes(problem_answer(error, Context("")).body))
     assert (content["status"], content["limit"]) == (500, 3)
 
 

@@ -46,9 +46,7 @@ def arguments() -> argparse.Namespace:
         "--signs", action="store_true", help="bits are signs, not drawn: for the end of a training"
     )
     parser.add_argument("--loss", choices=sorted(LOSSES), default=defaults["loss"])
-    parser.add_argument(
-        "--pictures", choices=sorted(sources.SOURCES), default=defaults["pictures"]
-    )
+    parser.add_argument("--pictures", choices=sorted(sources.SOURCES), default=defaults["pictures"])
     parser.add_argument(
         "--no-channels-last",
         dest="channels_last",
@@ -83,7 +81,9 @@ def main() -> None:
     model = system.build(system.configs[options.config])
     options.iterations = options.iterations or max(system.budgets.values())
     if options.samples is None:
-        options.samples = round(options.gmac * 1e9 / compute.macs(model, options.iterations, options.crop))
+        options.samples = round(
+            options.gmac * 1e9 / compute.macs(model, options.iterations, options.crop)
+        )
     plan = Plan(**{f.name: getattr(options, f.name) for f in fields(Plan)})
     budgets = {n: k for n, k in system.budgets.items() if k <= plan.iterations}
     source = sources.SOURCES[plan.pictures]

@@ -20,7 +20,6 @@ from models.training import compute, data, losses
 from models.zoo.layers import Binarizer, StepBinarizer
 from service.evaluation.metrics import block_ssim, psnr
 
-
 Draw = Callable[[Tensor, int, torch.Generator], Tensor]
 
 

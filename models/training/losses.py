@@ -70,7 +70,8 @@ class StructureWeighted(nn.Module):
             if self.average == 0:
                 self.average.copy_(s.mean())
             self.average.lerp_(s.mean(), 1 - self.KEEP)
-        return (functional.avg_pool2d((x - picture).abs(), 8) * s / self.average).mean()
+            weight = s / self.average
+        return (weight * functional.avg_pool2d((x - picture).abs(), 8)).mean()
 
 
 LOSSES: dict[str, Callable[[], Loss]] = {

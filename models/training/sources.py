@@ -18,7 +18,9 @@ class Draw(Protocol):
 
     def __call__(
         self, stored: Tensor, batch: int, generator: torch.Generator, *, side: int
-    ) -> Tensor: ...
+    ) -> Tensor:
+        """Draw a batch."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -139,16 +139,26 @@ def start_weights(model: nn.Module) -> None:
             nn.init.uniform_(layer.weight, -limit, limit)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
+    for layer in model.modules():
         if isinstance(layer, (LSTM, AssociativeLSTM)):
-            open_forget_gates(layer)
+            start_biases(layer)
 
 
-def open_forget_gates(layer: LSTM | AssociativeLSTM) -> None:
-    """Bias 1, so that gradients reach the first iterations."""
-    assert layer.of_input.bias is not None
-    first, last = (1, 2) if isinstance(layer, LSTM) else (0, 0.5)
-    with torch.no_grad():
-        layer.of_input.bias[round(first * layer.width) : round(last * layer.width)] = 1.0
+@torch.no_grad()
+def start_biases(layer: LSTM | AssociativeLSTM) -> None:
+    """Forget gates start open, so that gradients reach the first iterations; keys start near 1.
+
+    What an associative memory shows is a product of two keys and a value: of three small numbers
+    in every layer, if nothing is added to the keys.
+    """
+    bias, width = layer.of_input.bias, layer.width
+    assert bias is not None
+    if isinstance(layer, LSTM):
+        bias[width : 2 * width] = 1
+        return
+    gates, read_at, write_at, _ = bias.split([3 * width // 2] + 3 * [width])
+    for part in (gates, read_at, write_at):
+        part[: width // 2] = 1  # f of the gates, Re of the keys
 
 
 CELLS: dict[str, type[Cell]] = {

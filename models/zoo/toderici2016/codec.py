@@ -10,6 +10,7 @@ is missing is enlarged by g_t = G(x_t), which the decoder computes from the pict
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -42,8 +43,7 @@ class Gain(nn.Module):
         super().__init__()
         channels = [3, width, width, width, width, 1]
         self.convs = nn.ModuleList(
-            nn.Conv2d(inputs, outputs, 3, 2, 1)
-            for inputs, outputs in zip(channels, channels[1:], strict=False)
+            nn.Conv2d(inputs, outputs, 3, 2, 1) for inputs, outputs in pairwise(channels)
         )
 
     def forward(self, picture: Tensor) -> Tensor:
@@ -89,9 +89,7 @@ class Codec(nn.Module):
         return picture, gain if self.gain is None else self.gain(picture)
 
 
-def configs(
-    cell: str, reconstruction: str, encoder_cell: str | None = None
-) -> dict[str, Config]:
+def configs(cell: str, reconstruction: str, encoder_cell: str | None = None) -> dict[str, Config]:
     """A pair in the paper's widths and in those that two CPU cores train and serve."""
     return {
         "paper": Config(cell, reconstruction, PAPER, encoder_cell),

@@ -108,7 +108,7 @@ class Decoder(Half):
         """One iteration but for its picture, [N, 32, H, W], and the new states."""
         states = list(states)
         x = torch.tanh(self.conv(bits))
-        for layer in range(4):  # [N, 512, H / 16], [N, 512, H / 8], [N, 256, H / 4], [N, 128, H / 2]
+        for layer in range(4):  # [N, 512, H / 16, W / 16]; 512 at 1/8, 256 at 1/4, 128 at 1/2
             x = functional.pixel_shuffle(self.through(layer, x, states), 2)
         return x, states
 

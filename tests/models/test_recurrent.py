@@ -267,9 +267,9 @@ def test_every_further_run_of_the_decoder_sees_one_stack_more() -> None:
         assert stacks_behind_a_tile(johnston2017.Config(NARROW, k), 1) == [5 + k]
         iterations = stacks_behind_a_tile(johnston2017.Config(NARROW), k + 1)
         assert iterations[0] == 5 + k
-        assert iterations[-1] == 5
+        assert iterations[-1] == 7  # a gate opens on what was known: 6 pixels more
     diffusing = stacks_behind_a_tile(johnston2017.Config(NARROW, 1, 1), 4)
-    assert diffusing == [11, 9, 9, 7]
+    assert diffusing == [13, 11, 9, 7]  # two runs an iteration
 
 
 @torch.no_grad()

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from models.export import weights
-from models.training import compute, curve, sources
+from models.training import compute, curve, kept, sources
 from models.training.loop import Plan, Run, measured_at
 from models.training.losses import LOSSES
 from models.zoo import catalogue, full_resolution
@@ -34,7 +34,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--iterations", type=int, help="unrolled iterations; default: those of the largest budget"
     )
-    parser.add_argument("--start-from", type=Path, help="run or artifact to begin with")
+    parser.add_argument("--start-from", type=Path, help="run, kept file or artifact to begin with")
     parser.add_argument("--max-minutes", type=float, default=1e9, help="stop after; resume later")
     parser.add_argument("--every", type=float, default=120, help="seconds between checkpoints")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
@@ -63,11 +63,13 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def weights_of(folder: Path) -> dict[str, torch.Tensor]:
-    """The averaged weights of a run's folder, or the shipped ones of an artifact's."""
-    checkpoint = folder / "checkpoint.pt"
+def weights_of(path: Path) -> dict[str, torch.Tensor]:
+    """The averaged weights of a run or of a kept file, or the shipped ones of an artifact."""
+    if path.is_file():
+        return kept.read(path)
+    checkpoint = path / "checkpoint.pt"
     if not checkpoint.exists():
-        return weights.read(folder)
+        return weights.read(path)
     averaged: dict[str, torch.Tensor] = torch.load(checkpoint, map_location="cpu")["averaged"]
     return averaged
 

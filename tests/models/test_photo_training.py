@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import torch
 from PIL import Image
 
 from models.training import __main__ as command
-from models.training import data, losses, photos, sources
+from models.training import data, kept, losses, photos, sources
 from models.training.loop import Plan, Run
 from models.zoo.johnston2017.codec import Codec, Config
 from models.zoo.toderici2016.network import Widths
@@ -196,6 +197,24 @@ def test_the_command_trains_on_photos_and_on_hard_tiles(
         assert "psnr_0.5" in log[0]
         assert "psnr_2" not in log[0], "measured after more iterations than were trained"
         assert len(log) == 2
+
+
+def test_a_kept_run_is_small_and_training_goes_on_from_it(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(PLAN, Codec(Config(TINY)), tmp_path / "run", lambda *_: {"psnr": 20.0})
+    run.report(torch.empty(0), [1.0])
+    file = tmp_path / "tiny.npz"
+    monkeypatch.setattr(sys, "argv", ["x", str(tmp_path / "run"), str(file)])
+    kept.main()
+    weights = command.weights_of(file)
+    for name, weight in run.averaged.state_dict().items():
+        torch.testing.assert_close(weights[name], weight, rtol=2**-8, atol=1e-6)
+    Codec(Config(TINY)).load_state_dict(weights)
+    with np.load(file) as z:
+        history = json.loads(str(z["history"]))
+    assert history["plan"]["system"] == "gru"
+    assert history["last"]["psnr"] == "20.0"
 
 
 def test_tiles_opened_from_files_are_rgb(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 DROPPED_BITS = 2
-"""Of the ten bits of a mantissa in float16: after a training they are noise, which does not pack."""
+"""Of the ten bits of a float16's mantissa: after a training they are noise, which packs badly."""
 HISTORY = "history"
 
 

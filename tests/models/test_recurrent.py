@@ -145,6 +145,7 @@ def test_the_decoder_alone_paints_what_the_encoder_saw(built: codec.Codec) -> No
                 picture = picture + output / gain
                 gain = built.gain(picture)  # type: ignore[misc]
         torch.testing.assert_close(picture, expected)
+    torch.testing.assert_close(built.decode(codes), pictures)
 
 
 @torch.no_grad()
@@ -183,6 +184,7 @@ def test_priming_and_diffusion_run_the_halves_as_often_on_both_sides() -> None:
         for _ in range(runs):
             picture, states = built.decoder(bits, states)
         torch.testing.assert_close(picture, expected)
+    torch.testing.assert_close(built.decode(codes), pictures)
 
     # the encoder: as often on the residual, the last bits of each are sent
     states, residual = built.encoder.start(1, 32, 32), x

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from models.zoo.toderici2016.network import PAPER, SMALL, Decoder, Encoder, Widths, halves
+from models.zoo.toderici2016.network import PAPER, SMALL, TILE, Decoder, Encoder, Widths, halves
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,17 @@ class Codec(nn.Module):
             pictures.append(picture)
             codes.append(bits)
         return pictures, codes
+
+    def decode(self, codes: list[Tensor]) -> list[Tensor]:
+        """Bits [N, 32, h, w] of each iteration, 0 where one is missing -> the pictures."""
+        rows, columns = codes[0].shape[2:]
+        states = self.decoder.start(len(codes[0]), TILE * rows, TILE * columns)
+        pictures = []
+        for iteration, bits in enumerate(codes):
+            states = diffused(self.decoder, bits, states, self.config.extra(iteration))
+            picture, states = self.decoder(bits, states)
+            pictures.append(picture)
+        return pictures
 
 
 def diffused(

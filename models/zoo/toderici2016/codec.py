@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.zoo.toderici2016.network import PAPER, SMALL, Widths, halves
+from models.zoo.toderici2016.network import PAPER, SMALL, TILE, Widths, halves
 
 GAMMA = {"one-shot": 0.0, "additive": 1.0, "scaling": 1.0}
 
@@ -80,6 +80,19 @@ class Codec(nn.Module):
             pictures.append(picture)
             codes.append(bits)
         return pictures, codes
+
+    def decode(self, codes: list[Tensor]) -> list[Tensor]:
+        """Bits [N, 32, h, w] of each iteration, 0 where one is missing -> the pictures."""
+        count, _, rows, columns = codes[0].shape
+        size = TILE * rows, TILE * columns
+        states = self.decoder.start(count, *size)
+        picture, gain = codes[0].new_zeros(count, 3, *size), codes[0].new_ones(1)
+        pictures = []
+        for bits in codes:
+            predicted, states = self.decoder(bits, states)
+            picture, gain = self.next_picture(predicted, picture, gain)
+            pictures.append(picture)
+        return pictures
 
     def next_picture(
         self, predicted: Tensor, picture: Tensor, gain: Tensor

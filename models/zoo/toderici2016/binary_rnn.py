@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.zoo.layers import ConvLSTM, State, lstm
+from models.zoo.toderici2016.cells import start_weights
 from models.zoo.toderici2016.network import BITS
 
 CLIP = 0.999
@@ -90,16 +91,13 @@ class Predictor(nn.Module):
         self.hidden = nn.Conv2d(width, width, 1)
         self.project = nn.Conv2d(width, BITS, 1)
 
-    def forward(
-        self, bits: Tensor, past: Tensor, above: State | None = None, rows: slice = slice(None)
-    ) -> tuple[Tensor, State]:
-        """[N, 32, h, w] twice -> E b, [N, 32, h, w] in [-0.999, 0.999], and the last row's state.
+    def forward(self, bits: Tensor, past: Tensor) -> Tensor:
+        """[N, 32, h, w] twice -> E b, [N, 32, h, w] in [-0.999, 0.999]."""
+        return self.expect(torch.tanh(self.of_bits(bits)), torch.tanh(self.of_past(past)))[0]
 
-        ``rows`` are those that the line LSTM is run over, its state ``above`` them.
-        """
-        u, v = torch.tanh(self.of_bits(bits)), torch.tanh(self.of_past(past))
-        x = torch.cat([u, v], dim=1)[:, :, rows]  # [N, 2 width, h, w]
-        x, state = self.lines(x, above)  # [N, width, h, w]
+    def expect(self, u: Tensor, v: Tensor, above: State | None = None) -> tuple[Tensor, State]:
+        """Rows of u and v, [N, width, h, w] -> E b of their bits and the state below them."""
+        x, state = self.lines(torch.cat([u, v], dim=1), above)  # [N, width, h, w]
         x = torch.tanh(self.hidden(x))
         return torch.tanh(self.project(x)).clamp(-CLIP, CLIP), state
 
@@ -135,6 +133,7 @@ class BinaryRNN(nn.Module):
         self.config = config
         self.predictors = nn.ModuleList(Predictor(config.width) for _ in range(config.predictors))
         self.past = Past(config.width)
+        start_weights(self)
 
     def predictor(self, iteration: int) -> Predictor:
         """The one of an iteration, from 0."""
@@ -145,7 +144,7 @@ class BinaryRNN(nn.Module):
         past, state = torch.zeros_like(codes[0]), self.past.start(codes[0])
         expected = []
         for iteration, bits in enumerate(codes):
-            expected.append(self.predictor(iteration)(bits, past)[0])
+            expected.append(self.predictor(iteration)(bits, past))
             past, state = self.past(bits, state)
         return expected
 

@@ -19,9 +19,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from service.codec.compiled import compiled
-from service.codec.photo.order import BLOCK, BORDER, Grid
-from service.codec.range_coder import (
+from service.codec.entropy.jit import compiled
+from service.codec.photo.order import BLOCK, BORDER, REFINEMENT, SIGNIFICANCE, Grid
+from service.codec.entropy.range_coder import (
     HALF,
     TOTAL,
     UNDECIDED,
@@ -36,7 +36,6 @@ from service.codec.range_coder import (
 )
 
 WRITE, READ, PRICE, LEARN = 0, 1, 2, 3
-SIGNIFICANCE, REFINEMENT = 0, 1
 MODELS = 5
 """Predictions that are mixed for a significance symbol."""
 SIZES = (169, 121, 121, 116, 243)
@@ -85,15 +84,16 @@ class Fixed(NamedTuple):
     """Tables that never change: logistic scale, rates of adaptation, classes of sums.
 
     ``stretch`` int16 [4096]: of p >> 10. ``squash`` int32: of (x + STRETCH_LIMIT), 16 bits.
-    ``rates`` int32 [256]: of n. ``coarse``, ``fine`` int8 [4096]: class of a sum.
+    ``rates`` int32 [256]: of n, which ends at ``most``. ``coarse``, ``smooth`` int8 [4096]: class
+    of a sum.
     """
 
     stretch: NDArray[np.int16]
     squash: Ints
     rates: Ints
     coarse: Small
-    fine: Small
-    limit: int
+    smooth: Small
+    most: int
 
 
 @compiled
@@ -122,8 +122,8 @@ def scan(
     bands, blocks, passes, groups = grid.bands, grid.blocks, grid.passes, grid.groups
     mixed, weights = models.mixed, models.weights
     stretch, squash, rates = fixed.stretch, fixed.squash, fixed.rates
-    coarse, fine, most = fixed.coarse, fixed.fine, fixed.limit
-    plane_size, active_size = grid.coefficients, grid.actives
+    coarse, smooth, most = fixed.coarse, fixed.smooth, fixed.most
+    plane_size, active_size = grid.coefficients, grid.flags
     reading, writing = mode == READ, mode == WRITE
     learning = mode == LEARN
     encoder = (0, 1 << 32, 0)
@@ -334,7 +334,7 @@ def scan(
                         everything = near + remote + far + around
                         pick[3] = (
                             _AT[3]
-                            + int(fine[min(everything >> plane, 4095)]) * 4
+                            + int(smooth[min(everything >> plane, 4095)]) * 4
                             + min(int(coarse[min((4 * d) >> plane, 4095)]) >> 1, 3)
                         )
                         w = min(known[i - across] >> (plane + 1), 2)
@@ -350,6 +350,7 @@ def scan(
                             dot += int(weights[group, chosen, k]) * heard[k]
                         dot = min(max((dot + 32768) >> 16, -STRETCH_LIMIT), STRETCH_LIMIT)
                         share = int(squash[dot + STRETCH_LIMIT])
+                        share = min(max(share, LEAST_SHARE), TOTAL - LEAST_SHARE)
                         if reading:
                             bit, decoder = get_bit(decoder, share)
                             if bit == UNDECIDED:

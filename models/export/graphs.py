@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -16,6 +17,8 @@ from torch import Tensor, nn
 from models.export.names import BYTES, HALF, SCALE
 
 OPSET = 18
+Shape = dict[int, Any]
+"""Names (``torch.export.Dim``) of the dimensions of a tensor that are free."""
 
 
 @dataclass(frozen=True)
@@ -70,16 +73,18 @@ def export(
     *,
     nested_from: int | None = None,
     eight_bits: bool = False,
+    shapes: tuple[Shape, ...] | None = None,
 ) -> Exported:
     """Write a module as a graph; the first dimension of all its arguments is the batch "N".
+
+    ``shapes`` name the free dimensions of each argument where there are more.
 
     Arguments from ``nested_from`` on are the module's ``*args``. With ``eight_bits`` kernels of
     convolutions are kept as ``round_to_bytes`` left them; all else is kept as float16.
     """
     batch = torch.export.Dim("N", min=1, max=4096)
-    shapes: tuple[object, ...] = tuple({0: batch} for _ in arguments)
-    if nested_from is not None:
-        shapes = (*shapes[:nested_from], shapes[nested_from:])
+    shapes = shapes or tuple({0: batch} for _ in arguments)
+    nested = shapes if nested_from is None else (*shapes[:nested_from], shapes[nested_from:])
     program = torch.onnx.export(
         module.eval(),
         arguments,
@@ -87,7 +92,7 @@ def export(
         opset_version=OPSET,
         input_names=list(inputs),
         output_names=list(outputs),
-        dynamic_shapes=shapes,
+        dynamic_shapes=nested,
         verbose=False,
     )
     assert program is not None

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 
 import torch
 
 from models.export import weights
-from models.training import compute, curve, data
+from models.training import compute, curve, kept, sources
 from models.training.loop import Plan, Run, measured_at
 from models.training.losses import LOSSES
-from models.zoo.catalogue import SYSTEMS
+from models.zoo import catalogue, full_resolution
+
+SYSTEMS = {**catalogue.SYSTEMS, **full_resolution.SYSTEMS}
 
 
 def arguments() -> argparse.Namespace:
@@ -24,14 +27,14 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="folder of shards or of pictures")
     parser.add_argument("--out", type=Path, required=True, help="folder of checkpoint, log, curve")
     length = parser.add_mutually_exclusive_group(required=True)
-    length.add_argument("--samples", type=int, help="thumbnails of the schedule")
+    length.add_argument("--samples", type=int, help="pictures of the schedule")
     length.add_argument(
         "--gmac", type=float, help="its length in forward GMAC: equal compute for every system"
     )
     parser.add_argument(
         "--iterations", type=int, help="unrolled iterations; default: those of the largest budget"
     )
-    parser.add_argument("--start-from", type=Path, help="run or artifact to begin with")
+    parser.add_argument("--start-from", type=Path, help="run, kept file or artifact to begin with")
     parser.add_argument("--max-minutes", type=float, default=1e9, help="stop after; resume later")
     parser.add_argument("--every", type=float, default=120, help="seconds between checkpoints")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
@@ -43,9 +46,16 @@ def arguments() -> argparse.Namespace:
         "--signs", action="store_true", help="bits are signs, not drawn: for the end of a training"
     )
     parser.add_argument("--loss", choices=sorted(LOSSES), default=defaults["loss"])
+    parser.add_argument("--pictures", choices=sorted(sources.SOURCES), default=defaults["pictures"])
+    parser.add_argument(
+        "--no-channels-last",
+        dest="channels_last",
+        action="store_false",
+        help="planes lie one after the other: faster on some processors",
+    )
     parser.add_argument("--no-bf16", dest="bf16", action="store_false", help="32-bit throughout")
     for name, kind in (
-        *dict.fromkeys(("batch", "warmup", "seed"), int).items(),
+        *dict.fromkeys(("batch", "warmup", "seed", "crop"), int).items(),
         *dict.fromkeys(("rate", "final_rate", "clip", "average"), float).items(),
     ):
         flag = "--" + name.replace("_", "-")
@@ -53,11 +63,13 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def weights_of(folder: Path) -> dict[str, torch.Tensor]:
-    """The averaged weights of a run's folder, or the shipped ones of an artifact's."""
-    checkpoint = folder / "checkpoint.pt"
+def weights_of(path: Path) -> dict[str, torch.Tensor]:
+    """The averaged weights of a run or of a kept file, or the shipped ones of an artifact."""
+    if path.is_file():
+        return kept.read(path)
+    checkpoint = path / "checkpoint.pt"
     if not checkpoint.exists():
-        return weights.read(folder)
+        return weights.read(path)
     averaged: dict[str, torch.Tensor] = torch.load(checkpoint, map_location="cpu")["averaged"]
     return averaged
 
@@ -71,18 +83,27 @@ def main() -> None:
     model = system.build(system.configs[options.config])
     options.iterations = options.iterations or max(system.budgets.values())
     if options.samples is None:
-        options.samples = round(options.gmac * 1e9 / compute.macs(model, options.iterations))
+        options.samples = round(
+            options.gmac * 1e9 / compute.macs(model, options.iterations, options.crop)
+        )
     plan = Plan(**{f.name: getattr(options, f.name) for f in fields(Plan)})
+    budgets = {n: k for n, k in system.budgets.items() if k <= plan.iterations}
+    source = sources.SOURCES[plan.pictures]
     run = Run(
-        plan, model, options.out, measured_at(dict(system.budgets), options.device), options.device
+        plan,
+        model,
+        options.out,
+        measured_at(budgets or {"last": plan.iterations}, options.device),
+        options.device,
+        partial(source.draw, side=plan.crop),
     )
     if not run.resume() and options.start_from:
         run.start_from(weights_of(options.start_from))
-    photos, validation = data.load(options.data)
+    photos, validation = source.load(options.data)
     count = sum(p.numel() for p in model.parameters())
     print(
         f"{plan.system}/{plan.config}: {count} weights, {len(photos)} photos, "
-        f"from thumbnail {run.samples} to {plan.samples}, "
+        f"from picture {run.samples} to {plan.samples}, "
         f"{run.gmac_each * 1000:.2f} MMAC each, {run.gmac_each * plan.samples:.0f} GMAC in all",
         flush=True,
     )

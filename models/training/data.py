@@ -23,11 +23,11 @@ PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".avif", ".bmp", ".tif", "
 def load_training(folder: Path) -> Tensor:
     """All training photos of a folder as uint8 [N, 64, 64, 3].
 
-    Shards ``*train*.npz`` hold ``blob`` (encoded pictures end to end) and ``offsets``; without
-    shards every picture file below the folder is squashed to 64x64. Raises FileNotFoundError when
-    there is neither.
+    Shards ``*train*.npz`` hold ``blob`` (encoded pictures end to end) and ``offsets``; those of
+    larger tiles, ``photos-*``, are left alone. Without shards every picture file below the folder
+    is squashed to 64x64. Raises FileNotFoundError when there is neither.
     """
-    shards = sorted(folder.glob("*train*.npz"))
+    shards = [s for s in sorted(folder.glob("*train*.npz")) if not s.name.startswith("photos-")]
     pictures = list(_from_shards(shards) if shards else _from_files(folder))
     if not pictures:
         raise FileNotFoundError(f"{folder} holds neither *train*.npz shards nor pictures")

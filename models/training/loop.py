@@ -21,12 +21,15 @@ from models.zoo.layers import Binarizer, StepBinarizer
 from service.quality.psnr import psnr
 from service.quality.ssim import block_ssim
 
+Draw = Callable[[Tensor, int, torch.Generator], Tensor]
+
 
 @dataclass(frozen=True)
 class Plan:
-    """One run. ``samples`` is the length of the schedule, in thumbnails; the rest is per step.
+    """One run. ``samples`` is the length of the schedule, in pictures; the rest is per step.
 
-    With ``signs`` bits are the signs that inference takes, not drawn.
+    With ``signs`` bits are the signs that inference takes, not drawn. ``pictures`` names what is
+    trained on (``sources``), ``crop`` is its side.
     """
 
     system: str
@@ -43,13 +46,17 @@ class Plan:
     signs: bool = False
     average: float = 0.999
     bf16: bool = True
+    pictures: str = "thumbnails"
+    crop: int = data.SIDE
+    channels_last: bool = True
     seed: int = 1
 
 
 class Run:
     """A model, its moving average, Adam and its counters, in a folder.
 
-    ``measure(model, thumbnails)`` returns the figures of a validation round by name.
+    ``measure(model, thumbnails)`` returns the figures of a validation round by name;
+    ``draw(photos, batch, generator)`` what a step learns from, uint8 [batch, crop, crop, 3].
     """
 
     def __init__(
@@ -59,10 +66,14 @@ class Run:
         folder: Path,
         measure: Callable[[nn.Module, Tensor], dict[str, float]],
         device: str = "cpu",
+        draw: Draw = data.random_thumbnails,
     ) -> None:
         self.plan, self.folder, self.device, self.measure = plan, folder, device, measure
-        self.model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.gmac_each = compute.macs(self.model, plan.iterations) / 1e9
+        self.draw = draw
+        self.layout = torch.channels_last if plan.channels_last else torch.contiguous_format
+        self.model = model.to(device, memory_format=self.layout)  # type: ignore[call-overload]
+        self.loss = losses.LOSSES[plan.loss]()
+        self.gmac_each = compute.macs(self.model, plan.iterations, plan.crop) / 1e9
         torch.manual_seed(plan.seed)
         for layer in self.model.modules():
             if isinstance(layer, (Binarizer, StepBinarizer)):
@@ -88,6 +99,7 @@ class Run:
             "generator": self.generator.get_state(),
             "samples": self.samples,
             "seconds": self.seconds,
+            "loss": self.loss.state_dict() if isinstance(self.loss, nn.Module) else {},
         }
         fresh = self.checkpoint.with_suffix(".new")
         torch.save(state, fresh)
@@ -105,6 +117,8 @@ class Run:
         self.averaged.load_state_dict(state["averaged"])
         self.adam.load_state_dict(state["adam"])
         self.generator.set_state(state["generator"].cpu())
+        if isinstance(self.loss, nn.Module):
+            self.loss.load_state_dict(state["loss"])
         self.samples, self.seconds = state["samples"], state["seconds"]
         return True
 
@@ -124,12 +138,12 @@ class Run:
     def step(self, photos: Tensor) -> float:
         """One batch; returns its loss."""
         plan = self.plan
-        rgb = data.random_thumbnails(photos, plan.batch, self.generator)
-        x = data.to_network(rgb).to(self.device, memory_format=torch.channels_last)
+        rgb = self.draw(photos, plan.batch, self.generator)
+        x = data.to_network(rgb).to(self.device, memory_format=self.layout)
         kind = "cuda" if self.device.startswith("cuda") else "cpu"
         with torch.autocast(kind, torch.bfloat16) if plan.bf16 else nullcontext():
             pictures, _ = self.model(x, plan.iterations)
-        loss = losses.over_iterations(losses.LOSSES[plan.loss], x, pictures, plan.relative)
+        loss = losses.over_iterations(self.loss, x, pictures, plan.relative)
         self.adam.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), plan.clip)

@@ -1,0 +1,93 @@
+"""The recurrent codecs for any size as graphs: one iteration of each half, height and width free.
+
+    encoder.onnx  residual [N, 3, 16h, 16w], state_0 ...  ->  bits [N, 32, h, w], next_0 ...
+    decoder.onnx  bits, state_0 ...  ->  output [N, 3, 16h, 16w], next_0 ...
+    gain.onnx     picture [N, 3, 32h, 32w]  ->  gain [N, 1, 32h, 32w]     (residual scaling only)
+
+What lies between them is arithmetic of the codec: x_t = output / gain + gamma x_{t-1}, and how
+often a half runs before its result counts (priming, diffusion). Weights are bytes with a scale an
+output of a convolution, or float16.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from models.export.graphs import Exported, Flat, Shape, export, round_to_bytes, round_to_half
+from models.zoo.johnston2017 import codec as johnston2017
+from models.zoo.toderici2016 import codec as toderici2016
+from models.zoo.toderici2016.network import BITS, TILE, Decoder, Encoder
+
+Codec = toderici2016.Codec | johnston2017.Codec
+EXAMPLE = 2, 2, 3
+"""Pictures, rows and columns of bits while a graph is traced: any that are not 0 or 1."""
+
+
+def round_weights(model: nn.Module, eight_bits: bool) -> None:
+    """Give the model the weights that are shipped, so that parity compares like with like."""
+    round_to_half(model)
+    if not eight_bits:
+        return
+    with torch.no_grad():
+        for layer in model.modules():
+            if isinstance(layer, nn.Conv2d):
+                layer.weight.copy_(round_to_bytes(layer.weight))
+
+
+def export_graphs(model: Codec, out: Path, *, eight_bits: bool) -> dict[str, Exported]:
+    """Write the graphs of a model whose weights are rounded; by role."""
+    out.mkdir(parents=True, exist_ok=True)
+    batch, rows, columns = EXAMPLE
+    encoder, decoder = model.encoder, model.decoder
+    picture, bits = (
+        torch.zeros(batch, 3, TILE * rows, TILE * columns),
+        torch.zeros(batch, BITS, rows, columns),
+    )
+    exported = {
+        "encoder": _half(encoder, picture, ("residual", "bits"), out / "encoder.onnx", eight_bits),
+        "decoder": _half(decoder, bits, ("bits", "output"), out / "decoder.onnx", eight_bits),
+    }
+    if isinstance(model, toderici2016.Codec) and model.gain is not None:
+        shape = (free(2 * TILE),)
+        exported["gain"] = export(
+            model.gain,
+            (torch.zeros(batch, 3, 2 * TILE * rows, 2 * TILE * columns),),
+            ("picture",),
+            ("gain",),
+            out / "gain.onnx",
+            eight_bits=eight_bits,
+            shapes=shape,
+        )
+    return exported
+
+
+def free(scale: int) -> Shape:
+    """Batch, height and width of a tensor that has so many rows for each row of bits."""
+    batch = torch.export.Dim("N", min=1, max=4096)
+    rows, columns = (torch.export.Dim(name, min=1, max=4096) for name in ("h", "w"))
+    return {0: batch, 2: scale * rows, 3: scale * columns}
+
+
+def _half(
+    half: Encoder | Decoder,
+    value: torch.Tensor,
+    names: tuple[str, str],
+    path: Path,
+    eight_bits: bool,
+) -> Exported:
+    batch, rows, columns = EXAMPLE
+    states = half.start(batch, TILE * rows, TILE * columns)
+    scales = [value.shape[2] // rows, *(state.shape[2] // rows for state in states)]
+    return export(
+        Flat(half),
+        (value, *states),
+        (names[0], *(f"state_{n}" for n in range(len(states)))),
+        (names[1], *(f"next_{n}" for n in range(len(states)))),
+        path,
+        nested_from=1,
+        eight_bits=eight_bits,
+        shapes=tuple(free(scale) for scale in scales),
+    )

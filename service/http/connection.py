@@ -4,6 +4,7 @@ headers      ``header_timeout_seconds`` from the first byte (or the connection) 
 body         in ``body.py``; what comes after an early answer is let go by for 5 s
 answer       ``write_timeout_seconds`` for a client that stops reading
 pipeline     ``PIPELINE`` requests wait, or what one ``SLICE_BYTES`` holds; then nothing is read
+follow-ups   start ``TURN_FOLLOW_UPS`` a turn of the loop, all connections together
 a turn       what is dear to parse goes ``TURN_SLICES`` at a time, so that others have their turn
 number       ``connections_limit``: the longest idle one makes room, else the new one leaves
 """
@@ -11,6 +12,7 @@ number       ``connections_limit``: the longest idle one makes room, else the ne
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import TYPE_CHECKING, Any, cast
 
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
@@ -28,6 +30,7 @@ FAREWELL_SECONDS = 1.0
 STOPPING_SECONDS = 1.0
 PIPELINE = 4
 SLICE_BYTES = 256
+TURN_FOLLOW_UPS = 8
 TURN_SLICES = 16
 TURN_LINES = 256
 LINE_END, HEAD_END = b"\r\n", b"\r\n\r\n"
@@ -53,8 +56,32 @@ def bounded(settings: Settings) -> type[asyncio.Protocol]:
         header_timeout_seconds = settings.header_timeout_seconds
         write_timeout_seconds = settings.write_timeout_seconds
         connections_limit = settings.connections_limit
+        follow_ups = FollowUps()
 
     return Connection
+
+
+class FollowUps:
+    """Connections whose next pipelined request waits for its turn, behind everybody's first ones.
+
+    Else 300 clients that pipeline make a turn of 300 requests, and a probe, which takes several
+    turns from connecting to its answer, waits for seconds.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[BoundedConnection] = deque()
+
+    def add(self, connection: BoundedConnection) -> None:
+        """Start its next request in a turn to come."""
+        self._waiting.append(connection)
+        if len(self._waiting) == 1:
+            connection.loop.call_soon(self._start_some, connection.loop)
+
+    def _start_some(self, loop: asyncio.AbstractEventLoop) -> None:
+        for _ in range(min(TURN_FOLLOW_UPS, len(self._waiting))):
+            self._waiting.popleft().start_next()
+        if self._waiting:
+            loop.call_soon(self._start_some, loop)
 
 
 class _Flow(FlowControl):
@@ -73,6 +100,7 @@ class BoundedConnection(HttpToolsProtocol):
     header_timeout_seconds: float
     write_timeout_seconds: float
     connections_limit: int
+    follow_ups: FollowUps
     flow: _Flow
 
     def __init__(
@@ -219,11 +247,26 @@ class BoundedConnection(HttpToolsProtocol):
         Closing at once instead would reset the connection, and the answer with it.
         """
         self._idle_since = self.loop.time()
-        super().on_response_complete()
-        if self.flow.is_held:
-            self._read_on()
+        if self.pipeline and not self.transport.is_closing():
+            pipeline, self.pipeline = self.pipeline, deque()  # it would start the next at once
+            super().on_response_complete()
+            self.pipeline = pipeline
+            self._unset_keepalive_if_required()
+            self.follow_ups.add(self)
+        else:
+            super().on_response_complete()
+            if self.flow.is_held:
+                self._read_on()
         if self._in_body and not self.transport.is_closing():
             self._await(LINGER_SECONDS, b"")
+
+    def start_next(self) -> None:
+        """Start the next pipelined request, if the client is still there."""
+        if self.pipeline:
+            cycle, app = self.pipeline.pop()
+            self._start_asgi_task(cycle, app)
+        if self.flow.is_held:
+            self._read_on()
 
     def pause_writing(self) -> None:
         """The client does not read; it has until the timer ends."""

@@ -10,25 +10,25 @@ from starlette.concurrency import run_in_threadpool
 
 from service.codec.interface import Codec
 from service.codec.registry import load_codecs
-from service.http import codecs as codecs_
-from service.http import (
+from service.http.protocol import problems
+from service.http.request.middleware import RequestMiddleware
+from service.http.resources import codecs as codecs_
+from service.http.resources import (
     demo,
-    encode_decode,
     images,
     kit,
     openapi,
     operations,
-    problems,
     rasters,
+    stateless,
     streams,
     thumbs,
 )
-from service.http.middleware import Border
 from service.inference import Runtime
 from service.observability.logs import LogWriter
 from service.observability.metrics import Metrics
-from service.running import running
-from service.services import Lifecycle
+from service.serving.lifespan import running
+from service.serving.services import Lifecycle
 from service.settings import Settings
 
 RESOURCES = (
@@ -36,7 +36,7 @@ RESOURCES = (
     *rasters.RESOURCES,
     *thumbs.RESOURCES,
     *images.RESOURCES,
-    *encode_decode.RESOURCES,
+    *stateless.RESOURCES,
     *codecs_.RESOURCES,
 )
 
@@ -75,13 +75,18 @@ def create_app(
     problems.install(app)
     app.openapi = openapi.build(app)  # type: ignore[method-assign]
     app.add_middleware(
-        Border,
+        RequestMiddleware,
         metrics=metrics,
         log=log,
         origins=settings.cors_origins,
         lifecycle=lifecycle,
     )
     return app
+
+
+def real_app(settings: Settings, log: LogWriter, lifecycle: Lifecycle) -> FastAPI:
+    """The application with the codecs of the artifacts."""
+    return create_app(settings, log=log, lifecycle=lifecycle)
 
 
 def _load(settings: Settings) -> dict[str, Codec]:

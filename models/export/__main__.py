@@ -20,12 +20,13 @@ from models.training import data
 from models.zoo.catalogue import SYSTEMS
 from models.zoo.progressive import Progressive
 from service.codec import artifact
+from service.codec.header import HEADER_BYTES
 from service.codec.interface import Codec
-from service.codec.recurrent import RecurrentCodec
+from service.codec.recurrent.codec import RecurrentCodec
 from service.codec.registry import load_codec
-from service.codec.stream import HEADER_BYTES
-from service.evaluation.metrics import block_ssim, psnr
 from service.inference import Runtime
+from service.quality.psnr import psnr
+from service.quality.ssim import block_ssim
 
 ARTIFACTS = Path(__file__).parent.parent / "artifacts"
 SCORED_PAYLOADS = (16, 32, 48, 64, 96, 128, 192, 256)

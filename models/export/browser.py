@@ -30,7 +30,8 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from models.export.names import BYTES, HALF, SCALE
-from service.codec import artifact, embedded_tables
+from service.codec import artifact
+from service.codec.prefixel import tables as prefixel_tables
 from service.errors import ArtifactError
 
 ROOT = Path(__file__).parents[2]
@@ -146,7 +147,7 @@ def _digits(content: bytes) -> str:
 
 def tables_module(one: artifact.Artifact) -> bytes:
     """The tables as the default export of a module: flat arrays of integers, in C order."""
-    stored = embedded_tables.read(one.tables())
+    stored = prefixel_tables.read(one.tables())
     values = {
         "version": one.manifest.version,
         "maximumBytes": one.manifest.config["maximum_bytes"],

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from models.training import data
-from service.codec.recurrent import RecurrentCodec, bit_order
+from service.codec.recurrent.codec import RecurrentCodec, bit_order
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from models.training import compute, data, losses
 from models.zoo.layers import Binarizer, StepBinarizer
-from service.evaluation.metrics import block_ssim, psnr
+from service.quality.psnr import psnr
+from service.quality.ssim import block_ssim
 
 Draw = Callable[[Tensor, int, torch.Generator], Tensor]
 

@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from service.bench.photos import synthetic_photo
-from service.codec import walk
-from service.codec.embedded import EmbeddedCodec
-from service.codec.stream import HEADER_BYTES
+from service.codec.header import HEADER_BYTES
+from service.codec.prefixel import bitplane_coder
+from service.codec.prefixel.codec import EmbeddedCodec
 
 PREFIX_BYTES = 64
 SHARES = (64, 384)
@@ -93,9 +93,9 @@ def measure(codec: EmbeddedCodec, pictures: Pixels, rounds: int, searched: int) 
         *((f"{kind}{BY_PILLOW}", count, partial(_saved, images, kind)) for kind in PEERS),
         (ENCODED, count, lambda: codec.streams(pictures, aspects, "default")),
         ("encoded, default, with levels", count, lambda: codec.encode(pictures, aspects)),
-        (WRITING, count, lambda: walk.encode(codec.written, values, room)),
+        (WRITING, count, lambda: bitplane_coder.encode(codec.written, values, room)),
         (DECODED, count, lambda: codec.decode(prefixes)),
-        (READING, count, lambda: walk.decode(codec.walk, payloads)),
+        (READING, count, lambda: bitplane_coder.decode(codec.packed, payloads)),
         ("decoded one by one", count, lambda: [codec.decode([prefix]) for prefix in prefixes]),
     ]
     if searched:

@@ -2,9 +2,10 @@
 
     python -m service.bench.peer PORT
 
-It runs under the same server as the service (``service.http.server``: uvicorn, uvloop, httptools),
-with as many picture threads, and keeps its thumbnails in a dict. What it has no counterpart for
-(budgets, validators, digests, limits, metrics, logs) it does not do: it is the floor.
+It runs under the same server as the service (``service.serving.server``: uvicorn, uvloop,
+httptools), with as many picture threads, and keeps its thumbnails in a dict. What it has no
+counterpart for (budgets, validators, digests, limits, metrics, logs) it does not do: it is the
+floor.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from service.http.server import DrainingServer, listen
-from service.services import Lifecycle
+from service.serving.server import DrainingServer, listen
+from service.serving.services import Lifecycle
 from service.settings import Settings
 
 if TYPE_CHECKING:

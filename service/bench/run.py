@@ -18,7 +18,7 @@ WARM_UP_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class BenchPlan:
     """What to measure. ``url`` None: a service of our own; ``rate`` None: ``share`` of what the
     service's closed loop reached; ``photo`` is a JPEG.
     """
@@ -49,7 +49,7 @@ class Measured:
     about: dict[str, str]
 
 
-def bench(plan: Plan, on_step: Callable[[str], None]) -> Measured:
+def bench(plan: BenchPlan, on_step: Callable[[str], None]) -> Measured:
     """Measure; ``on_step`` is called before each load with what it is.
 
     Raises StartError, RefusedError, OSError, ValueError (a URL that is none).
@@ -61,7 +61,7 @@ def bench(plan: Plan, on_step: Callable[[str], None]) -> Measured:
 
 
 async def _bench(
-    plan: Plan, url: str, peer_url: str | None, on_step: Callable[[str], None]
+    plan: BenchPlan, url: str, peer_url: str | None, on_step: Callable[[str], None]
 ) -> Measured:
     first = time.time_ns() if plan.url else 0  # a service that runs knows the last bench's photos
     targets = [await prepare_service(url, plan.photo, token=plan.token, first_number=first)]
@@ -82,7 +82,7 @@ async def _bench(
     return Measured(rows, {target.name: target.about for target in targets})
 
 
-async def _closed(plan: Plan, target: Target, route: str) -> Outcome:
+async def _closed(plan: BenchPlan, target: Target, route: str) -> Outcome:
     make = target.requests[route]
     for seconds in (WARM_UP_SECONDS, plan.seconds):
         outcome = await closed_loop(
@@ -91,7 +91,7 @@ async def _closed(plan: Plan, target: Target, route: str) -> Outcome:
     return outcome
 
 
-async def _open(plan: Plan, target: Target, route: str, rate: float) -> Outcome:
+async def _open(plan: BenchPlan, target: Target, route: str, rate: float) -> Outcome:
     return await open_loop(
         target.endpoint,
         target.requests[route],

@@ -2,10 +2,10 @@
 
 from service.cache.building import build_store
 from service.cache.memory import MemoryStore
-from service.cache.protocol import Event, Key, OnEvent, Prefix, Store
-from service.cache.redis import RedisStore
+from service.cache.redis.store import RedisStore
 from service.cache.single_flight import SingleFlight
-from service.cache.sqlite import SqliteStore
+from service.cache.sqlite.store import SqliteStore
+from service.cache.store import Event, Key, OnEvent, Prefix, Store
 
 __all__ = [
     "Event",

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from service.cache.protocol import OnEvent, ignore
+from service.cache.store import OnEvent, ignore
 from service.errors import CacheUnavailableError
 
 PROBE = -1

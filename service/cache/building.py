@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from service.cache.breaker import Breaker
 from service.cache.memory import MemoryStore
-from service.cache.protocol import OnEvent, Store, ignore
-from service.cache.redis import RedisStore
-from service.cache.redis_client import open_client
-from service.cache.sqlite import SqliteStore
+from service.cache.redis.client import open_client
+from service.cache.redis.store import RedisStore
+from service.cache.sqlite.store import SqliteStore
+from service.cache.store import OnEvent, Store, ignore
 from service.errors import ConfigurationError
 from service.settings import Settings
 

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from service.cache.protocol import Key, OnEvent, Prefix, ignore
+from service.cache.store import Key, OnEvent, Prefix, ignore
 from service.errors import CacheUnavailableError
 
 # What CPython takes beside the strings and bytes themselves, measured with tracemalloc (a test

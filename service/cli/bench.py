@@ -14,7 +14,7 @@ from service.bench import ROUTES
 from service.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from service.bench.run import Measured, Plan
+    from service.bench.run import BenchPlan, Measured
 
 CLIENT = "raw asyncio transports on uvloop, parsed by httptools, in one process"
 DESCRIPTION = """\
@@ -105,9 +105,9 @@ def run_codec(arguments: argparse.Namespace) -> int:
 
     from service.bench import codec as bench
     from service.bench.report import machine
-    from service.codec.embedded import EmbeddedCodec
+    from service.codec.prefixel.codec import EmbeddedCodec
     from service.codec.registry import load_codec
-    from service.evaluation.data import load_pictures
+    from service.evaluation.data.pictures import load_pictures
     from service.inference import Runtime
     from service.settings import read_settings
 
@@ -135,11 +135,11 @@ def run_codec(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def make_plan(arguments: argparse.Namespace) -> Plan:
+def make_plan(arguments: argparse.Namespace) -> BenchPlan:
     """The plan that was asked for. Raises ConfigurationError."""
     from service.bench.connection import Endpoint
     from service.bench.photos import different, synthetic_photo, variant
-    from service.bench.run import Plan
+    from service.bench.run import BenchPlan
 
     routes = tuple(arguments.routes.split(","))
     if wrong := [name for name in routes if name not in ROUTES]:
@@ -156,7 +156,7 @@ def make_plan(arguments: argparse.Namespace) -> Plan:
         different(photo, 1)
     except (ValueError, OSError) as wrong_use:
         raise ConfigurationError(str(wrong_use)) from wrong_use
-    return Plan(
+    return BenchPlan(
         photo,
         routes,
         url=arguments.url,
@@ -171,7 +171,7 @@ def make_plan(arguments: argparse.Namespace) -> Plan:
     )
 
 
-def _print_head(where: dict[str, object], plan: Plan, measured: Measured) -> None:
+def _print_head(where: dict[str, object], plan: BenchPlan, measured: Measured) -> None:
     _print_machine(where)
     print(f"client: {CLIENT}, on the same machine")
     for name, about in measured.about.items():

@@ -12,9 +12,9 @@ from service.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from service.evaluation.data import Pictures
-    from service.evaluation.run import Plan, Subject
-    from service.evaluation.summary import Counting
+    from service.evaluation.data.pictures import Pictures
+    from service.evaluation.measure.summary import Counting
+    from service.evaluation.run import EvaluationPlan, Subject
 
 THUMBNAIL_SIDE = 32
 THUMBNAIL_DEFAULTS = "32,64,96,128,192,256", "ssim,psnr"
@@ -103,13 +103,13 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def make_plan(arguments: argparse.Namespace) -> Plan:
+def make_plan(arguments: argparse.Namespace) -> EvaluationPlan:
     """Check the arguments, load pictures and codecs. Raises ConfigurationError."""
     from service.evaluation.baselines import find_baselines
-    from service.evaluation.data import free_photos, load_pictures, parse_splits
-    from service.evaluation.drawings import other_kinds
-    from service.evaluation.quality import find_metrics
-    from service.evaluation.run import Plan
+    from service.evaluation.data.drawings import other_kinds
+    from service.evaluation.data.pictures import free_photos, load_pictures, parse_splits
+    from service.evaluation.measure.metrics import find_metrics
+    from service.evaluation.run import EvaluationPlan
     from service.inference.runtime import usable_cores
 
     names = [name for name in arguments.baselines if name != "none"]
@@ -135,7 +135,7 @@ def make_plan(arguments: argparse.Namespace) -> Plan:
     workers = arguments.workers or usable_cores()
     if workers < 1:
         raise ConfigurationError(f"--workers is 1 or more, not {workers}")
-    return Plan(
+    return EvaluationPlan(
         subjects=load_subjects(arguments) if arguments.codec else (),
         baselines=baselines,
         pictures=pictures,
@@ -158,8 +158,8 @@ def make_plan(arguments: argparse.Namespace) -> Plan:
 def load_subjects(arguments: argparse.Namespace) -> Sequence[Subject]:
     """The codecs that were asked for. Raises ConfigurationError or ArtifactError."""
     from service.codec import artifact
-    from service.evaluation.efforts import load_at_efforts
     from service.evaluation.run import Subject
+    from service.evaluation.studies.efforts import load_at_efforts
     from service.inference import Runtime
     from service.settings import read_settings
 

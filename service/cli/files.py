@@ -44,7 +44,7 @@ def load(arguments: argparse.Namespace) -> dict[str, Codec]:
 
 def codec_of(codecs: dict[str, Codec], stream: bytes) -> Codec:
     """The codec that a stream's header names. Raises CodecError."""
-    from service.codec.stream import parse_header
+    from service.codec.header import parse_header
 
     wire_id = parse_header(stream).wire_id
     for codec in codecs.values():

@@ -62,7 +62,7 @@ def put_into(path: Path, name: str, text: str) -> None:
 def table(name: str, cells: Path) -> str:
     """A table as Markdown. Raises ConfigurationError when it needs cells that are not there."""
     if name in FROM_CELLS:
-        from service.evaluation import readme
+        from service.evaluation.report import readme
 
         rows = readme.read_cells(cells)
         return {"scores": readme.scores, "same-bytes": readme.same_bytes, "paper": readme.paper}[
@@ -148,7 +148,7 @@ EXTRA = {
 def statuses() -> str:
     """Every status: when, and the problem types of the errors."""
     from service.errors import PrefixelError
-    from service.http.problems import URN
+    from service.http.protocol.problems import URN
 
     rows: list[tuple[str, str, str]] = [(str(status), text, "") for status, text in SUCCESSES]
     kinds: dict[int, list[tuple[str, str]]] = {}

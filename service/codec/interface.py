@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from service.codec.stream import HEADER_BYTES, Header, parse_header
+from service.codec.header import HEADER_BYTES, StreamHeader, parse_header
 from service.errors import CodecError
 
 Pixels = NDArray[np.uint8]
@@ -66,7 +66,7 @@ class Inspection:
     def of(
         cls,
         codec: Format,
-        header: Header,
+        header: StreamHeader,
         stream: bytes,
         payload: Sequence[Chunk],
         *,
@@ -123,7 +123,7 @@ class Codec(Format, Protocol):
         ...
 
 
-def header_of(codec: Format, stream: bytes) -> Header:
+def header_of(codec: Format, stream: bytes) -> StreamHeader:
     """The header of a prefix that this codec may decode. Raises CodecError for any other."""
     header = parse_header(stream)
     if (header.wire_id, header.version) != (codec.wire_id, codec.version):

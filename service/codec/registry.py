@@ -7,10 +7,10 @@ from pathlib import Path
 
 from service.codec import artifact
 from service.codec.artifact import Artifact
-from service.codec.assigned import PatchCodec
-from service.codec.embedded import EmbeddedCodec
 from service.codec.interface import Codec, Effort
-from service.codec.recurrent import RecurrentCodec
+from service.codec.prefixel.codec import EmbeddedCodec
+from service.codec.recurrent.adaptive_patches import PatchCodec
+from service.codec.recurrent.codec import RecurrentCodec
 from service.errors import ArtifactError, ConfigurationError
 from service.inference import Runtime
 

@@ -13,30 +13,30 @@ from numpy.typing import NDArray
 from rich import progress as bars
 from rich.console import Console
 
+from service.codec.header import HEADER_BYTES
 from service.codec.interface import Codec
-from service.codec.stream import HEADER_BYTES
 from service.evaluation.baselines import Baseline
-from service.evaluation.beside_paper import beside_paper
-from service.evaluation.caching import ResultCache
-from service.evaluation.contact_sheet import contact_sheet
-from service.evaluation.costs import Cost, baseline_speed, codec_speed, cost_table, machine
-from service.evaluation.data import Pictures
-from service.evaluation.kinds import by_kind
-from service.evaluation.measuring import Advance, Measured, measure_baseline, measure_codec
-from service.evaluation.plots import plot_curves
-from service.evaluation.printed import TARGETS as PRINTED_TARGETS
-from service.evaluation.progressive import (
+from service.evaluation.data.pictures import Pictures
+from service.evaluation.measure.caching import ResultCache
+from service.evaluation.measure.costs import Cost, baseline_speed, codec_speed, cost_table, machine
+from service.evaluation.measure.measuring import Advance, Measured, measure_baseline, measure_codec
+from service.evaluation.measure.metrics import Metric
+from service.evaluation.measure.progressive import (
     Progress,
     level_ends,
     levels_table,
     progress_of,
     progress_table,
 )
-from service.evaluation.quality import Metric
-from service.evaluation.same_bytes import HEADING as SAME_BYTES_HEADING
-from service.evaluation.same_bytes import same_bytes
-from service.evaluation.summary import Cell, Counting, Curve, cells_of, curve_of
-from service.evaluation.tables import (
+from service.evaluation.measure.summary import Cell, Counting, Curve, cells_of, curve_of
+from service.evaluation.measure.workers import worker_pool
+from service.evaluation.report.contact_sheet import contact_sheet
+from service.evaluation.report.paper_comparison import beside_paper
+from service.evaluation.report.paper_table import TARGETS as PRINTED_TARGETS
+from service.evaluation.report.plots import plot_curves
+from service.evaluation.report.same_bytes import HEADING as SAME_BYTES_HEADING
+from service.evaluation.report.same_bytes import same_bytes
+from service.evaluation.report.tables import (
     HEADINGS,
     Unit,
     cells_csv,
@@ -46,7 +46,7 @@ from service.evaluation.tables import (
     rate_difference_table,
     target_table,
 )
-from service.evaluation.workers import worker_pool
+from service.evaluation.studies.by_category import by_kind
 
 ANCHORS = ("jpeg", "avif")
 CURVE_REACH = 2.0
@@ -70,7 +70,7 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Plan:
+class EvaluationPlan:
     """What to evaluate; ``splits`` are pairs start, stop within ``pictures``.
 
     ``targets`` are in ``unit``; ``sheet`` are the pictures of the contact sheet (None: no sheet)
@@ -96,7 +96,7 @@ class Plan:
     sheet_bytes: int = 64
 
 
-def evaluate(plan: Plan, console: Console) -> str:
+def evaluate(plan: EvaluationPlan, console: Console) -> str:
     """Run the plan; the report as Markdown, which is also in ``out/report.md``.
 
     Beside it ``cells.csv``, ``curves.csv``, a plot for each split and counting, and the contact
@@ -174,7 +174,9 @@ def prefix_lengths(codec: Codec, targets: Sequence[float], more: Sequence[int] =
     return sorted({*grid, *exact, *more})
 
 
-def _measure(plan: Plan, ends: Mapping[str, Sequence[int]], console: Console) -> list[Measured]:
+def _measure(
+    plan: EvaluationPlan, ends: Mapping[str, Sequence[int]], console: Console
+) -> list[Measured]:
     cache = ResultCache(plan.cache, read=not plan.fresh)
     names = [metric.name for metric in plan.metrics]
     others, ours = [], []
@@ -198,7 +200,7 @@ def _measure(plan: Plan, ends: Mapping[str, Sequence[int]], console: Console) ->
     return ours + others
 
 
-def _ends(plan: Plan, subject: Subject) -> list[int]:
+def _ends(plan: EvaluationPlan, subject: Subject) -> list[int]:
     """Ends of levels; none for pictures of another size: measuring refuses them with the reason."""
     side = subject.codec.picture_size
     if plan.pictures.rgb[0].shape != (side, side, 3):
@@ -207,7 +209,7 @@ def _ends(plan: Plan, subject: Subject) -> list[int]:
 
 
 def _progress_rows(
-    plan: Plan, part: Sequence[Measured], ends: Mapping[str, Sequence[int]]
+    plan: EvaluationPlan, part: Sequence[Measured], ends: Mapping[str, Sequence[int]]
 ) -> list[tuple[str, Metric, Progress]]:
     return [
         (one.title, metric, progress_of(one, ends[one.name], metric.name))
@@ -217,7 +219,7 @@ def _progress_rows(
     ]
 
 
-def _comparisons(plan: Plan, label: str, part: Sequence[Measured]) -> list[str]:
+def _comparisons(plan: EvaluationPlan, label: str, part: Sequence[Measured]) -> list[str]:
     """Blocks that set ours beside others and beside the paper, where the plan holds both."""
     if plan.unit != "bytes" or not (plan.subjects and plan.baselines):
         return []
@@ -234,7 +236,7 @@ def _comparisons(plan: Plan, label: str, part: Sequence[Measured]) -> list[str]:
     return report
 
 
-def _kinds(plan: Plan, measured: Sequence[Measured]) -> list[str]:
+def _kinds(plan: EvaluationPlan, measured: Sequence[Measured]) -> list[str]:
     """Kind by kind, where the pictures are of several and the first anchor was measured."""
     ours, others = measured[: len(plan.subjects)], measured[len(plan.subjects) :]
     anchor = next((one for one in others if one.name == ANCHORS[0]), None)
@@ -244,7 +246,10 @@ def _kinds(plan: Plan, measured: Sequence[Measured]) -> list[str]:
 
 
 def _sum_up(
-    plan: Plan, part: Sequence[Measured], counting: Counting, pixels: NDArray[np.int64] | None
+    plan: EvaluationPlan,
+    part: Sequence[Measured],
+    counting: Counting,
+    pixels: NDArray[np.int64] | None,
 ) -> tuple[list[Cell], list[Curve]]:
     cells = [cell for one in part for cell in cells_of(one, counting, plan.targets, pixels)]
     limit = CURVE_REACH * max(plan.targets)
@@ -252,7 +257,7 @@ def _sum_up(
     return cells, curves
 
 
-def _head(plan: Plan) -> str:
+def _head(plan: EvaluationPlan) -> str:
     libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
     scores = " / ".join(metric.title for metric in plan.metrics)
     return (
@@ -262,7 +267,7 @@ def _head(plan: Plan) -> str:
 
 
 def _block(
-    plan: Plan,
+    plan: EvaluationPlan,
     label: str,
     counting: Counting,
     measured: Sequence[Measured],
@@ -291,7 +296,7 @@ def _block(
     return report
 
 
-def _costs(plan: Plan, measured: Sequence[Measured]) -> list[Cost]:
+def _costs(plan: EvaluationPlan, measured: Sequence[Measured]) -> list[Cost]:
     titles = {one.name: one.title for one in measured}
     found = []
     prefix = SPEED_BYTES + HEADER_BYTES

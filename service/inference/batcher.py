@@ -25,7 +25,7 @@ from service.errors import DeadlineError, DrainingError, InferenceError, QueueFu
 from service.inference.estimate import RunTime
 from service.inference.hooks import Drop, Hooks, Reason
 from service.inference.queue import Part, Queue, Submit
-from service.inference.worker import Done, Failed, Worker
+from service.inference.worker import ComputeThread, Done, Failed
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class Batcher(Generic[T, R]):
         self._draining = False
         self._death: BaseException | None = None
         self._wakeup: asyncio.Future[bool] | None = None
-        self._worker: Worker[list[T], list[R]] | None = None
+        self._worker: ComputeThread[list[T], list[R]] | None = None
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -100,7 +100,7 @@ class Batcher(Generic[T, R]):
         if self._draining:
             raise RuntimeError(f"the batcher of {self.network!r} was stopped")
         name = f"prefixel-{self.network}"
-        self._worker = Worker(name, self._compute, self._worker_ended, self._clock)
+        self._worker = ComputeThread(name, self._compute, self._worker_ended, self._clock)
         self._task = asyncio.get_running_loop().create_task(self._feed(self._worker), name=name)
         self._task.add_done_callback(self._feed_ended)
 
@@ -202,11 +202,11 @@ class Batcher(Generic[T, R]):
 
     # -- the feeder --------------------------------------------------------------------------
 
-    async def _feed(self, worker: Worker[list[T], list[R]]) -> None:
+    async def _feed(self, worker: ComputeThread[list[T], list[R]]) -> None:
         while (reason := await self._due()) is not None:
             await self._serve(worker, reason)
 
-    async def _serve(self, worker: Worker[list[T], list[R]], reason: Reason) -> None:
+    async def _serve(self, worker: ComputeThread[list[T], list[R]], reason: Reason) -> None:
         """One batch. A frame of its own: nothing keeps pictures alive while nothing is to do."""
         batch = self._take()
         if not batch:

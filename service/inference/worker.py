@@ -30,7 +30,7 @@ class Failed:
     error: Exception
 
 
-class Worker(Generic[J, A]):
+class ComputeThread(Generic[J, A]):
     """Runs ``work(job)`` in a daemon thread, one job after the other.
 
     What ``work`` raises is an answer (``Failed``), so the thread lives on; but a SystemExit, a

@@ -38,7 +38,7 @@ from service.evaluation.baselines.avif import AVIF
 from service.evaluation.baselines.base import Baseline
 from service.evaluation.baselines.jpeg import JPEG
 from service.evaluation.baselines.webp import WEBP
-from service.evaluation.metrics import block_ssim
+from service.quality.ssim import block_ssim
 from tests.browser.conftest import FLAGS
 from tests.browser.support import inline, kit_url, serve_page, stream_of, upload
 from tests.support.photos import crops, encoded

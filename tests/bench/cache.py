@@ -24,7 +24,7 @@ from redis.backoff import NoBackoff
 
 from service.cache import Key, MemoryStore, RedisStore, SqliteStore, Store
 from service.cache.breaker import Breaker
-from service.cache.redis_client import open_client
+from service.cache.redis.client import open_client
 from tests.support.redis_server import RedisServer, redis_cluster
 
 KEY = Key("b" * 26, "conv-lstm")

@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from models.embedded.export import export
-from models.embedded.networks import Config, Correction, Networks, Shape
 from models.export.browser import pack, read_synthesis
-from service.codec import walk
-from service.codec.embedded import EmbeddedCodec
-from service.codec.painting import PRECISIONS, closed_form
+from models.prefixel.export import export
+from models.prefixel.networks import Config, Correction, Networks, Shape
+from service.codec.header import HEADER_BYTES, pack_header
+from service.codec.prefixel import bitplane_coder
+from service.codec.prefixel.codec import EmbeddedCodec
+from service.codec.prefixel.reconstruction import PRECISIONS, closed_form
 from service.codec.registry import load_codecs
-from service.codec.stream import HEADER_BYTES, pack_header
 from service.inference import Runtime
 from service.settings import packaged_artifacts
 from tests.support.photos import crops
@@ -50,7 +50,9 @@ def write_parse(folder: Path) -> None:
     codec = load_codecs(packaged_artifacts(), [NAME], Runtime("cpu", 1))[NAME]
     assert isinstance(codec, EmbeddedCodec)
     given = streams(codec)
-    known, symbols = walk.decode(codec.walk, [stream[HEADER_BYTES:] for stream in given])
+    known, symbols = bitplane_coder.decode(
+        codec.packed, [stream[HEADER_BYTES:] for stream in given]
+    )
     np.savez_compressed(
         folder / "parse.npz",
         lengths=np.array([len(stream) for stream in given], np.int32),
@@ -59,7 +61,7 @@ def write_parse(folder: Path) -> None:
         magnitude=np.abs(known.cells).astype(np.int32),
         sign=np.sign(known.cells).astype(np.int32),
         plane=known.plane.astype(np.int32),
-        painted=closed_form(codec.palette, known),
+        painted=closed_form(codec.dequantiser, known),
     )
 
 

@@ -10,9 +10,9 @@ import onnx
 import pytest
 import torch
 
-from models.embedded.export import export
-from models.embedded.networks import Config, Correction, Networks, Shape
 from models.export.browser import ARTIFACT, Matrix, Synthesis, generate, pack, read_synthesis
+from models.prefixel.export import export
+from models.prefixel.networks import Config, Correction, Networks, Shape
 from service.codec import artifact
 from service.errors import ArtifactError
 

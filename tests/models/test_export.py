@@ -15,7 +15,7 @@ from models.zoo import conv_residual, fc_lstm, fc_residual
 from models.zoo.catalogue import SYSTEMS
 from models.zoo.conv_lstm import Config, Encoder
 from service.codec import artifact, registry
-from service.codec.recurrent import RecurrentCodec
+from service.codec.recurrent.codec import RecurrentCodec
 from service.codec.registry import load_codec
 from service.inference import Runtime
 from tests.support.photos import crops

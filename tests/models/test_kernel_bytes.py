@@ -10,9 +10,9 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from models.embedded import export as exporting
-from models.embedded.networks import Config, Networks, Shape
 from models.export import graphs
+from models.prefixel import export as exporting
+from models.prefixel.networks import Config, Networks, Shape
 from service.inference import Runtime
 
 

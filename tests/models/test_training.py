@@ -14,7 +14,7 @@ from PIL import Image
 from models.training import compute, curve, data, losses
 from models.training.loop import Plan, Run, log_row, measured_at
 from models.zoo.conv_lstm import Config, ConvLSTMCodec
-from service.evaluation.metrics import block_ssim
+from service.quality.ssim import block_ssim
 from tests.support.photos import crops
 
 PLAN = Plan("conv-lstm", "tiny", samples=96, iterations=2, batch=8, warmup=8, bf16=False)

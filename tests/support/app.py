@@ -19,7 +19,7 @@ from service.app import create_app
 from service.cache import Key, MemoryStore, Prefix
 from service.codec.interface import Codec
 from service.errors import CacheUnavailableError
-from service.services import Services
+from service.serving.services import Services
 from service.settings import Settings
 from tests.support.codec import GreyCodec
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from service.codec.header import HEADER_BYTES, pack_header, parse_header
 from service.codec.interface import Chunk, Encoded, Inspection, Level, Pixels
-from service.codec.stream import HEADER_BYTES, pack_header, parse_header
 from service.errors import CodecError
 from service.settings import Settings
 

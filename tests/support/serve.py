@@ -14,15 +14,15 @@ from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.responses import Response
 
 from service.app import create_app
-from service.cli.serve import serve
-from service.http.admission import body_slot, require_delete_token, require_upload_token
-from service.http.body import read_upload
-from service.http.client import while_connected
-from service.http.server import listen
-from service.http.threads import open_picture
-from service.http.timing import span, submit
+from service.http.jobs.picture_threads import open_picture
+from service.http.protocol.body import read_upload
+from service.http.request.admission import body_slot, require_delete_token, require_upload_token
+from service.http.request.client import while_connected
+from service.http.request.timing import span, submit
 from service.observability.logs import LogWriter
-from service.services import Lifecycle, ToEncode, services_of
+from service.serving.serve import serve
+from service.serving.server import listen
+from service.serving.services import Lifecycle, ToEncode, services_of
 from service.settings import Settings, read_settings
 from tests.support.codec import GreyCodec
 

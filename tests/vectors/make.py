@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from service.codec.assigned import PatchCodec
+from service.codec.recurrent.adaptive_patches import PatchCodec
 from service.codec.registry import load_codecs
 from service.inference import Runtime
 from service.settings import packaged_artifacts

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from models.zoo.toderici2016.network import BITS
-from service.codec import range_coder
+from service.codec.entropy import range_coder
 
 if TYPE_CHECKING:
     from models.zoo.toderici2016.binary_rnn import BinaryRNN

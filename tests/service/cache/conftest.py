@@ -9,8 +9,8 @@ import pytest
 
 from service.cache import MemoryStore, RedisStore, SqliteStore, Store
 from service.cache.breaker import Breaker
-from service.cache.protocol import Event
-from service.cache.redis_client import open_client
+from service.cache.redis.client import open_client
+from service.cache.store import Event
 from tests.support.redis_server import RedisServer, redis_cluster
 
 TIMEOUT_MS = 400.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from service.cache.breaker import PROBE, Breaker
-from service.cache.protocol import Event
+from service.cache.store import Event
 from service.errors import CacheUnavailableError
 from tests.service.cache.conftest import Clock
 

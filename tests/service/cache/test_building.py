@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from service.cache import Key, MemoryStore, RedisStore, SqliteStore, build_store
-from service.cache.redis_client import ClusterClient, ServerClient, open_client
+from service.cache.redis.client import ClusterClient, ServerClient, open_client
 from service.errors import CacheUnavailableError, ConfigurationError
 from service.settings import Settings
 from tests.support.redis_server import free_port

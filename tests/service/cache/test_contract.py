@@ -10,7 +10,7 @@ import uuid
 import pytest
 
 from service.cache import Key, Store
-from service.cache.protocol import Event
+from service.cache.store import Event
 
 pytestmark = pytest.mark.anyio
 STREAM = bytes(range(256)) + b"\x00\xff"

@@ -9,7 +9,7 @@ import tracemalloc
 import pytest
 
 from service.cache import Key, MemoryStore
-from service.cache.protocol import Event
+from service.cache.store import Event
 from service.errors import CacheUnavailableError
 
 pytestmark = pytest.mark.anyio

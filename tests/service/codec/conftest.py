@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from service.codec.assigned import PatchCodec
-from service.codec.embedded import EmbeddedCodec
-from service.codec.recurrent import RecurrentCodec
+from service.codec.prefixel.codec import EmbeddedCodec
+from service.codec.recurrent.adaptive_patches import PatchCodec
+from service.codec.recurrent.codec import RecurrentCodec
 from service.codec.registry import load_codecs
 from service.inference import Runtime
 from service.settings import packaged_artifacts

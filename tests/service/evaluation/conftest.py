@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from service.codec.embedded import EmbeddedCodec
+from service.codec.prefixel.codec import EmbeddedCodec
 from service.codec.registry import load_codec
 from service.inference import Runtime
 from service.settings import packaged_artifacts

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from service.evaluation.measuring import Measured
+from service.evaluation.measure.measuring import Measured
 
 
 def measured(

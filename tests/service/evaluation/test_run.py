@@ -16,10 +16,11 @@ import service.cli.evaluate
 from service.cli.main import main
 from service.codec.interface import Encoded, Pixels
 from service.evaluation.baselines import BASELINES
-from service.evaluation.caching import ResultCache
-from service.evaluation.choosing import nearest_not_under
-from service.evaluation.metrics import block_ssim, psnr
+from service.evaluation.measure.caching import ResultCache
+from service.evaluation.measure.rate_matching import nearest_not_under
 from service.evaluation.run import Subject, prefix_lengths
+from service.quality.psnr import psnr
+from service.quality.ssim import block_ssim
 from tests.support.codec import GreyCodec
 from tests.support.photos import crops
 

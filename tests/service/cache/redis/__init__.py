@@ -1,1 +1,1 @@
-"""Tests of service.cache.redis, each with a server of its own."""
+"""Tests of service.cache.redis.store, each with a server of its own."""

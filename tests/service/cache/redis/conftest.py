@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from service.cache import Key, RedisStore
-from service.cache.protocol import Event
+from service.cache.store import Event
 from service.errors import CacheUnavailableError
 from tests.service.cache.conftest import TIMEOUT_MS, redis_store
 from tests.support.redis_server import RedisServer

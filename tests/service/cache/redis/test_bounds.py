@@ -9,7 +9,7 @@ import uuid
 import pytest
 
 from service.cache import Key, RedisStore
-from service.cache.protocol import Event
+from service.cache.store import Event
 from service.errors import CacheUnavailableError
 from tests.service.cache.conftest import redis_store
 from tests.service.cache.redis.conftest import KEY, TIMEOUT, seconds_to_fail

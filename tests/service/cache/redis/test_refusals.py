@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from service.cache import Key, RedisStore
-from service.cache.protocol import Event
+from service.cache.store import Event
 from service.errors import CacheUnavailableError
 from tests.service.cache.conftest import redis_store
 from tests.service.cache.redis.conftest import KEY, VALUE, seconds_to_fail

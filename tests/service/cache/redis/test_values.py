@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from service.cache import Key, RedisStore
-from service.cache.protocol import Event
-from service.cache.value import HEAD_BYTES, pack
+from service.cache.redis.value import HEAD_BYTES, pack
+from service.cache.store import Event
 from tests.service.cache.redis.conftest import KEY, VALUE
 from tests.support.redis_server import RedisServer
 

@@ -1,0 +1,176 @@
+"""Streams in Redis: one GETRANGE a read, one write a put, and a breaker around all of it.
+
+    px:{id}:codec        length and hash of the stream, then the stream (value.py)
+    px:{id}:codec:meta   what was put beside it
+    px:{id}              the set of codecs that were put
+
+The braces are the Cluster's hash tag: all that is known of an image lies in one slot. Every key
+lives ``ttl_seconds`` from its put; within that, Redis' own eviction decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import ParamSpec, TypeVar
+
+from redis.exceptions import RedisError, ResponseError
+
+from service.cache.breaker import Breaker
+from service.cache.redis.client import Client, Command
+from service.cache.redis.connection import Reply
+from service.cache.redis.value import HEAD_BYTES, CorruptValueError, pack, unpack
+from service.cache.store import Key, OnEvent, Prefix, ignore
+from service.errors import CacheUnavailableError
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+class RedisStore:
+    """Every failure of Redis is a CacheUnavailableError here; belongs to one event loop."""
+
+    name = "redis"
+
+    def __init__(
+        self,
+        client: Client,
+        ttl_seconds: int,
+        breaker: Breaker,
+        codecs: Sequence[str] = (),
+        on_event: OnEvent = ignore,
+    ) -> None:
+        """``codecs`` are the names that a deletion knows of without asking Redis."""
+        self._client = client
+        self._ttl_seconds = ttl_seconds
+        self._breaker = breaker
+        self._codecs = frozenset(codecs) | {""}
+        self._on_event = on_event
+
+    async def put(self, key: Key, stream: bytes, meta: bytes) -> None:
+        """Keep it for ``ttl_seconds``.
+
+        One batch, no transaction: the stream is written last, so whoever sees it also finds its
+        meta, and a deletion finds it.
+        """
+        codecs = _codecs_key(key.image_id)
+        await self._ask(
+            self._batch,
+            (
+                ("SADD", codecs, key.codec),
+                ("EXPIRE", codecs, self._ttl_seconds),
+                ("SET", _meta_key(key), meta, "EX", self._ttl_seconds),
+                ("SET", _stream_key(key), pack(stream), "EX", self._ttl_seconds),
+            ),
+        )
+
+    async def prefix(self, key: Key, n: int | None) -> Prefix | None:
+        """The first ``n`` bytes (None: all of them), or None when nothing whole is kept there."""
+        reply = await self._ask(self._client.call, *_read(key, n))
+        return self._unpack(reply, n)
+
+    async def meta(self, key: Key) -> bytes | None:
+        """What was put beside the stream, or None when nothing is kept there."""
+        reply = await self._ask(self._client.call, "GET", _meta_key(key))
+        self._on_event("miss" if reply is None else "hit")
+        return reply if isinstance(reply, bytes) else None
+
+    async def many(self, keys: Sequence[Key], n: int) -> list[Prefix | None]:
+        """The first ``n`` bytes of each, in the order of ``keys``, from one batch."""
+        if not keys:
+            return []
+        replies = await self._ask(self._batch, [_read(key, n) for key in keys])
+        return [self._unpack(reply, n) for reply in replies]
+
+    async def delete(self, image_id: str) -> bool:
+        """Drop the image's document and all its streams; whether anything was there.
+
+        Its codecs come from the image's own set, which knows those of other versions of this
+        service; and from the names this one was given, because an eviction may take the set (it
+        is written and hardly ever read) before the streams. No SCAN: that walks the whole database.
+        """
+        codecs = _codecs_key(image_id)
+        members = await self._ask(self._client.call, "SMEMBERS", codecs)
+        names = sorted(self._codecs | _words(members))
+        keys = [_stream_key(Key(image_id, name)) for name in names]
+        keys += [_meta_key(Key(image_id, name)) for name in names]
+        # The names leave the set one by one: a codec that is put meanwhile stays known.
+        deletion: Sequence[Command] = (("DEL", *keys), ("SREM", codecs, *names))
+        deleted, _ = await self._ask(self._batch, deletion)
+        return deleted != 0
+
+    async def health(self) -> bool:
+        """Whether Redis answers in time; False at once while the breaker is open."""
+        try:
+            await self._ask(self._client.call, "PING")
+        except CacheUnavailableError:
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self._client.close()
+
+    async def _batch(self, commands: Sequence[Command]) -> list[Reply]:
+        replies = await self._client.batch(commands)
+        for reply in replies:
+            if isinstance(reply, RedisError):
+                raise reply
+        return replies
+
+    async def _ask(self, ask: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            ticket = self._breaker.admit()
+        except CacheUnavailableError:
+            self._on_event("error")
+            raise
+        try:
+            answer = await ask(*args, **kwargs)
+        except (RedisError, OSError) as error:
+            # A refusal (no memory left, read only) comes at once: the breaker has no part in it.
+            if isinstance(error, ResponseError):
+                self._breaker.answered(ticket)
+            else:
+                self._breaker.failed(ticket)
+            self._on_event("error")
+            raise CacheUnavailableError from error
+        except CacheUnavailableError:
+            self._breaker.left(ticket)
+            self._on_event("error")
+            raise
+        except BaseException:
+            self._breaker.left(ticket)
+            raise
+        self._breaker.answered(ticket)
+        return answer
+
+    def _unpack(self, reply: Reply, n: int | None) -> Prefix | None:
+        try:
+            prefix = unpack(reply, n) if isinstance(reply, bytes) else None
+        except CorruptValueError:
+            self._on_event("corrupt")
+            prefix = None
+        self._on_event("miss" if prefix is None else "hit")
+        return prefix
+
+
+def _codecs_key(image_id: str) -> str:
+    return f"px:{{{image_id}}}"
+
+
+def _stream_key(key: Key) -> str:
+    return f"px:{{{key.image_id}}}:{key.codec}"
+
+
+def _meta_key(key: Key) -> str:
+    return f"px:{{{key.image_id}}}:{key.codec}:meta"
+
+
+def _read(key: Key, n: int | None) -> Command:
+    return ("GETRANGE", _stream_key(key), 0, -1 if n is None else HEAD_BYTES + n - 1)
+
+
+def _words(members: Reply) -> set[str]:
+    """The names in a set's reply: a list from a server, a set from the cluster's client."""
+    if not isinstance(members, list | set):
+        return set()
+    return {member.decode() for member in members if isinstance(member, bytes)}

@@ -1,0 +1,210 @@
+"""Streams in a SQLite file: one machine, any number of processes, and nothing lost at a restart."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from service.cache.sqlite.worker import SqliteThread, connect
+from service.cache.store import Key, OnEvent, Prefix, ignore
+from service.errors import CacheUnavailableError, ConfigurationError
+
+T = TypeVar("T")
+
+SCHEMA_VERSION = 1
+_APPLICATION_ID = 0x50784C31  # "PxL1": this file is ours, whatever its name says
+_SCHEMA = f"""
+    CREATE TABLE entries (
+        image_id TEXT NOT NULL,
+        codec    TEXT NOT NULL,
+        expires  REAL NOT NULL,  -- seconds of the system's clock
+        digest   BLOB NOT NULL,  -- SHA-256 of the stream
+        stream   BLOB NOT NULL,
+        meta     BLOB NOT NULL,
+        PRIMARY KEY (image_id, codec)
+    );
+    CREATE INDEX entries_by_expiry ON entries (expires);
+    PRAGMA application_id = {_APPLICATION_ID};
+    PRAGMA user_version = {SCHEMA_VERSION};
+"""
+_PREFIX = """
+    SELECT coalesce(substr(stream, 1, ?), x''), length(stream), digest FROM entries
+    WHERE image_id = ? AND codec = ? AND expires > ?
+"""
+_META = "SELECT meta FROM entries WHERE image_id = ? AND codec = ? AND expires > ?"
+_PUT = """
+    INSERT OR REPLACE INTO entries (image_id, codec, expires, digest, stream, meta)
+    VALUES (?, ?, ?, ?, ?, ?)
+"""
+_PURGE = """
+    DELETE FROM entries WHERE rowid IN
+    (SELECT rowid FROM entries WHERE expires <= ? ORDER BY expires LIMIT ?)
+"""
+_WHOLE = 2**31 - 1
+
+# A put adds one row, so taking up to eight that expired keeps ahead without ever taking long.
+_PURGED_ROWS = 8
+# When the file is full, the oldest make room in steps; a stream that is larger than all of these
+# together does not fit.
+_EVICTED_ROWS = 64
+_EVICTIONS = 16
+_READERS = 2
+
+
+class SqliteStore:
+    """At most ``limit_bytes`` on disk, each entry for ``ttl_seconds``; belongs to one event loop.
+
+    One thread writes and two read. The write-ahead log is not forced to the disk at each put: what
+    was put survives the process, and a loss of power costs the last puts, never the file.
+    """
+
+    name = "sqlite"
+
+    def __init__(
+        self,
+        path: Path,
+        ttl_seconds: int,
+        limit_bytes: int = 4 * 2**30,
+        on_event: OnEvent = ignore,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Open or make the file. Raises ConfigurationError when it cannot be, or is not ours."""
+        self._ttl_seconds = ttl_seconds
+        self._on_event = on_event
+        self._clock = clock
+        try:
+            _prepare(path, limit_bytes)
+        except (sqlite3.Error, OSError) as error:
+            raise ConfigurationError(f"{path} cannot be opened as a store: {error}") from error
+        self._writer = SqliteThread("store-write", path, limit_bytes)
+        self._readers = [
+            SqliteThread(f"store-read-{i}", path, limit_bytes) for i in range(_READERS)
+        ]
+
+    async def put(self, key: Key, stream: bytes, meta: bytes) -> None:
+        """Keep it for ``ttl_seconds``; when the file is full, what was put first makes room."""
+        now = self._clock()
+        digest = hashlib.sha256(stream).digest()
+        row = (key.image_id, key.codec, now + self._ttl_seconds, digest, stream, meta)
+
+        def write(connection: sqlite3.Connection) -> None:
+            for _ in range(_EVICTIONS):
+                try:
+                    with connection:
+                        connection.execute(_PURGE, (now, _PURGED_ROWS))
+                        connection.execute(_PUT, row)
+                except sqlite3.OperationalError as error:
+                    if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
+                        raise
+                    with connection:
+                        connection.execute(_PURGE, (float("inf"), _EVICTED_ROWS))
+                else:
+                    return
+            raise CacheUnavailableError(
+                f"{len(stream) + len(meta)} bytes do not fit into the store"
+            )
+
+        await self._ask(self._writer, write)
+
+    async def prefix(self, key: Key, n: int | None) -> Prefix | None:
+        """The first ``n`` bytes (None: all of them), or None when nothing whole is kept there."""
+        (prefix,) = await self._prefixes((key,), _WHOLE if n is None else n)
+        return prefix
+
+    async def meta(self, key: Key) -> bytes | None:
+        """What was put beside the stream, or None when nothing is kept there."""
+        query = (key.image_id, key.codec, self._clock())
+        row = await self._ask(self._reader(), lambda c: c.execute(_META, query).fetchone())
+        self._on_event("miss" if row is None else "hit")
+        return None if row is None else bytes(row[0])
+
+    async def many(self, keys: Sequence[Key], n: int) -> list[Prefix | None]:
+        """The first ``n`` bytes of each, in the order of ``keys``."""
+        return await self._prefixes(keys, n) if keys else []
+
+    async def delete(self, image_id: str) -> bool:
+        """Drop the image's document and all its streams; whether anything was there."""
+        now = self._clock()
+
+        def erase(connection: sqlite3.Connection) -> bool:
+            with connection:
+                connection.execute(
+                    "DELETE FROM entries WHERE image_id = ? AND expires <= ?", (image_id, now)
+                )
+                alive = connection.execute("DELETE FROM entries WHERE image_id = ?", (image_id,))
+            return alive.rowcount > 0
+
+        return await self._ask(self._writer, erase)
+
+    async def health(self) -> bool:
+        """Whether the file can be read now."""
+        try:
+            await self._ask(self._reader(), lambda c: c.execute(_META, ("", "", 0.0)).fetchone())
+        except CacheUnavailableError:
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Finish what was begun and close the file."""
+        for worker in (self._writer, *self._readers):
+            await worker.close()
+
+    def _reader(self) -> SqliteThread:
+        return min(self._readers, key=lambda worker: worker.load)
+
+    async def _ask(self, worker: SqliteThread, work: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return await worker.run(work)
+        except CacheUnavailableError:
+            self._on_event("error")
+            raise
+        except (sqlite3.Error, OSError) as error:
+            self._on_event("error")
+            raise CacheUnavailableError from error
+
+    async def _prefixes(self, keys: Sequence[Key], n: int) -> list[Prefix | None]:
+        now = self._clock()
+
+        def read(connection: sqlite3.Connection) -> list[tuple[bytes, int, bytes] | None]:
+            return [
+                connection.execute(_PREFIX, (n, key.image_id, key.codec, now)).fetchone()
+                for key in keys
+            ]
+
+        return [self._checked(row) for row in await self._ask(self._reader(), read)]
+
+    def _checked(self, row: tuple[bytes, int, bytes] | None) -> Prefix | None:
+        prefix = None if row is None else Prefix(bytes(row[0]), row[1], bytes(row[2]))
+        if (
+            prefix is not None
+            and len(prefix.data) == prefix.total_bytes
+            and hashlib.sha256(prefix.data).digest() != prefix.digest
+        ):
+            self._on_event("corrupt")
+            prefix = None
+        self._on_event("miss" if prefix is None else "hit")
+        return prefix
+
+
+def _prepare(path: Path, limit_bytes: int) -> None:
+    """Make the tables, unless another process has. Raises sqlite3.Error or ConfigurationError."""
+    connection = connect(path, limit_bytes)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if (application, version, tables) == (0, 0, 0):
+            for statement in _SCHEMA.split(";"):
+                connection.execute(statement)
+        elif (application, version) != (_APPLICATION_ID, SCHEMA_VERSION):
+            raise ConfigurationError(
+                f"{path} is not a store of version {SCHEMA_VERSION}; move it or set another path"
+            )
+        connection.execute("COMMIT")
+    finally:
+        connection.close()

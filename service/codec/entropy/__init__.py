@@ -1,0 +1,1 @@
+"""Entropy coding that every codec shares."""

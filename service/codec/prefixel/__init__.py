@@ -1,0 +1,1 @@
+"""The embedded codec of thumbnails, transform to stream."""

@@ -1,0 +1,1 @@
+"""Recurrent codecs: raw bits, iteration by iteration."""

@@ -1,0 +1,1 @@
+"""What a codec does to pictures, as numbers."""

@@ -1,0 +1,1 @@
+"""Work that several resources ask for: selecting, painting, opening, describing."""

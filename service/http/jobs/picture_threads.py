@@ -1,0 +1,82 @@
+"""Pictures are opened and painted in threads, never more of them waiting than a bound."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from service.errors import QueueFullError
+from service.http.request.context import context_of
+from service.http.request.deadline import within_deadline
+from service.http.request.timing import span
+from service.serving.services import services_of
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from service.observability.logs import LogWriter
+    from service.pictures import Opener, Picture
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class BoundedExecutor(ThreadPoolExecutor):
+    """``submit`` (and so ``run_in_executor``) raises QueueFullError when too much waits."""
+
+    def __init__(self, threads: int, waiting_limit: int) -> None:
+        super().__init__(threads, thread_name_prefix="picture")
+        self._waiting_limit = waiting_limit
+
+    def submit(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Run it in a thread; a caller that cancels before its turn takes no thread."""
+        waiting = self._work_queue.qsize()
+        if waiting >= self._waiting_limit:
+            raise QueueFullError(f"{waiting} pictures wait for a thread already")
+        return super().submit(function, *args, **kwargs)
+
+
+async def open_picture(
+    request: Request, data: bytes, *, background: tuple[int, int, int] = (255, 255, 255)
+) -> Picture:
+    """``opener.open`` in a thread, within the deadline, logged before it begins.
+
+    Raises QueueFullError, DeadlineError, and what ``Opener.open`` raises.
+    """
+    services = services_of(request)
+    request_id = context_of(request).request_id
+    with span(request, "picture"):
+        return await within_deadline(
+            request,
+            asyncio.get_running_loop().run_in_executor(
+                services.picture_executor,
+                _open,
+                services.opener,
+                data,
+                background,
+                services.log,
+                request_id,
+            ),
+        )
+
+
+def _open(
+    opener: Opener,
+    data: bytes,
+    background: tuple[int, int, int],
+    log: LogWriter,
+    request_id: str,
+) -> Picture:
+    log.event_now("picture", request_id=request_id, picture_bytes=len(data))
+    return opener.open(data, background=background)
+
+
+async def in_picture_thread(
+    request: Request, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+) -> T:
+    """Any other work on pixels (``paint``) in the same threads, within the deadline."""
+    call = services_of(request).picture_executor.submit(function, *args, **kwargs)
+    with span(request, "picture"):
+        return await within_deadline(request, asyncio.wrap_future(call))

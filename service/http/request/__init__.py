@@ -1,0 +1,1 @@
+"""What surrounds one request: its context, admission, deadline, timing, client."""

@@ -1,0 +1,76 @@
+"""/v1/codecs: which codecs encode and paint here."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+
+from service.errors import ParameterError
+from service.http.protocol.queries import read_query
+from service.http.protocol.resource import (
+    JSON,
+    Operation,
+    Reply,
+    Resource,
+    described_answer,
+    endpoint,
+    json_body,
+)
+from service.serving.services import services_of
+
+_NUMBERS = ("wire_id", "version", "minimum_bytes", "maximum_bytes", "picture_size")
+SCHEMA = {
+    "type": "object",
+    "required": ["default", "codecs"],
+    "properties": {
+        "default": {"type": "string"},
+        "codecs": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["name", *_NUMBERS],
+                "properties": {
+                    "name": {"type": "string"},
+                    **{number: {"type": "integer"} for number in _NUMBERS},
+                },
+            },
+        },
+    },
+}
+
+
+async def codecs(request: Request) -> Reply:
+    """The codecs that are loaded, by name, and the one of uploads that name none."""
+    read_query(request.scope["query_string"], {})
+    services = services_of(request)
+    content = {
+        "default": services.settings.default_codec,
+        "codecs": [
+            {
+                "name": codec.name,
+                "wire_id": codec.wire_id,
+                "version": codec.version,
+                "minimum_bytes": codec.minimum_bytes,
+                "maximum_bytes": codec.maximum_bytes,
+                "picture_size": codec.picture_size,
+            }
+            for _, codec in sorted(services.codecs.items())
+        ],
+    }
+    headers = ((b"content-type", JSON), (b"cache-control", b"public, max-age=300"))
+    return Reply(200, headers, json_body(content))
+
+
+RESOURCES = (
+    Resource(
+        "/v1/codecs",
+        "codecs",
+        {
+            "GET": Operation(
+                endpoint(codecs),
+                "Which codecs there are",
+                {200: described_answer("The codecs", JSON.decode(), schema=SCHEMA)},
+                (ParameterError,),
+            )
+        },
+    ),
+)

@@ -1,0 +1,173 @@
+"""/v1/images: upload a photo, read what is known of it, delete it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+
+from starlette.requests import Request
+
+from service.errors import (
+    BodyError,
+    BodyTimeoutError,
+    BodyTooLargeError,
+    BrokenPictureError,
+    CacheUnavailableError,
+    DeadlineError,
+    DrainingError,
+    ParameterError,
+    PictureTooLargeError,
+    QueueFullError,
+    UnauthorizedError,
+    UnknownImageError,
+    UnsupportedPictureError,
+)
+from service.http.jobs.documents import (
+    SCHEMA,
+    document,
+    image_id,
+    load_image,
+)
+from service.http.jobs.upload import UploadJob, encode_upload
+from service.http.protocol.body import read_upload
+from service.http.protocol.conditional import none_match, strong_etag
+from service.http.protocol.queries import BACKGROUND, CODECS, INLINE, is_image_id, known, read_query
+from service.http.protocol.resource import (
+    JSON,
+    Operation,
+    Reply,
+    Resource,
+    described_answer,
+    endpoint,
+    json_body,
+    upload_body,
+)
+from service.http.request.admission import body_slot, require_delete_token, require_upload_token
+from service.http.request.client import while_connected
+from service.http.request.timing import span
+from service.pictures import sniff
+from service.serving.services import services_of
+
+WHITE = (255, 255, 255)
+UPLOAD_PARAMETERS = known(BACKGROUND, CODECS, INLINE)
+
+
+async def upload(request: Request) -> Reply:
+    """Take a photo in; the same photo with the same options always has the same id."""
+    require_upload_token(request)
+    query = read_query(request.scope["query_string"], UPLOAD_PARAMETERS)
+    services = services_of(request)
+    codecs = query.get("codecs", (services.settings.default_codec,))
+    for name in codecs:
+        if name not in services.codecs:
+            loaded = ", ".join(services.codecs)
+            raise ParameterError("codecs", f"'{name}' is not a codec here", loaded)
+    with body_slot(request, [services.encoders[name] for name in codecs]):
+        data = await read_upload(request)
+        sniff(data)
+        background = query.get("background", WHITE)
+        key = services.settings.id_key.get_secret_value().encode()
+        id = await asyncio.to_thread(image_id, key, background, data)
+        wanted = UploadJob(id, codecs, background, query.get("inline", False))
+        made = await while_connected(
+            request,
+            services.single_flight.run(wanted, lambda: encode_upload(request, wanted, data)),
+        )
+    inline = wanted.inline or not made.stored
+    content = document(made.image, request.scope["root_path"], stored=made.stored, inline=inline)
+    headers = (
+        (b"content-type", JSON),
+        (b"cache-control", b"no-store"),
+        (b"location", f"{request.scope['root_path']}/v1/images/{id}".encode()),
+    )
+    return Reply(201 if made.is_new else 200, headers, json_body(content))
+
+
+async def read(request: Request) -> Reply:
+    """What is known of an image, and where its streams are."""
+    read_query(request.scope["query_string"], {})
+    services = services_of(request)
+    id = _id(request)
+    with span(request, "cache"):
+        image = await load_image(services.store, id, sorted(services.codecs))
+    if image is None or not image.streams:
+        raise UnknownImageError("no image under this id; upload it")
+    body = json_body(document(image, request.scope["root_path"]))
+    etag = strong_etag(hashlib.sha256(body).digest())
+    headers = ((b"etag", etag), (b"cache-control", b"no-cache"))
+    if none_match(request.headers.get("if-none-match", "").encode("latin-1"), etag):
+        return Reply(304, headers, has_length=False)
+    return Reply(200, (*headers, (b"content-type", JSON)), body)
+
+
+async def delete(request: Request) -> Reply:
+    """Drop an image and all its streams from the cache."""
+    require_delete_token(request)
+    read_query(request.scope["query_string"], {})
+    if not await services_of(request).store.delete(_id(request)):
+        raise UnknownImageError("no image under this id")
+    return Reply(204, ((b"cache-control", b"no-store"),), has_length=False)
+
+
+def _id(request: Request) -> str:
+    id: str = request.path_params["id"]
+    if not is_image_id(id):
+        raise UnknownImageError("an id is 26 characters a-z and 2-7")
+    return id
+
+
+_JSON = JSON.decode()
+RESOURCES = (
+    Resource(
+        "/v1/images",
+        "images",
+        {
+            "POST": Operation(
+                endpoint(upload),
+                "Upload a photo",
+                {
+                    200: described_answer("Known already; no work was done", _JSON, schema=SCHEMA),
+                    201: described_answer("Encoded", _JSON, schema=SCHEMA),
+                },
+                (
+                    ParameterError,
+                    BodyError,
+                    UnauthorizedError,
+                    BodyTimeoutError,
+                    BodyTooLargeError,
+                    UnsupportedPictureError,
+                    BrokenPictureError,
+                    PictureTooLargeError,
+                    QueueFullError,
+                    DrainingError,
+                    DeadlineError,
+                ),
+                UPLOAD_PARAMETERS,
+                upload_body("image/*", "The photo: JPEG, PNG, WebP, AVIF, GIF, TIFF, BMP or HEIC"),
+                needs_token=True,
+            )
+        },
+    ),
+    Resource(
+        "/v1/images/{id}",
+        "images",
+        {
+            "GET": Operation(
+                endpoint(read),
+                "What is known of an image",
+                {
+                    200: described_answer("The document", _JSON, schema=SCHEMA),
+                    304: described_answer("Not modified"),
+                },
+                (ParameterError, UnknownImageError, CacheUnavailableError),
+            ),
+            "DELETE": Operation(
+                endpoint(delete),
+                "Delete an image",
+                {204: described_answer("Gone from the cache")},
+                (ParameterError, UnauthorizedError, UnknownImageError, CacheUnavailableError),
+                needs_token=True,
+            ),
+        },
+    ),
+)

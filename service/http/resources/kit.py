@@ -1,0 +1,135 @@
+"""/kit/*, the browser kit, and /, the gallery: files read once and compressed once.
+
+A file has two URLs: ``/kit/NAME`` may change with an update, ``/kit/RELEASE/NAME`` never does,
+RELEASE being the hash of all files together. Modules import each other by relative URLs, so a page
+that starts at a release stays within it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from service.errors import NoRouteError
+from service.http.protocol.conditional import none_match, strong_etag
+
+STATIC = Path(__file__).parents[2] / "static"
+TYPES = {
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".bin": "application/octet-stream",
+}
+RELEASE_DIGITS = 12
+IMMUTABLE = "public, max-age=31536000, immutable"
+FRESH = "public, max-age=300, stale-while-revalidate=86400"
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self';"
+    " img-src 'self' blob: data:; connect-src 'self'; worker-src 'self';"
+    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""No inline script or style; WebAssembly may be compiled, which needs its own permission."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """What is sent for one name: as it is and compressed, each with its ETag."""
+
+    media_type: str
+    bodies: dict[str, bytes]
+    etags: dict[str, bytes]
+
+
+def make_file(content: bytes, media_type: str) -> File:
+    """Compress once; ``bodies`` by content coding, "" being none."""
+    bodies = {"": content, "gzip": gzip.compress(content, 9, mtime=0)}
+    etags = {coding: strong_etag(hashlib.sha256(body).digest()) for coding, body in bodies.items()}
+    return File(media_type, bodies, etags)
+
+
+def read_files(folder: Path) -> dict[str, bytes]:
+    """Everything below the kit's folder that a browser may ask for, by its relative path."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.suffix in TYPES and path.is_file()
+    }
+
+
+def release_of(contents: dict[str, bytes]) -> str:
+    """Hex digits that change with any name or byte."""
+    digest = hashlib.sha256()
+    for name, content in sorted(contents.items()):
+        digest.update(b"%s %d\n" % (name.encode(), len(content)))
+        digest.update(content)
+    return digest.hexdigest()[:RELEASE_DIGITS]
+
+
+def router(*, demo: bool) -> APIRouter:
+    """The routes; ``demo``: the gallery compares formats (/demo/compare is there)."""
+    contents = read_files(STATIC / "kit")
+    release = release_of(contents)
+    files = {
+        name: make_file(content, TYPES[Path(name).suffix]) for name, content in contents.items()
+    }
+    text = (STATIC / "index.html").read_text()
+    text = text.replace("{kit}", f"kit/{release}").replace("{demo}", "on" if demo else "off")
+    page = make_file(text.encode(), "text/html; charset=utf-8")
+    routes = APIRouter(include_in_schema=False)
+
+    async def kit(request: Request, path: str) -> Response:
+        """A file of the kit."""
+        first, _, rest = path.partition("/")
+        is_named = first == release
+        file = files.get(rest if is_named else path)
+        if file is None:
+            raise NoRouteError("the kit has no such file, or not in this release")
+        return _reply(request, file, {"Cache-Control": IMMUTABLE if is_named else FRESH})
+
+    async def gallery(request: Request) -> Response:
+        """The gallery page."""
+        headers = {
+            "Cache-Control": "no-cache",
+            "Content-Security-Policy": PAGE_POLICY,
+            "Referrer-Policy": "no-referrer",
+        }
+        return _reply(request, page, headers)
+
+    methods = ["GET", "HEAD"]
+    routes.add_api_route("/", gallery, methods=methods)
+    routes.add_api_route("/kit/{path:path}", kit, methods=methods)
+    return routes
+
+
+def _reply(request: Request, file: File, headers: dict[str, str]) -> Response:
+    coding = "gzip" if _takes_gzip(request.headers.get("accept-encoding", "")) else ""
+    etag = file.etags[coding]
+    headers = {
+        **headers,
+        "ETag": etag.decode(),
+        "Vary": "Accept-Encoding",
+        "Cross-Origin-Resource-Policy": "cross-origin",
+    }
+    if none_match(request.headers.get("if-none-match", "").encode("latin-1"), etag):
+        return Response(status_code=304, headers=headers)
+    if coding:
+        headers["Content-Encoding"] = coding
+    body = file.bodies[coding]
+    if request.method == "HEAD":
+        headers["Content-Length"] = str(len(body))
+        body = b""
+    return Response(body, headers=headers, media_type=file.media_type)
+
+
+def _takes_gzip(value: str) -> bool:
+    """Whether Accept-Encoding names gzip and does not refuse it (RFC 9110, section 12.5.3)."""
+    for part in value.split(","):
+        coding, _, weight = part.partition(";")
+        if coding.strip().lower() == "gzip":
+            number = weight.strip().lower().removeprefix("q=").strip()
+            return not number or number.strip("0.") != ""
+    return False

@@ -1,0 +1,159 @@
+"""/v1/encode and /v1/decode: a photo to a stream and back; nothing is kept, no cache is asked."""
+
+from __future__ import annotations
+
+import hashlib
+
+from starlette.requests import Request
+
+from service.codec.header import truncate
+from service.errors import (
+    BodyError,
+    BodyTimeoutError,
+    BodyTooLargeError,
+    BrokenPictureError,
+    CodecError,
+    DeadlineError,
+    DrainingError,
+    ParameterError,
+    PictureTooLargeError,
+    QueueFullError,
+    UnauthorizedError,
+    UnsupportedPictureError,
+)
+from service.http.jobs.picture_threads import open_picture
+from service.http.jobs.raster_jobs import MEDIA_TYPES, raster
+from service.http.jobs.selection import check_budget
+from service.http.protocol.body import read_upload
+from service.http.protocol.conditional import digest_field
+from service.http.protocol.queries import (
+    BACKGROUND,
+    BYTES_AT_MOST,
+    CODEC,
+    FORMAT,
+    SIZE,
+    known,
+    read_query,
+)
+from service.http.protocol.resource import (
+    Operation,
+    Reply,
+    Resource,
+    described_answer,
+    endpoint,
+    upload_body,
+)
+from service.http.request.admission import body_slot, require_upload_token
+from service.http.request.client import while_connected
+from service.http.request.timing import submit
+from service.http.resources.streams import MEDIA_TYPE
+from service.pictures import sniff
+from service.serving.services import ToEncode, services_of
+
+WHITE = (255, 255, 255)
+ENCODE_PARAMETERS = known(BYTES_AT_MOST, CODEC, BACKGROUND)
+DECODE_PARAMETERS = known(FORMAT, SIZE)
+_NO_STORE = (b"cache-control", b"no-store, no-transform")
+
+
+async def encode(request: Request) -> Reply:
+    """A photo's stream, cut to the budget."""
+    require_upload_token(request)
+    query = read_query(request.scope["query_string"], ENCODE_PARAMETERS)
+    services = services_of(request)
+    codec = query.get("codec", services.settings.default_codec)
+    if codec not in services.codecs:
+        loaded = ", ".join(services.codecs)
+        raise ParameterError("codec", f"'{codec}' is not a codec here", loaded)
+    budget_bytes = query.get("bytes")
+    if budget_bytes is not None:
+        check_budget(services, codec, budget_bytes)
+
+    async def work(data: bytes) -> bytes:
+        background = query.get("background", WHITE)
+        picture = await open_picture(request, data, background=background)
+        job = ToEncode(picture, measured=False)
+        [encoded] = await submit(request, services.encoders[codec], [job])
+        return encoded.stream
+
+    with body_slot(request, [services.encoders[codec]]):
+        data = await read_upload(request)
+        sniff(data)
+        stream = await while_connected(request, work(data))
+    sent = stream if budget_bytes is None else truncate(stream, budget_bytes)
+    headers = (
+        (b"content-type", MEDIA_TYPE.encode()),
+        (b"prefixel-stream", hashlib.sha256(stream).digest()[:4].hex().encode()),
+        (b"prefixel-bytes", b"%d" % len(sent)),
+    )
+    services.metrics.sent(len(sent))
+    return _reply(sent, headers)
+
+
+async def decode(request: Request) -> Reply:
+    """A stream, or any prefix of one, painted."""
+    query = read_query(request.scope["query_string"], DECODE_PARAMETERS)
+    output = query.get("format", "png")
+    services = services_of(request)
+    with body_slot(request, services.decoders.values()):
+        stream = await read_upload(request)
+        body = await raster(request, stream, output, query.get("size"))
+    headers = (
+        (b"content-type", MEDIA_TYPES[output].encode()),
+        (b"prefixel-bytes", b"%d" % len(stream)),
+    )
+    return _reply(body, headers)
+
+
+def _reply(body: bytes, headers: tuple[tuple[bytes, bytes], ...]) -> Reply:
+    field = digest_field(hashlib.sha256(body).digest())
+    digests = ((b"repr-digest", field), (b"content-digest", field))
+    return Reply(200, (*headers, _NO_STORE, *digests), body)
+
+
+_BODY_ERRORS = (
+    ParameterError,
+    BodyError,
+    BodyTimeoutError,
+    BodyTooLargeError,
+    QueueFullError,
+    DrainingError,
+    DeadlineError,
+)
+RESOURCES = (
+    Resource(
+        "/v1/encode",
+        "stateless",
+        {
+            "POST": Operation(
+                endpoint(encode),
+                "A photo to a stream; nothing is kept",
+                {200: described_answer("The stream, cut to the budget", MEDIA_TYPE)},
+                (
+                    *_BODY_ERRORS,
+                    UnauthorizedError,
+                    UnsupportedPictureError,
+                    BrokenPictureError,
+                    PictureTooLargeError,
+                ),
+                ENCODE_PARAMETERS,
+                upload_body("image/*", "The photo: JPEG, PNG, WebP, AVIF, GIF, TIFF, BMP or HEIC"),
+                needs_token=True,
+            )
+        },
+    ),
+    Resource(
+        "/v1/decode",
+        "stateless",
+        {
+            "POST": Operation(
+                endpoint(decode),
+                "A stream to a picture; nothing is kept",
+                {200: described_answer("The picture", *MEDIA_TYPES.values())},
+                (*_BODY_ERRORS, CodecError),
+                DECODE_PARAMETERS,
+                upload_body(MEDIA_TYPE, "A stream or any prefix of one"),
+            )
+        },
+    ),
+)

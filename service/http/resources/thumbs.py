@@ -1,0 +1,173 @@
+"""/v1/thumbs: many prefixes in one body, the container of CONTAINER.md."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
+from starlette.requests import Request
+
+from service.cache import Key, Prefix
+from service.codec.container import UNAVAILABLE, UNKNOWN, Entry, State, pack
+from service.errors import (
+    BodyError,
+    BodyTimeoutError,
+    BodyTooLargeError,
+    CacheUnavailableError,
+    DrainingError,
+    ParameterError,
+    QueueFullError,
+)
+from service.http.jobs.selection import check_budget
+from service.http.protocol.body import read_body
+from service.http.protocol.conditional import EMPTY_DIGEST, digest_field, none_match, strong_etag
+from service.http.protocol.queries import (
+    BYTES,
+    BYTES_AT_MOST,
+    CODEC,
+    ID_SCHEMA,
+    IDS,
+    known,
+    read_query,
+    required,
+)
+from service.http.protocol.resource import (
+    JSON,
+    Operation,
+    Reply,
+    Resource,
+    described_answer,
+    endpoint,
+)
+from service.http.request.admission import body_slot
+from service.http.request.timing import add_span
+from service.serving.services import services_of
+
+MEDIA_TYPE = "application/vnd.prefixel-container"
+PARAMETERS = known(IDS, required(BYTES_AT_MOST), CODEC)
+JSON_BYTES_AN_ID = 64
+JSON_BYTES = 1024
+
+
+def _json_integer(value: object) -> object:
+    """JSON has one kind of number: 64.0 is the integer 64."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+class Thumbs(BaseModel):
+    """What POST takes: the same as the query of GET."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    ids: list[Annotated[str, StringConstraints(pattern=ID_SCHEMA["pattern"])]] = Field(min_length=1)
+    bytes: Annotated[int, BeforeValidator(_json_integer)] = Field(ge=BYTES.start, le=BYTES.stop - 1)
+    codec: Annotated[str, StringConstraints(pattern=CODEC.schema["pattern"])] = ""
+
+
+async def get(request: Request) -> Reply:
+    """The ids are in the query."""
+    query = read_query(request.scope["query_string"], PARAMETERS)
+    return await _thumbs(request, query["ids"], query["bytes"], query.get("codec", ""))
+
+
+async def post(request: Request) -> Reply:
+    """The ids are in the body, where there is room for more of them than in a URL."""
+    read_query(request.scope["query_string"], {})
+    limit = services_of(request).settings.ids_limit
+    with body_slot(request, ()):
+        body = await read_body(request, JSON_BYTES + JSON_BYTES_AN_ID * limit)
+    try:
+        asked = Thumbs.model_validate_json(body)
+    except ValidationError as wrong:
+        first = wrong.errors(include_url=False, include_input=False)[0]
+        name = ".".join(map(str, first["loc"])) or "body"
+        raise ParameterError(name, f"body '{name}': {first['msg']}") from wrong
+    return await _thumbs(request, asked.ids, asked.bytes, asked.codec)
+
+
+async def _thumbs(request: Request, ids: Sequence[str], budget_bytes: int, codec: str) -> Reply:
+    services = services_of(request)
+    limit = services.settings.ids_limit
+    if len(ids) > limit:
+        raise ParameterError("ids", f"{len(ids)} ids are too many", f"1 to {limit}")
+    codec = codec or services.settings.default_codec
+    check_budget(services, codec, budget_bytes)
+    begin = time.perf_counter()
+    try:
+        found = await services.store.many([Key(id, codec) for id in ids], budget_bytes)
+        entries = [_entry(prefix) for prefix in found]
+    except CacheUnavailableError:
+        entries = [UNAVAILABLE] * len(ids)
+    add_span(request, "cache", time.perf_counter() - begin)
+    return _reply(request, entries)
+
+
+def _entry(prefix: Prefix | None) -> Entry:
+    if prefix is None:
+        return UNKNOWN
+    return Entry(State.OK, prefix.digest[:4], prefix.total_bytes, prefix.data)
+
+
+def _reply(request: Request, entries: Sequence[Entry]) -> Reply:
+    body = pack(entries)
+    digest = hashlib.sha256(body).digest()
+    etag = strong_etag(digest)
+    all_ok = all(entry.state is State.OK for entry in entries)
+    lifetime = b"public, max-age=300, stale-while-revalidate=86400" if all_ok else b"no-store"
+    common = ((b"etag", etag), (b"cache-control", lifetime + b", no-transform"))
+    value = request.headers.get("if-none-match", "").encode("latin-1")
+    if request.method != "POST" and none_match(value, etag):
+        return Reply(304, common, has_length=False)
+    sent = EMPTY_DIGEST if request.method == "HEAD" else digest
+    digests = (
+        (b"content-type", MEDIA_TYPE.encode()),
+        (b"repr-digest", digest_field(digest)),
+        (b"content-digest", digest_field(sent)),
+    )
+    services_of(request).metrics.sent(sum(len(entry.data) for entry in entries))
+    return Reply(200, (*common, *digests), body)
+
+
+_CONTAINER = described_answer("A container, one entry an id; see CONTAINER.md", MEDIA_TYPE)
+RESOURCES = (
+    Resource(
+        "/v1/thumbs",
+        "streams",
+        {
+            "GET": Operation(
+                endpoint(get),
+                "Many prefixes in one body",
+                {200: _CONTAINER, 304: described_answer("If-None-Match names it")},
+                (ParameterError,),
+                PARAMETERS,
+            ),
+            "POST": Operation(
+                endpoint(post),
+                "Many prefixes in one body, more than a URL has room for",
+                {200: _CONTAINER},
+                (
+                    ParameterError,
+                    BodyError,
+                    BodyTimeoutError,
+                    BodyTooLargeError,
+                    QueueFullError,
+                    DrainingError,
+                ),
+                request_body={
+                    "required": True,
+                    "content": {JSON.decode(): {"schema": Thumbs.model_json_schema()}},
+                },
+            ),
+        },
+    ),
+)

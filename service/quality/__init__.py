@@ -1,0 +1,1 @@
+"""How much a picture is like its original; needs numpy alone while encoding."""

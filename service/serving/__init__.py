@@ -1,0 +1,1 @@
+"""The process: what it is made of, how it starts, listens, drains and ends."""

@@ -1,0 +1,128 @@
+"""Starts the services of an application, wired to its metrics, and ends them in order."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import numpy as np
+
+from service.cache import SingleFlight, build_store
+from service.codec.interface import Codec, Encoded, Pixels
+from service.errors import ConfigurationError
+from service.http.jobs.picture_threads import BoundedExecutor
+from service.inference import Batcher, Hooks
+from service.observability.logs import LogWriter
+from service.observability.metrics import Metrics
+from service.pictures import Limits, Opener
+from service.serving.intake import Intake
+from service.serving.services import Lifecycle, Services, ToEncode
+from service.settings import Settings
+
+SHA_DIGITS = 12
+
+
+@asynccontextmanager
+async def running(
+    settings: Settings,
+    codecs: Mapping[str, Codec],
+    metrics: Metrics,
+    log: LogWriter,
+    lifecycle: Lifecycle,
+) -> AsyncIterator[Services]:
+    """The services, started; afterwards the batchers finish what they hold and the store closes.
+
+    Raises ConfigurationError when the settings do not fit the codecs or the store.
+    """
+    if settings.default_codec not in codecs:
+        raise ConfigurationError(
+            f"PREFIXEL_DEFAULT_CODEC is '{settings.default_codec}'; loaded are:"
+            f" {', '.join(sorted(codecs)) or 'none'}"
+        )
+    services = Services(
+        settings=settings,
+        codecs=codecs,
+        encoders={name: _encoder(codec, settings, metrics) for name, codec in codecs.items()},
+        decoders={name: _decoder(codec, settings, metrics) for name, codec in codecs.items()},
+        store=build_store(settings, metrics.cache_event, tuple(codecs)),
+        single_flight=SingleFlight(),
+        opener=Opener(
+            Limits(
+                pixel_limit=settings.pixel_limit,
+                scan_limit=settings.scan_limit,
+                decode_memory_bytes=settings.decode_memory_bytes,
+                memory_wait_seconds=settings.deadline_seconds,
+            )
+        ),
+        picture_executor=BoundedExecutor(settings.picture_threads, settings.queue_limit),
+        metrics=metrics,
+        log=log,
+        intake=Intake(settings.uploads_limit, settings.body_memory_bytes),
+        lifecycle=lifecycle,
+    )
+    for codec in codecs.values():
+        artifact = getattr(codec, "artifact", None)  # one that was made in code has none
+        sha = artifact.sha256[:SHA_DIGITS] if artifact else "none"
+        metrics.artifact(codec.name, codec.version, sha)
+    try:
+        for batcher in services.batchers:
+            batcher.start()
+        yield services
+        for batcher in services.batchers:
+            await batcher.drain()
+    finally:
+        for batcher in services.batchers:
+            batcher.stop()
+        services.picture_executor.shutdown(wait=False, cancel_futures=True)
+        await services.store.close()
+
+
+def _encoder(codec: Codec, settings: Settings, metrics: Metrics) -> Batcher[ToEncode, Encoded]:
+    def encode(jobs: list[ToEncode]) -> list[Encoded]:
+        return encoded(codec, jobs)
+
+    def ran(network: str, pictures: int, seconds: float) -> None:
+        metrics.ran(network, pictures, seconds)
+        metrics.encoded(codec.name, pictures)
+
+    return _batcher(f"{codec.name}-encode", encode, settings, _hooks(metrics, ran))
+
+
+def encoded(codec: Codec, jobs: list[ToEncode]) -> list[Encoded]:
+    """One batch, in its order; levels are measured where a job asks for them."""
+    made: dict[bool, Iterator[Encoded]] = {}
+    for measured in {job.measured for job in jobs}:
+        pictures = [job.picture for job in jobs if job.measured == measured]
+        rgb = np.stack([picture.rgb for picture in pictures])
+        aspects = [picture.aspect for picture in pictures]
+        if measured:
+            made[measured] = iter(codec.encode(rgb, aspects))
+        else:
+            made[measured] = (Encoded(stream, ()) for stream in codec.streams(rgb, aspects))
+    return [next(made[job.measured]) for job in jobs]
+
+
+def _decoder(codec: Codec, settings: Settings, metrics: Metrics) -> Batcher[bytes, Pixels]:
+    return _batcher(f"{codec.name}-decode", codec.decode, settings, _hooks(metrics, metrics.ran))
+
+
+def _batcher(network: str, run: Any, settings: Settings, hooks: Hooks) -> Batcher[Any, Any]:
+    return Batcher(
+        network,
+        run,
+        max_batch=settings.max_batch,
+        max_delay_ms=settings.max_delay_ms,
+        queue_limit=settings.queue_limit,
+        on_event=hooks,
+    )
+
+
+def _hooks(metrics: Metrics, ran: Any) -> Hooks:
+    return Hooks(
+        depth=metrics.queue_depth,
+        dispatched=metrics.dispatched,
+        dropped=metrics.dropped,
+        waited=metrics.waited,
+        ran=ran,
+    )

@@ -1,0 +1,67 @@
+"""Serves an application on an open socket, from before its start until it has drained."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from service.observability.logs import LogWriter
+    from service.serving.services import Lifecycle
+    from service.settings import Settings
+
+    AppMaker = Callable[[Settings, LogWriter, Lifecycle], FastAPI]
+
+
+def serve(
+    settings: Settings,
+    listener: socket.socket,
+    make_app: AppMaker,
+    *,
+    metrics_port: int | None = None,
+    on_ready: Callable[[], None] = lambda: None,
+) -> int:
+    """Serve on an open socket until SIGTERM or SIGINT; 0.
+
+    ``metrics_port`` is where this process serves /metrics apart, ``on_ready`` is called before the
+    first request is taken. Raises StartupError.
+    """
+    import uvloop
+
+    from service.observability.logs import LogWriter, install
+
+    log = LogWriter(settings.log_level)
+    log.start()
+    install(log)
+    try:
+        uvloop.run(_serve(settings, listener, make_app, log, metrics_port, on_ready))
+    finally:
+        log.close()
+        listener.close()
+    return 0
+
+
+async def _serve(
+    settings: Settings,
+    listener: socket.socket,
+    make_app: AppMaker,
+    log: LogWriter,
+    metrics_port: int | None,
+    on_ready: Callable[[], None],
+) -> None:
+    from service.observability.exporter import metrics_on_port
+    from service.serving.server import DrainingServer
+    from service.serving.services import Lifecycle
+
+    lifecycle = Lifecycle()
+    app = make_app(settings, log, lifecycle)
+    async with app.router.lifespan_context(app):
+        with metrics_on_port(metrics_port, app.state.services.metrics) as scraped:
+            host, port = listener.getsockname()[:2]
+            log.event("listening", host=host, port=port, metrics_port=scraped or port)
+            on_ready()
+            await DrainingServer(app, settings, lifecycle).serve([listener])
+    log.event("stopped")

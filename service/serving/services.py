@@ -1,0 +1,80 @@
+"""What an application is made of: every dependency that a request may use, handed in once.
+
+An endpoint reaches it as ``services_of(request)``; the lifespan in ``service.app`` builds it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from service.codec.interface import Codec, Encoded, Pixels
+from service.settings import Settings
+
+if TYPE_CHECKING:
+    from starlette.requests import HTTPConnection
+
+    from service.cache import SingleFlight, Store
+    from service.inference import Batcher
+    from service.observability.logs import LogWriter
+    from service.observability.metrics import Metrics
+    from service.pictures import Opener, Picture
+    from service.serving.intake import Intake
+
+
+@dataclass(slots=True)
+class Lifecycle:
+    """Where the process is in its life; the server that runs the application moves it forward.
+
+    ``stopping``: /readyz is 503 and every answer closes its connection, but what comes is served.
+    """
+
+    stopping: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ToEncode:
+    """A picture on its way to a stream; ``measured``: the levels of the stream are asked for."""
+
+    picture: Picture
+    measured: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything an endpoint may use.
+
+    ``encoders`` and ``decoders`` hold one batcher a codec, by the codec's name; an encoder takes
+    ``ToEncode`` and gives ``Encoded``, a decoder takes a prefix and gives uint8 [H, W, 3].
+    ``picture_executor`` runs ``opener.open`` and ``paint`` (``settings.picture_threads`` threads);
+    ``service.http.jobs.picture_threads`` calls it.
+    ``intake`` bounds the bodies in work. ``clock`` is the wall clock in seconds since the epoch.
+    """
+
+    settings: Settings
+    codecs: Mapping[str, Codec]
+    encoders: Mapping[str, Batcher[ToEncode, Encoded]]
+    decoders: Mapping[str, Batcher[bytes, Pixels]]
+    store: Store
+    single_flight: SingleFlight
+    opener: Opener
+    picture_executor: ThreadPoolExecutor
+    metrics: Metrics
+    log: LogWriter
+    intake: Intake
+    lifecycle: Lifecycle = field(default_factory=Lifecycle)
+    clock: Callable[[], float] = time.time
+
+    @property
+    def batchers(self) -> tuple[Batcher[Any, Any], ...]:
+        """Every network's batcher."""
+        return (*self.encoders.values(), *self.decoders.values())
+
+
+def services_of(connection: HTTPConnection) -> Services:
+    """The application's services (``app.state.services``)."""
+    services: Services = connection.app.state.services
+    return services

@@ -43,6 +43,7 @@ from service.codec.photo.order import (
     PLANES,
     ROWS,
     STRIDE,
+    TOP,
     Grid,
     grid_of,
 )
@@ -254,7 +255,7 @@ def slopes_of(
             size = size[size >= 1]
             before = size**2
             at = (channel_, row[ORIENT], max(row[LEVEL], 1) - 1)
-            for plane_ in range(PLANES - 1, -1, -1):
+            for plane_ in range(min(TOP + int(row[LEVEL]), PLANES - 1), -1, -1):
                 cell = np.floor(size / 2.0**plane_)
                 age = np.where(cell == 1, 0, np.where(cell < 4, 1, 2))
                 mean = means[groups[channel_, number, plane_]][age]
@@ -324,13 +325,10 @@ def _part(
     return _band(grid, values[start : start + grid.coefficients], band)
 
 
-def _band(
-    grid: Grid, values: NDArray[np.int32], band: NDArray[np.int32]
-) -> NDArray[np.int32]:
+def _band(grid: Grid, values: NDArray[np.int32], band: NDArray[np.int32]) -> NDArray[np.int32]:
     stride, rows = band[STRIDE], band[ROWS]
     first = band[OFFSET]
     return values[first : first + stride * (rows + 4)].reshape(-1, stride)[2:-2, 2:-2]
-
 
 
 def make(tiles: Sequence[Pixels], sampled: int = 150) -> Stored:

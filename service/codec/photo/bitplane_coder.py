@@ -20,9 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.codec.entropy.jit import compiled
-from service.codec.photo.order import BLOCK, BORDER, REFINEMENT, SIGNIFICANCE, Grid
 from service.codec.entropy.range_coder import (
-    HALF,
     TOTAL,
     UNDECIDED,
     Bytes,
@@ -34,6 +32,7 @@ from service.codec.entropy.range_coder import (
     put,
     refilled,
 )
+from service.codec.photo.order import BLOCK, BORDER, REFINEMENT, SIGNIFICANCE, Grid
 
 WRITE, READ, PRICE, LEARN = 0, 1, 2, 3
 MODELS = 5
@@ -198,7 +197,9 @@ def scan(
                 if writing:
                     if full(encoder, data):
                         break
-                    encoder = put(encoder, data, 0 if bit else share, share if bit else TOTAL - share)
+                    encoder = put(
+                        encoder, data, 0 if bit else share, share if bit else TOTAL - share
+                    )
                 else:
                     price[number, 0] -= math.log2((share if bit else TOTAL - share) / TOTAL)
                     price[number, 1] += 1
@@ -367,7 +368,10 @@ def scan(
                                     stopped = True
                                     break
                                 encoder = put(
-                                    encoder, data, 0 if bit else share, share if bit else TOTAL - share
+                                    encoder,
+                                    data,
+                                    0 if bit else share,
+                                    share if bit else TOTAL - share,
                                 )
                             else:
                                 price[number, 0] -= math.log2(

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-import numpy as np
-
 from service.cache import SingleFlight, build_store
-from service.codec.interface import Codec, Encoded, Pixels
+from service.codec.interface import Codec, Encoded, Pixels, measured
 from service.errors import ConfigurationError
 from service.http.jobs.picture_threads import BoundedExecutor
 from service.inference import Batcher, Hooks
@@ -62,9 +60,8 @@ async def running(
         lifecycle=lifecycle,
     )
     for codec in codecs.values():
-        artifact = getattr(codec, "artifact", None)  # one that was made in code has none
-        sha = artifact.sha256[:SHA_DIGITS] if artifact else "none"
-        metrics.artifact(codec.name, codec.version, sha)
+        sha = codec.artifact_sha256
+        metrics.artifact(codec.name, codec.version, sha[:SHA_DIGITS] if sha else "none")
     try:
         for batcher in services.batchers:
             batcher.start()
@@ -91,16 +88,13 @@ def _encoder(codec: Codec, settings: Settings, metrics: Metrics) -> Batcher[ToEn
 
 def encoded(codec: Codec, jobs: list[ToEncode]) -> list[Encoded]:
     """One batch, in its order; levels are measured where a job asks for them."""
-    made: dict[bool, Iterator[Encoded]] = {}
-    for measured in {job.measured for job in jobs}:
-        pictures = [job.picture for job in jobs if job.measured == measured]
-        rgb = np.stack([picture.rgb for picture in pictures])
-        aspects = [picture.aspect for picture in pictures]
-        if measured:
-            made[measured] = iter(codec.encode(rgb, aspects))
-        else:
-            made[measured] = (Encoded(stream, ()) for stream in codec.streams(rgb, aspects))
-    return [next(made[job.measured]) for job in jobs]
+    rgb = [job.picture.rgb for job in jobs]
+    made = codec.encode(rgb, [job.picture.aspect for job in jobs])
+    asked = [n for n, job in enumerate(jobs) if job.measured]
+    levels = measured(codec, [rgb[n] for n in asked], [made[n] for n in asked])
+    for n, one in zip(asked, levels, strict=True):
+        made[n] = one
+    return made
 
 
 def _decoder(codec: Codec, settings: Settings, metrics: Metrics) -> Batcher[bytes, Pixels]:

@@ -40,7 +40,7 @@ async def raster(request: Request, stream: bytes, output: Output, size: int | No
     """
     services = services_of(request)
     codec = painter_of(services, stream)
-    aspect = codec.inspect(stream).aspect
+    aspect = codec.header(stream).aspect
 
     async def make() -> bytes:
         [rgb] = await submit(request, services.decoders[codec.name], [stream])

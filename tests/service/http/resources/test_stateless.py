@@ -39,11 +39,11 @@ def test_encode_answers_the_stream_without_a_cache(app, stream):
 
 
 def test_nothing_is_measured_of_a_stream_that_is_not_kept(app):
-    before = len(app.codec.encoded), len(app.codec.streamed)
+    before = len(app.codec.encoded), len(app.codec.measured)
     app.request("POST", "/v1/encode", content=encoded("png"))
-    assert (len(app.codec.encoded), len(app.codec.streamed)) == (before[0], before[1] + 1)
+    assert (len(app.codec.encoded), len(app.codec.measured)) == (before[0] + 1, before[1])
     app.request("POST", "/v1/images", content=encoded("webp"))
-    assert (len(app.codec.encoded), len(app.codec.streamed)) == (before[0] + 1, before[1] + 1)
+    assert (len(app.codec.encoded), len(app.codec.measured)) == (before[0] + 2, before[1] + 1)
 
 
 @pytest.mark.parametrize("budget", [2, 64, 257, 258, 1000])

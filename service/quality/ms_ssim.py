@@ -113,8 +113,8 @@ def _mean_term(
                 mx += np.float32(128)
                 my += np.float32(128)
                 term *= (2 * mx * my + c1) / (mx * mx + my * my + c1)
-            total += term
-    return total / ((height - size + 1) * (width - size + 1))
+            total += float(term)
+    return float(total / ((height - size + 1) * (width - size + 1)))
 
 
 def _halve(planes: NDArray[np.float32]) -> NDArray[np.float32]:

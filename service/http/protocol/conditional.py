@@ -55,9 +55,11 @@ class ByteRange:
     last: int | None
 
     @property
-    def needed_bytes(self) -> int | None:
-        """Length of the prefix that holds the range; None when only the whole is known to."""
-        return None if self.first is None or self.last is None else self.last + 1
+    def guess(self) -> tuple[int, int | None]:
+        """Start and end (None: the end of all) as far as they are known without the length."""
+        if self.first is None:
+            return 0, 0
+        return self.first, None if self.last is None else self.last + 1
 
     def within(self, total_bytes: int) -> tuple[int, int]:
         """Start and end (exclusive) in a representation. Raises RangeError when it lies outside."""

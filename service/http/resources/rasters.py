@@ -49,7 +49,7 @@ def painted(output: Output) -> Endpoint:
         size = query.pop("size", None)
         asked = Asked(**query)
         selected = await select(request.scope, services_of(request), asked)
-        stream = selected.prefix.data
+        stream = selected.part.data
         try:
             body = await raster(request, stream, output, size)
         except CodecError as foreign:
@@ -62,7 +62,7 @@ def painted(output: Output) -> Endpoint:
             (b"etag", etag),
             _DAY,
             (b"accept-ranges", b"none"),
-            (b"prefixel-stream", selected.prefix.v.encode()),
+            (b"prefixel-stream", selected.part.v.encode()),
             (b"prefixel-bytes", b"%d" % len(stream)),
             *quality_headers(asked, selected),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from service.cache import Prefix
+from service.cache import Part
 from service.errors import (
     CacheUnavailableError,
     NotEncodedError,
@@ -23,7 +23,7 @@ from service.http.protocol.conditional import (
     parse_range,
     strong_etag,
 )
-from service.http.protocol.queries import BYTES, read_query
+from service.http.protocol.queries import read_query
 from service.http.protocol.resource import Header, Operation, Reply, Resource, described_answer
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ async def _prefix(
 ) -> Reply:
     """A prefix is a representation of its own: its own ETag and digests, and no ranges."""
     selected = await select(scope, services, asked)
-    data = selected.prefix.data
+    data = selected.part.data
     digest = hashlib.sha256(data).digest()
     common = _common(asked, selected, digest, _NO_RANGES)
     if _is_unmodified(conditions, digest):
@@ -81,30 +81,30 @@ async def _whole(
     wanted = None
     if b"range" in conditions and scope["method"] == "GET":
         wanted = parse_range(conditions[b"range"])
-    needed = None if wanted is None else wanted.needed_bytes
-    if needed is not None and needed not in BYTES:
-        needed = None
-    selected = await select(scope, services, asked, needed)
-    prefix = selected.prefix
-    common = _common(asked, selected, prefix.digest, _RANGES)
-    if _is_unmodified(conditions, prefix.digest):
+    begin, stop = (0, None) if wanted is None else wanted.guess
+    selected = await select(scope, services, asked, begin, stop)
+    part = selected.part
+    common = _common(asked, selected, part.digest, _RANGES)
+    if _is_unmodified(conditions, part.digest):
         return Reply(304, common, has_length=False)
-    if wanted is None or not _range_holds(conditions, prefix):
-        if len(prefix.data) < prefix.total_bytes:
+    if wanted is None or not _range_holds(conditions, part):
+        if len(part.data) < part.total_bytes:
             selected = await select(scope, services, asked)
-            prefix = selected.prefix
-            common = _common(asked, selected, prefix.digest, _RANGES)
-        return _found(scope, common, prefix.digest, prefix.data)
-    start, end = wanted.within(prefix.total_bytes)
-    part = prefix.data[start:end]
+            part = selected.part
+            common = _common(asked, selected, part.digest, _RANGES)
+        return _found(scope, common, part.digest, part.data)
+    start, end = wanted.within(part.total_bytes)
+    data = part.data
+    if (start, len(data)) != (begin, end - start):
+        data = (await select(scope, services, asked, start, end)).part.data
     headers = (
         *common,
         _TYPE,
-        (b"content-range", b"bytes %d-%d/%d" % (start, end - 1, prefix.total_bytes)),
-        (b"repr-digest", digest_field(prefix.digest)),
-        (b"content-digest", digest_field(hashlib.sha256(part).digest())),
+        (b"content-range", b"bytes %d-%d/%d" % (start, end - 1, part.total_bytes)),
+        (b"repr-digest", digest_field(part.digest)),
+        (b"content-digest", digest_field(hashlib.sha256(data).digest())),
     )
-    return Reply(206, headers, part)
+    return Reply(206, headers, data)
 
 
 def _common(asked: Asked, selected: Selected, digest: bytes, ranges: Header) -> tuple[Header, ...]:
@@ -113,7 +113,7 @@ def _common(asked: Asked, selected: Selected, digest: bytes, ranges: Header) -> 
         (b"etag", strong_etag(digest)),
         _IMMUTABLE if asked.v else _FRESH,
         ranges,
-        (b"prefixel-stream", selected.prefix.v.encode()),
+        (b"prefixel-stream", selected.part.v.encode()),
         *quality_headers(asked, selected),
     )
 
@@ -123,9 +123,9 @@ def _is_unmodified(conditions: dict[bytes, bytes], digest: bytes) -> bool:
     return value is not None and none_match(value, strong_etag(digest))
 
 
-def _range_holds(conditions: dict[bytes, bytes], prefix: Prefix) -> bool:
+def _range_holds(conditions: dict[bytes, bytes], part: Part) -> bool:
     value = conditions.get(b"if-range")
-    return value is None or if_range(value, strong_etag(prefix.digest))
+    return value is None or if_range(value, strong_etag(part.digest))
 
 
 def _found(scope: Scope, common: tuple[Header, ...], digest: bytes, data: bytes) -> Reply:

@@ -17,7 +17,7 @@ from pydantic import (
 )
 from starlette.requests import Request
 
-from service.cache import Key, Prefix
+from service.cache import Key, Part
 from service.codec.container import UNAVAILABLE, UNKNOWN, Entry, State, pack
 from service.errors import (
     BodyError,
@@ -105,17 +105,17 @@ async def _thumbs(request: Request, ids: Sequence[str], budget_bytes: int, codec
     begin = time.perf_counter()
     try:
         found = await services.store.many([Key(id, codec) for id in ids], budget_bytes)
-        entries = [_entry(prefix) for prefix in found]
+        entries = [_entry(part) for part in found]
     except CacheUnavailableError:
         entries = [UNAVAILABLE] * len(ids)
     add_span(request, "cache", time.perf_counter() - begin)
     return _reply(request, entries)
 
 
-def _entry(prefix: Prefix | None) -> Entry:
-    if prefix is None:
+def _entry(part: Part | None) -> Entry:
+    if part is None:
         return UNKNOWN
-    return Entry(State.OK, prefix.digest[:4], prefix.total_bytes, prefix.data)
+    return Entry(State.OK, part.digest[:4], part.total_bytes, part.data)
 
 
 def _reply(request: Request, entries: Sequence[Entry]) -> Reply:

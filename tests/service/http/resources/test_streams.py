@@ -78,13 +78,13 @@ def test_an_answer_never_exceeds_its_budget_and_is_the_prefix(app, url, whole, b
 def test_a_budget_alone_costs_one_read_of_that_many_bytes(app, url):
     app.store.calls.clear()
     app.get(f"{url}?bytes=64")
-    assert app.store.calls == ["prefix 64"]
+    assert app.store.calls == ["read 0 64"]
 
 
 def test_a_range_costs_one_read_of_what_it_needs(app, url):
     app.store.calls.clear()
     app.get(url, range="bytes=16-63")
-    assert app.store.calls == ["prefix 64"]
+    assert app.store.calls == ["read 16 64"]
 
 
 def test_a_range_is_a_part_of_the_whole(app, url, whole):

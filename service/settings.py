@@ -117,6 +117,13 @@ class Settings(BaseSettings):
         default=256, ge=1, le=4096, description="Most ids in one /v1/thumbs request"
     )
 
+    inline_limit_bytes: int = Field(
+        default=2**20,
+        ge=64,
+        le=2**26,
+        description="Most bytes of a stream inside of an upload's answer; the first ones of longer",
+    )
+
     # cache
     redis_url: SecretStr | None = Field(
         default=None, description="redis://, rediss:// or redis+cluster://; unset: SQLite or memory"

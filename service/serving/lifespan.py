@@ -9,6 +9,7 @@ from service.cache import SingleFlight, build_store
 from service.codec.interface import Codec
 from service.errors import ConfigurationError
 from service.http.jobs.picture_threads import BoundedExecutor
+from service.http.protocol.queries import BYTES
 from service.observability.logs import LogWriter
 from service.observability.metrics import Metrics
 from service.pictures import Limits, Opener
@@ -37,12 +38,23 @@ async def running(
             f"PREFIXEL_DEFAULT_CODEC is '{settings.default_codec}'; loaded are:"
             f" {', '.join(sorted(codecs)) or 'none'}"
         )
+    for name, codec in codecs.items():
+        if codec.maximum_bytes not in BYTES:
+            raise ConfigurationError(
+                f"'{name}' makes streams of {codec.maximum_bytes} bytes; the longest here are"
+                f" {BYTES.stop - 1}"
+            )
     services = Services(
         settings=settings,
         codecs=codecs,
         encoders={name: encoder(codec, settings, metrics) for name, codec in codecs.items()},
         decoders={name: decoder(codec, settings, metrics) for name, codec in codecs.items()},
-        store=build_store(settings, metrics.cache_event, tuple(codecs)),
+        store=build_store(
+            settings,
+            metrics.cache_event,
+            tuple(codecs),
+            [name for name, codec in codecs.items() if codec.kind == "photo"],
+        ),
         single_flight=SingleFlight(),
         opener=Opener(
             Limits(

@@ -123,7 +123,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._refused = False
         self._unread = b""
         self._read_on_soon: asyncio.Handle | None = None
-        self._body_bytes = 0
+        self._body_bytes = self._fed_body_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, if there is room; its first headers are awaited from now on."""
@@ -209,9 +209,11 @@ class BoundedConnection(HttpToolsProtocol):
         return int(length) - self._body_bytes
 
     def _feed(self, data: bytes) -> None:
+        self._fed_body_bytes = 0
         super().data_received(data)
         if self._in_headers and not self.transport.is_closing():
-            self._header_bytes += len(data)
+            # the end of a body may come with it, which is no header of the next request
+            self._header_bytes += len(data) - self._fed_body_bytes
             if self._header_bytes > REQUEST_HEADERS_LIMIT:
                 self._refuse(HEADERS_LONG)
             elif self._patience is None:
@@ -236,6 +238,7 @@ class BoundedConnection(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """A part of its body is here."""
         self._body_bytes += len(body)
+        self._fed_body_bytes += len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:

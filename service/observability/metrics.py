@@ -73,6 +73,12 @@ DEFINITIONS = (
         "cache_requests_total", "counter", ("result",), "Cache reads: hit, miss, error, corrupt"
     ),
     Definition(
+        "cache_errors_total",
+        "counter",
+        ("kind",),
+        "Failures of the cache, by kind (timeout, connection, out-of-memory, read-only, ...)",
+    ),
+    Definition(
         "cache_breaker_open", "gauge", (), "How many of the cache's circuit breakers are open"
     ),
     Definition("budget_bytes", "histogram", (), "Byte budgets that were asked for", BYTES),
@@ -109,6 +115,7 @@ class Metrics:
         self._dispatches = self._counter("batch_dispatch_total")
         self._rejected = self._counter("rejected_total")
         self._cache = self._counter("cache_requests_total")
+        self._cache_errors = self._counter("cache_errors_total")
         self._breaker = self._gauge("cache_breaker_open", "livemax")
         self._budgets = self._histogram("budget_bytes")
         self._sent = self._histogram("sent_bytes")
@@ -188,6 +195,10 @@ class Metrics:
             self._breaker.inc(1 if event == "breaker_open" else -1)
         else:
             self._cache.labels(event).inc()
+
+    def cache_error(self, kind: str) -> None:
+        """The cache failed in this way."""
+        self._cache_errors.labels(kind).inc()
 
     def budget(self, budget_bytes: int) -> None:
         """A client asked for at most so many bytes of a stream."""

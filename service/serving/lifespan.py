@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-from service.cache import SingleFlight, build_store
+from service.cache import Event, SingleFlight, build_store
+from service.cache.failures import FailureLog
 from service.codec.interface import Codec
 from service.errors import ConfigurationError
 from service.http.jobs.picture_threads import BoundedExecutor
@@ -44,6 +45,13 @@ async def running(
                 f"'{name}' makes streams of {codec.maximum_bytes} bytes; the longest here are"
                 f" {BYTES.stop - 1}"
             )
+    failures = FailureLog(log, metrics.cache_error)
+
+    def on_event(event: Event) -> None:
+        metrics.cache_event(event)
+        if event in ("breaker_open", "breaker_closed"):
+            failures.breaker(is_open=event == "breaker_open")
+
     services = Services(
         settings=settings,
         codecs=codecs,
@@ -51,9 +59,10 @@ async def running(
         decoders={name: decoder(codec, settings, metrics) for name, codec in codecs.items()},
         store=build_store(
             settings,
-            metrics.cache_event,
+            on_event,
             tuple(codecs),
             [name for name, codec in codecs.items() if codec.kind == "photo"],
+            failures.failed,
         ),
         single_flight=SingleFlight(),
         opener=Opener(

@@ -16,6 +16,7 @@ from typing import ParamSpec, TypeVar
 from redis.exceptions import RedisError, ResponseError
 
 from service.cache.breaker import Breaker
+from service.cache.failures import OnFailure, ignore_failure, kind_of
 from service.cache.redis.client import Client, Command
 from service.cache.redis.connection import Reply
 from service.cache.redis.value import HEAD_BYTES, CorruptValueError, pack, unpack
@@ -41,6 +42,7 @@ class RedisStore:
         breaker: Breaker,
         codecs: Sequence[str] = (),
         on_event: OnEvent = ignore,
+        on_failure: OnFailure = ignore_failure,
     ) -> None:
         """``codecs`` are the names that a deletion knows of without asking Redis."""
         self._client = client
@@ -48,6 +50,7 @@ class RedisStore:
         self._breaker = breaker
         self._codecs = frozenset(codecs) | {""}
         self._on_event = on_event
+        self._on_failure = on_failure
 
     async def put(self, key: Key, stream: bytes, meta: bytes) -> None:
         """Keep it for ``ttl_seconds``.
@@ -137,6 +140,7 @@ class RedisStore:
         try:
             answer = await ask(*args, **kwargs)
         except (RedisError, OSError) as error:
+            self._on_failure(kind_of(error), str(error))
             # A refusal (no memory left, read only) comes at once: the breaker has no part in it.
             if isinstance(error, ResponseError):
                 self._breaker.answered(ticket)
@@ -144,7 +148,8 @@ class RedisStore:
                 self._breaker.failed(ticket)
             self._on_event("error")
             raise CacheUnavailableError from error
-        except CacheUnavailableError:
+        except CacheUnavailableError as busy:
+            self._on_failure("busy", busy.detail)
             self._breaker.left(ticket)
             self._on_event("error")
             raise
@@ -165,8 +170,9 @@ class RedisStore:
         try:
             if isinstance(head, bytes) and isinstance(data, bytes):
                 part = unpack(head, data, start, stop)
-        except CorruptValueError:
+        except CorruptValueError as wrong:
             self._on_event("corrupt")
+            self._on_failure("corrupt", str(wrong))
         self._on_event("miss" if part is None else "hit")
         return part
 

@@ -16,7 +16,6 @@ import pytest
 from tests.support.raw import connection, head, is_closed, read_answer
 from tests.support.server import eventually, running_service
 
-
 PROBE = head("GET", "/livez")
 
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Coroutine, Sequence, Set
 from typing import Any
 
-from service.cache.store import Key, Part, Store
+from service.cache.store import Found, Key, Part, Store
 
 DOCUMENT = ""
 
@@ -28,7 +28,7 @@ class StoreByKind:
         await self._of(key).put(key, stream, meta)
         if key.codec == DOCUMENT:
             photos = [Key(key.image_id, codec) for codec in sorted(self._photo_codecs)]
-            if any(part is not None for part in await self._photos.many(photos, 0)):
+            if any(isinstance(part, Part) for part in await self._photos.many(photos, 0)):
                 await self._photos.put(key, stream, meta)
 
     def read(
@@ -44,12 +44,12 @@ class StoreByKind:
             return await self._photos.meta(key)
         return found
 
-    async def many(self, keys: Sequence[Key], n: int) -> list[Part | None]:
+    async def many(self, keys: Sequence[Key], n: int) -> list[Found]:
         """From the store of each key's kind."""
         stores = [self._of(key) for key in keys]
         if all(store is stores[0] for store in stores):
             return await stores[0].many(keys, n) if keys else []
-        found: dict[Key, Part | None] = {}
+        found: dict[Key, Found] = {}
         for store in (self._thumbs, self._photos):
             mine = [key for key, its in zip(keys, stores, strict=True) if its is store]
             found.update(zip(mine, await store.many(mine, n), strict=True))

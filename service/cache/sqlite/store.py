@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from service.cache.failures import OnFailure, ignore_failure, kind_of
 from service.cache.sqlite.worker import SqliteThread, connect
-from service.cache.store import Key, OnEvent, Part, ignore
+from service.cache.store import Found, Key, OnEvent, Part, ignore
 from service.errors import CacheUnavailableError, ConfigurationError
 
 T = TypeVar("T")
@@ -129,9 +129,9 @@ class SqliteStore:
         self._on_event("miss" if row is None else "hit")
         return None if row is None else bytes(row[0])
 
-    async def many(self, keys: Sequence[Key], n: int) -> list[Part | None]:
+    async def many(self, keys: Sequence[Key], n: int) -> list[Found]:
         """The first ``n`` bytes of each, in the order of ``keys``."""
-        return await self._parts(keys, 0, n) if keys else []
+        return [*await self._parts(keys, 0, n)] if keys else []
 
     async def delete(self, image_id: str) -> bool:
         """Drop the image's document and all its streams; whether anything was there."""

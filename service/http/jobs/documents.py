@@ -17,6 +17,7 @@ from typing import Any
 from service.cache import Key, Store
 from service.codec.header import parse_header
 from service.codec.interface import Encoded, Level
+from service.errors import CacheUnavailableError
 from service.http.protocol.queries import PSNR_LIMIT
 from service.pictures import OUTPUTS, PIPELINE_VERSION, Picture
 
@@ -124,6 +125,8 @@ async def load_image(
     try:
         width, height, format = _read_image(own)
         for codec, part in zip(codecs, parts, strict=True):
+            if isinstance(part, CacheUnavailableError):
+                raise part
             meta = None if part is None else await store.meta(Key(id, codec))
             if part is None or meta is None:
                 continue

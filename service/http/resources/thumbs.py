@@ -16,7 +16,7 @@ from pydantic import (
 )
 from starlette.requests import Request
 
-from service.cache import Key, Part
+from service.cache import Found, Key
 from service.codec.container import UNAVAILABLE, UNKNOWN, Entry, State, pack
 from service.errors import (
     BodyError,
@@ -120,9 +120,11 @@ def _check_total(services: Services, codec: str, budget_bytes: int, ids: int) ->
         )
 
 
-def _entry(part: Part | None) -> Entry:
+def _entry(part: Found) -> Entry:
     if part is None:
         return UNKNOWN
+    if isinstance(part, CacheUnavailableError):
+        return UNAVAILABLE
     return Entry(State.OK, part.digest[:4], part.total_bytes, part.data)
 
 

@@ -18,7 +18,7 @@ from typing import Self
 import numpy as np
 from PIL import Image
 
-from service.codec.interface import Pixels
+from service.codec.geometry import THUMB_SIDE, Pixels
 from service.errors import (
     BrokenPictureError,
     PictureError,
@@ -111,7 +111,7 @@ class Opener:
         self,
         data: bytes,
         *,
-        size: int = 32,
+        size: int = THUMB_SIDE,
         background: tuple[int, int, int] = (255, 255, 255),
     ) -> Picture:
         """The picture in ``data``, squashed to ``size`` x ``size`` over ``background``.

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from service.codec.geometry import PHOTO_SIDE, THUMB_SIDE
 from service.errors import ConfigurationError
 
 Words = Annotated[tuple[str, ...], NoDecode]
@@ -100,7 +101,13 @@ class Settings(BaseSettings):
     decode_memory_bytes: int = Field(
         default=512 * 2**20,
         ge=2**20,
-        description="Memory that pictures being decoded may take together",
+        description="Memory that pictures may take together until they are encoded",
+    )
+    photo_side: int = Field(
+        default=2048,
+        ge=THUMB_SIDE,
+        le=PHOTO_SIDE,
+        description="Long side of photos, in pixels; larger uploads are shrunk to it",
     )
     scan_limit: int = Field(
         default=64,

@@ -9,20 +9,27 @@ Whatever it raises is translated here, once.
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from io import BytesIO
+from types import TracebackType
+from typing import Self
 
 import numpy as np
 from PIL import Image
 
-from service.codec.interface import Pixels
-from service.errors import BrokenPictureError, PictureTooLargeError, UnsupportedPictureError
+from service.codec.geometry import THUMB_SIDE, Pixels
+from service.errors import (
+    BrokenPictureError,
+    PictureError,
+    PictureTooLargeError,
+    UnsupportedPictureError,
+)
 from service.pictures.colour import flatten
 from service.pictures.exif import orientation
 from service.pictures.headers import Header, read_header
 from service.pictures.limits import Limits
-from service.pictures.memory import MemoryBudget
+from service.pictures.memory import Lease, MemoryBudget
 from service.pictures.quiet import silence_libtiff
 from service.pictures.shrink import BAND_PIXEL_BYTES, FACTOR_LIMIT, GAP, band_rows, shrink
 from service.pictures.sniff import sniff
@@ -48,17 +55,37 @@ BOXED = ("avif", "heic")
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """``rgb`` is uint8 [size, size, 3], squashed; width and height are the upright original's."""
+    """``rgb`` is uint8 [size, size, 3], squashed; width and height are the upright original's.
+
+    It holds its share of the budget of memory until it is released, as ``with picture:`` does.
+    """
 
     rgb: Pixels
     width: int
     height: int
     format: str
+    lease: Lease | None = field(default=None, compare=False, repr=False)
 
     @property
     def aspect(self) -> float:
         """Width / height of the original, after orientation."""
         return self.width / self.height
+
+    def release(self) -> None:
+        """Give its memory back to the budget; again: nothing happens."""
+        if self.lease is not None:
+            self.lease.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.release()
 
 
 class Opener:
@@ -67,7 +94,7 @@ class Opener:
     def __init__(self, limits: Limits) -> None:
         """Registers the HEIC plugin where the ``heif`` extra is installed."""
         self.limits = limits
-        self._memory = MemoryBudget(limits.decode_memory_bytes, limits.memory_wait_seconds)
+        self.memory = MemoryBudget(limits.decode_memory_bytes, limits.memory_wait_seconds)
         self._has_heic = find_spec("pillow_heif") is not None
         if self._has_heic:
             import pillow_heif
@@ -84,13 +111,14 @@ class Opener:
         self,
         data: bytes,
         *,
-        size: int = 32,
+        size: int = THUMB_SIDE,
         background: tuple[int, int, int] = (255, 255, 255),
     ) -> Picture:
         """The picture in ``data``, squashed to ``size`` x ``size`` over ``background``.
 
         Raises UnsupportedPictureError, BrokenPictureError or PictureTooLargeError for what is in
-        the bytes, QueueFullError when other pictures hold the memory for too long.
+        the bytes, QueueFullError when other pictures hold the memory for too long. The picture
+        holds its own pixels' until it is released.
         """
         if size not in SIZES:
             raise ValueError(f"a size is {SIZES.start}..{SIZES.stop - 1}, not {size}")
@@ -98,17 +126,20 @@ class Opener:
         if format == "heic" and not self._has_heic:
             raise UnsupportedPictureError("HEIC needs the extra 'heif', which is not installed")
         header = read_header(format, data, self.limits)
-        with self._memory.hold(_memory_bytes(header, size)):
-            try:
-                return self._decode(header, size, background)
-            except (UnsupportedPictureError, BrokenPictureError, PictureTooLargeError):
+        lease = self.memory.hold(_memory_bytes(header, size))
+        try:
+            picture = self._decode(header, size, background)
+            lease.shrink(picture.rgb.nbytes)
+            return replace(picture, lease=lease)
+        except BaseException as error:
+            lease.release()
+            if isinstance(error, PictureError) or not isinstance(error, Exception):
                 raise
-            except MemoryError as error:
+            if isinstance(error, MemoryError):
                 raise PictureTooLargeError("decoding took more memory than there is") from error
-            except Exception as error:
-                # The border: plugins raise OSError, SyntaxError, ValueError, KeyError,
-                # struct.error, RuntimeError and more, all of which mean the same to a client.
-                raise BrokenPictureError(f"the {format} does not decode") from error
+            # The border: plugins raise OSError, SyntaxError, ValueError, KeyError,
+            # struct.error, RuntimeError and more, all of which mean the same to a client.
+            raise BrokenPictureError(f"the {format} does not decode") from error
 
     def _decode(self, header: Header, size: int, background: tuple[int, int, int]) -> Picture:
         plugin = PLUGINS.get(header.format, header.format.upper())

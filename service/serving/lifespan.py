@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-from service.cache import SingleFlight, build_store
-from service.codec.interface import Codec
+from service.cache import Event, SingleFlight, build_store
+from service.cache.failures import FailureLog
+from service.codec.interface import Codec, Size
 from service.errors import ConfigurationError
 from service.http.jobs.picture_threads import BoundedExecutor
+from service.http.protocol.queries import BYTES
 from service.observability.logs import LogWriter
 from service.observability.metrics import Metrics
 from service.pictures import Limits, Opener
@@ -18,6 +20,8 @@ from service.serving.services import Lifecycle, Services
 from service.settings import Settings
 
 SHA_DIGITS = 12
+OPENED_PIXEL_BYTES = 6
+"""Of a photo that is as large as it may stay: as it was decoded, and upright."""
 
 
 @asynccontextmanager
@@ -37,18 +41,37 @@ async def running(
             f"PREFIXEL_DEFAULT_CODEC is '{settings.default_codec}'; loaded are:"
             f" {', '.join(sorted(codecs)) or 'none'}"
         )
+    for name, codec in codecs.items():
+        if codec.maximum_bytes not in BYTES:
+            raise ConfigurationError(
+                f"'{name}' makes streams of {codec.maximum_bytes} bytes; the longest here are"
+                f" {BYTES.stop - 1}"
+            )
+    failures = FailureLog(log, metrics.cache_error)
+
+    def on_event(event: Event) -> None:
+        metrics.cache_event(event)
+        if event in ("breaker_open", "breaker_closed"):
+            failures.breaker(is_open=event == "breaker_open")
+
     services = Services(
         settings=settings,
         codecs=codecs,
         encoders={name: encoder(codec, settings, metrics) for name, codec in codecs.items()},
         decoders={name: decoder(codec, settings, metrics) for name, codec in codecs.items()},
-        store=build_store(settings, metrics.cache_event, tuple(codecs)),
+        store=build_store(
+            settings,
+            on_event,
+            tuple(codecs),
+            [name for name, codec in codecs.items() if codec.kind == "photo"],
+            failures.failed,
+        ),
         single_flight=SingleFlight(),
         opener=Opener(
             Limits(
                 pixel_limit=settings.pixel_limit,
                 scan_limit=settings.scan_limit,
-                decode_memory_bytes=settings.decode_memory_bytes,
+                decode_memory_bytes=picture_memory(settings, codecs),
                 memory_wait_seconds=settings.deadline_seconds,
             )
         ),
@@ -72,3 +95,22 @@ async def running(
             batcher.stop()
         services.picture_executor.shutdown(wait=False, cancel_futures=True)
         await services.store.close()
+
+
+def picture_memory(settings: Settings, codecs: Mapping[str, Codec]) -> int:
+    """Bytes for the pictures that are open: the budget, less what encoding one photo takes.
+
+    A codec encodes one batch at a time, so that is set aside once, and never waited for by a
+    picture that others wait for. Raises ConfigurationError when the largest photo does not fit.
+    """
+    largest = Size(settings.photo_side, settings.photo_side)
+    photos = [codec for codec in codecs.values() if codec.kind == "photo"]
+    left = settings.decode_memory_bytes - sum(codec.memory(largest) for codec in photos)
+    opened = OPENED_PIXEL_BYTES * largest.pixels
+    if photos and left < opened:
+        needed = settings.decode_memory_bytes - left + opened
+        raise ConfigurationError(
+            f"PREFIXEL_PHOTO_SIDE is {settings.photo_side}, and one photo of that side takes"
+            f" {needed} bytes; PREFIXEL_DECODE_MEMORY_BYTES is {settings.decode_memory_bytes}"
+        )
+    return left

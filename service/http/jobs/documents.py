@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.cache import Key, Store
-from service.codec.header import HEADER_BYTES, parse_header
+from service.codec.header import parse_header
 from service.codec.interface import Encoded, Level
-from service.http.protocol.queries import BYTES, PSNR_LIMIT
+from service.errors import CacheUnavailableError
+from service.http.protocol.queries import PSNR_LIMIT
 from service.pictures import OUTPUTS, PIPELINE_VERSION, Picture
 
 DOCUMENT = ""
@@ -41,7 +42,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class StoredStream:
-    """One codec's stream: its facts, and the stream itself where it was read whole."""
+    """One codec's stream: its facts, and of the stream itself what was asked for, or made."""
 
     facts: Facts
     stream: bytes | None
@@ -108,35 +109,40 @@ def write_image(picture: Picture) -> bytes:
 
 
 async def load_image(
-    store: Store, id: str, codecs: Sequence[str], *, with_streams: bool = False
+    store: Store, id: str, codecs: Sequence[str], *, inline_bytes: int = 0
 ) -> Image | None:
     """What the store keeps of an image and these codecs; None when it knows nothing of it.
+
+    ``inline_bytes`` is how much of each stream comes with it.
 
     Raises CacheUnavailableError.
     """
     own = await store.meta(Key(id, DOCUMENT))
     if own is None:
         return None
-    length = BYTES.stop if with_streams else HEADER_BYTES
-    prefixes = await store.many([Key(id, codec) for codec in codecs], length)
+    parts = await store.many([Key(id, codec) for codec in codecs], inline_bytes)
     streams = {}
     try:
         width, height, format = _read_image(own)
-        for codec, prefix in zip(codecs, prefixes, strict=True):
-            meta = None if prefix is None else await store.meta(Key(id, codec))
-            if prefix is None or meta is None:
+        for codec, part in zip(codecs, parts, strict=True):
+            if isinstance(part, CacheUnavailableError):
+                raise part
+            meta = None if part is None else await store.meta(Key(id, codec))
+            if part is None or meta is None:
                 continue
             facts = read_facts(meta)
-            if facts.v == prefix.v:
-                is_whole = len(prefix.data) == prefix.total_bytes
-                streams[codec] = StoredStream(facts, prefix.data if is_whole else None)
+            if facts.v == part.v:
+                streams[codec] = StoredStream(facts, part.data or None)
     except ForeignMetaError:
         return None
     return Image(id, width, height, format, streams)
 
 
-def document(image: Image, root: str, *, stored: bool = True, inline: bool = False) -> Any:
-    """The JSON of an image. ``root`` stands before every path; ``inline`` adds the streams."""
+def document(image: Image, root: str, *, stored: bool = True, inline_bytes: int = 0) -> Any:
+    """The JSON of an image. ``root`` stands before every path.
+
+    ``inline_bytes`` is how much of each stream comes with it at most.
+    """
     return {
         "id": image.id,
         "width": image.width,
@@ -145,13 +151,13 @@ def document(image: Image, root: str, *, stored: bool = True, inline: bool = Fal
         "format": image.format,
         "stored": stored,
         "codecs": {
-            codec: _stream(f"{root}/v1/images/{image.id}", codec, kept, inline)
+            codec: _stream(f"{root}/v1/images/{image.id}", codec, kept, inline_bytes)
             for codec, kept in image.streams.items()
         },
     }
 
 
-def _stream(base: str, codec: str, kept: StoredStream, inline: bool) -> dict[str, object]:
+def _stream(base: str, codec: str, kept: StoredStream, inline_bytes: int) -> dict[str, object]:
     facts = kept.facts
     entry: dict[str, object] = {
         "bytes": facts.total_bytes,
@@ -165,8 +171,8 @@ def _stream(base: str, codec: str, kept: StoredStream, inline: bool) -> dict[str
             for output in ("pxl", *OUTPUTS)
         },
     }
-    if inline and kept.stream is not None:
-        entry["stream"] = base64.b64encode(kept.stream).decode()
+    if inline_bytes and kept.stream is not None:
+        entry["stream"] = base64.b64encode(kept.stream[:inline_bytes]).decode()
     return entry
 
 
@@ -188,7 +194,11 @@ _STREAM = {
         "version": {"type": "integer", "description": "Version of the codec that made it"},
         "levels": {"type": "array", "items": _LEVEL},
         "urls": {"type": "object", "additionalProperties": {"type": "string"}},
-        "stream": {"type": "string", "contentEncoding": "base64"},
+        "stream": {
+            "type": "string",
+            "contentEncoding": "base64",
+            "description": "The stream, or its first bytes where it is longer than may come inline",
+        },
     },
 }
 SCHEMA: dict[str, Any] = {

@@ -34,7 +34,7 @@ class UploadJob:
     id: str
     codecs: tuple[str, ...]
     background: tuple[int, int, int]
-    inline: bool
+    inline_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ async def encode_upload(request: Request, wanted: UploadJob, data: bytes) -> Upl
     image = None
     with contextlib.suppress(CacheUnavailableError), span(request, "cache"):
         image = await load_image(
-            services.store, wanted.id, wanted.codecs, with_streams=wanted.inline
+            services.store, wanted.id, wanted.codecs, inline_bytes=wanted.inline_bytes
         )
     there = {
         name: kept
@@ -62,12 +62,12 @@ async def encode_upload(request: Request, wanted: UploadJob, data: bytes) -> Upl
     missing = [name for name in wanted.codecs if name not in there]
     if image is not None and not missing:
         return UploadResult(image, is_new=False, stored=True)
-    picture = await open_picture(request, data, background=wanted.background)
     made: dict[str, Encoded] = {}
-    for name in missing:
-        [made[name]] = await submit(
-            request, services.encoders[name], [ToEncode(picture, measured=True)]
-        )
+    with await open_picture(request, data, background=wanted.background) as picture:
+        for name in missing:
+            [made[name]] = await submit(
+                request, services.encoders[name], [ToEncode(picture, measured=True)]
+            )
     fresh = {name: _kept(encoded) for name, encoded in made.items()}
     image = Image(
         wanted.id,

@@ -6,18 +6,11 @@ from starlette.requests import Request
 
 from service.errors import ParameterError
 from service.http.protocol.queries import read_query
-from service.http.protocol.resource import (
-    JSON,
-    Operation,
-    Reply,
-    Resource,
-    described_answer,
-    endpoint,
-    json_body,
-)
+from service.http.protocol.reply import JSON, Reply, json_body
+from service.http.protocol.resource import Operation, Resource, described_answer, endpoint
 from service.serving.services import services_of
 
-_NUMBERS = ("wire_id", "version", "minimum_bytes", "maximum_bytes", "picture_size")
+_NUMBERS = ("wire_id", "version", "minimum_bytes", "maximum_bytes")
 SCHEMA = {
     "type": "object",
     "required": ["default", "codecs"],
@@ -27,10 +20,15 @@ SCHEMA = {
             "type": "array",
             "items": {
                 "type": "object",
-                "required": ["name", *_NUMBERS],
+                "required": ["name", "kind", *_NUMBERS, "picture_size"],
                 "properties": {
                     "name": {"type": "string"},
+                    "kind": {"enum": ["thumb", "photo"]},
                     **{number: {"type": "integer"} for number in _NUMBERS},
+                    "picture_size": {
+                        "type": ["integer", "null"],
+                        "description": "Side of the squares it codes; null: any size",
+                    },
                 },
             },
         },
@@ -47,6 +45,7 @@ async def codecs(request: Request) -> Reply:
         "codecs": [
             {
                 "name": codec.name,
+                "kind": codec.kind,
                 "wire_id": codec.wire_id,
                 "version": codec.version,
                 "minimum_bytes": codec.minimum_bytes,

@@ -69,7 +69,7 @@ def create_app(
     app.router.routes.extend(RESOURCES)
     app.include_router(operations.router(metrics=settings.metrics_port is None))
     app.include_router(openapi.router)
-    app.include_router(kit.router(demo=settings.demo))
+    app.router.routes.extend(kit.resources(demo=settings.demo))
     if settings.demo:
         app.include_router(demo.router)
     problems.install(app)

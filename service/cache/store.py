@@ -27,10 +27,11 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
-class Prefix:
-    """The first bytes of a stream, and what the whole of it is.
+class Part:
+    """Bytes of a stream, and what the whole of it is.
 
-    ``total_bytes`` is the length and ``digest`` the SHA-256 (32 bytes) of the whole stream.
+    ``total_bytes`` is the length and ``digest`` the SHA-256 (32 bytes) of the whole stream. Where
+    ``data`` is all of it, the store has held it against ``digest``.
     """
 
     data: bytes
@@ -54,15 +55,18 @@ class Store(Protocol):
         """Keep ``stream`` and what is known of it under ``key``, instead of what was there."""
         ...
 
-    async def prefix(self, key: Key, n: int | None) -> Prefix | None:
-        """The first ``n`` bytes (None: all of them), or None when nothing is kept there."""
+    async def read(self, key: Key, start: int = 0, stop: int | None = None) -> Part | None:
+        """Bytes ``start`` to ``stop`` (None: to the end), as slicing does; only they are fetched.
+
+        None when nothing is kept there. ``0 <= start <= stop``.
+        """
         ...
 
     async def meta(self, key: Key) -> bytes | None:
         """What was put beside the stream, or None when nothing is kept there."""
         ...
 
-    async def many(self, keys: Sequence[Key], n: int) -> list[Prefix | None]:
+    async def many(self, keys: Sequence[Key], n: int) -> list[Part | None]:
         """The first ``n`` bytes of each, in the order of ``keys``."""
         ...
 

@@ -1,4 +1,4 @@
-"""Streams in Redis: one GETRANGE a read, one write a put, and a breaker around all of it.
+"""Streams in Redis: one write a read, one write a put, and a breaker around all of it.
 
     px:{id}:codec        length and hash of the stream, then the stream (value.py)
     px:{id}:codec:meta   what was put beside it
@@ -19,11 +19,14 @@ from service.cache.breaker import Breaker
 from service.cache.redis.client import Client, Command
 from service.cache.redis.connection import Reply
 from service.cache.redis.value import HEAD_BYTES, CorruptValueError, pack, unpack
-from service.cache.store import Key, OnEvent, Prefix, ignore
+from service.cache.store import Key, OnEvent, Part, ignore
 from service.errors import CacheUnavailableError
 
 T = TypeVar("T")
 P = ParamSpec("P")
+
+# Bytes that may come along unasked: less than what a transaction costs.
+NEAR_BYTES = 256
 
 
 class RedisStore:
@@ -63,10 +66,18 @@ class RedisStore:
             ),
         )
 
-    async def prefix(self, key: Key, n: int | None) -> Prefix | None:
-        """The first ``n`` bytes (None: all of them), or None when nothing whole is kept there."""
-        reply = await self._ask(self._client.call, *_read(key, n))
-        return self._unpack(reply, n)
+    async def read(self, key: Key, start: int = 0, stop: int | None = None) -> Part | None:
+        """Bytes ``start`` to ``stop`` (None: to the end), or None when nothing whole is kept there.
+
+        From the begin, head and bytes are one range of the value. From further on they are two,
+        in a transaction, so that the head of one stream never comes with the bytes of another.
+        """
+        if start < NEAR_BYTES:
+            reply = await self._ask(self._client.call, *_get(key, 0, stop))
+            return self._unpack(reply, start, stop)
+        ranges = (_get(key, 0, 0), _get(key, HEAD_BYTES + start, stop))
+        head, data = await self._ask(self._client.transaction, ranges)
+        return self._checked(head, data, start, stop)
 
     async def meta(self, key: Key) -> bytes | None:
         """What was put beside the stream, or None when nothing is kept there."""
@@ -74,12 +85,12 @@ class RedisStore:
         self._on_event("miss" if reply is None else "hit")
         return reply if isinstance(reply, bytes) else None
 
-    async def many(self, keys: Sequence[Key], n: int) -> list[Prefix | None]:
+    async def many(self, keys: Sequence[Key], n: int) -> list[Part | None]:
         """The first ``n`` bytes of each, in the order of ``keys``, from one batch."""
         if not keys:
             return []
-        replies = await self._ask(self._batch, [_read(key, n) for key in keys])
-        return [self._unpack(reply, n) for reply in replies]
+        replies = await self._ask(self._batch, [_get(key, 0, n) for key in keys])
+        return [self._unpack(reply, 0, n) for reply in replies]
 
     async def delete(self, image_id: str) -> bool:
         """Drop the image's document and all its streams; whether anything was there.
@@ -143,14 +154,21 @@ class RedisStore:
         self._breaker.answered(ticket)
         return answer
 
-    def _unpack(self, reply: Reply, n: int | None) -> Prefix | None:
+    def _unpack(self, reply: Reply, start: int, stop: int | None) -> Part | None:
+        """A value from its first byte on, up to ``stop`` of its stream."""
+        if not isinstance(reply, bytes):
+            return self._checked(b"", b"", start, stop)
+        return self._checked(reply[:HEAD_BYTES], reply[HEAD_BYTES + start :], start, stop)
+
+    def _checked(self, head: Reply, data: Reply, start: int, stop: int | None) -> Part | None:
+        part = None
         try:
-            prefix = unpack(reply, n) if isinstance(reply, bytes) else None
+            if isinstance(head, bytes) and isinstance(data, bytes):
+                part = unpack(head, data, start, stop)
         except CorruptValueError:
             self._on_event("corrupt")
-            prefix = None
-        self._on_event("miss" if prefix is None else "hit")
-        return prefix
+        self._on_event("miss" if part is None else "hit")
+        return part
 
 
 def _codecs_key(image_id: str) -> str:
@@ -165,8 +183,9 @@ def _meta_key(key: Key) -> str:
     return f"px:{{{key.image_id}}}:{key.codec}:meta"
 
 
-def _read(key: Key, n: int | None) -> Command:
-    return ("GETRANGE", _stream_key(key), 0, -1 if n is None else HEAD_BYTES + n - 1)
+def _get(key: Key, first: int, stop: int | None) -> Command:
+    """From byte ``first`` of the value on, up to byte ``stop`` of the stream (None: the end)."""
+    return ("GETRANGE", _stream_key(key), first, -1 if stop is None else HEAD_BYTES + stop - 1)
 
 
 def _words(members: Reply) -> set[str]:

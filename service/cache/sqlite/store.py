@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from service.cache.sqlite.worker import SqliteThread, connect
-from service.cache.store import Key, OnEvent, Prefix, ignore
+from service.cache.store import Key, OnEvent, Part, ignore
 from service.errors import CacheUnavailableError, ConfigurationError
 
 T = TypeVar("T")
@@ -31,9 +31,12 @@ _SCHEMA = f"""
     PRAGMA application_id = {_APPLICATION_ID};
     PRAGMA user_version = {SCHEMA_VERSION};
 """
-_PREFIX = """
-    SELECT coalesce(substr(stream, 1, ?), x''), length(stream), digest FROM entries
-    WHERE image_id = ? AND codec = ? AND expires > ?
+# length() reads no stream, substr() all of it: a long one is opened as a blob, which reads a part.
+_SHORT_BYTES = 16 * 1024
+_READ = f"""
+    SELECT CASE WHEN length(stream) <= {_SHORT_BYTES}
+           THEN coalesce(substr(stream, ?, ?), x'') END, length(stream), digest, rowid
+    FROM entries WHERE image_id = ? AND codec = ? AND expires > ?
 """
 _META = "SELECT meta FROM entries WHERE image_id = ? AND codec = ? AND expires > ?"
 _PUT = """
@@ -110,10 +113,10 @@ class SqliteStore:
 
         await self._ask(self._writer, write)
 
-    async def prefix(self, key: Key, n: int | None) -> Prefix | None:
-        """The first ``n`` bytes (None: all of them), or None when nothing whole is kept there."""
-        (prefix,) = await self._prefixes((key,), _WHOLE if n is None else n)
-        return prefix
+    async def read(self, key: Key, start: int = 0, stop: int | None = None) -> Part | None:
+        """Bytes ``start`` to ``stop`` (None: to the end), or None when nothing whole is there."""
+        (part,) = await self._parts((key,), start, _WHOLE if stop is None else stop)
+        return part
 
     async def meta(self, key: Key) -> bytes | None:
         """What was put beside the stream, or None when nothing is kept there."""
@@ -122,9 +125,9 @@ class SqliteStore:
         self._on_event("miss" if row is None else "hit")
         return None if row is None else bytes(row[0])
 
-    async def many(self, keys: Sequence[Key], n: int) -> list[Prefix | None]:
+    async def many(self, keys: Sequence[Key], n: int) -> list[Part | None]:
         """The first ``n`` bytes of each, in the order of ``keys``."""
-        return await self._prefixes(keys, n) if keys else []
+        return await self._parts(keys, 0, n) if keys else []
 
     async def delete(self, image_id: str) -> bool:
         """Drop the image's document and all its streams; whether anything was there."""
@@ -166,28 +169,41 @@ class SqliteStore:
             self._on_event("error")
             raise CacheUnavailableError from error
 
-    async def _prefixes(self, keys: Sequence[Key], n: int) -> list[Prefix | None]:
+    async def _parts(self, keys: Sequence[Key], start: int, stop: int) -> list[Part | None]:
         now = self._clock()
 
-        def read(connection: sqlite3.Connection) -> list[tuple[bytes, int, bytes] | None]:
-            return [
-                connection.execute(_PREFIX, (n, key.image_id, key.codec, now)).fetchone()
-                for key in keys
-            ]
+        def read(connection: sqlite3.Connection) -> list[Part | None]:
+            # A row that was read is still the same one when its blob is opened.
+            with connection:
+                connection.execute("BEGIN")
+                return [_read(connection, key, start, stop, now) for key in keys]
 
-        return [self._checked(row) for row in await self._ask(self._reader(), read)]
+        return [self._checked(part) for part in await self._ask(self._reader(), read)]
 
-    def _checked(self, row: tuple[bytes, int, bytes] | None) -> Prefix | None:
-        prefix = None if row is None else Prefix(bytes(row[0]), row[1], bytes(row[2]))
+    def _checked(self, part: Part | None) -> Part | None:
         if (
-            prefix is not None
-            and len(prefix.data) == prefix.total_bytes
-            and hashlib.sha256(prefix.data).digest() != prefix.digest
+            part is not None
+            and len(part.data) == part.total_bytes
+            and hashlib.sha256(part.data).digest() != part.digest
         ):
             self._on_event("corrupt")
-            prefix = None
-        self._on_event("miss" if prefix is None else "hit")
-        return prefix
+            part = None
+        self._on_event("miss" if part is None else "hit")
+        return part
+
+
+def _read(
+    connection: sqlite3.Connection, key: Key, start: int, stop: int, now: float
+) -> Part | None:
+    query = (start + 1, stop - start, key.image_id, key.codec, now)
+    row = connection.execute(_READ, query).fetchone()
+    if row is None:
+        return None
+    data, total_bytes, digest, rowid = row
+    if data is None:
+        with connection.blobopen("entries", "stream", rowid, readonly=True) as blob:
+            data = blob[start : min(stop, total_bytes)]
+    return Part(bytes(data), total_bytes, bytes(digest))
 
 
 def _prepare(path: Path, limit_bytes: int) -> None:

@@ -118,18 +118,18 @@ async def load_image(
     if own is None:
         return None
     length = BYTES.stop if with_streams else HEADER_BYTES
-    prefixes = await store.many([Key(id, codec) for codec in codecs], length)
+    parts = await store.many([Key(id, codec) for codec in codecs], length)
     streams = {}
     try:
         width, height, format = _read_image(own)
-        for codec, prefix in zip(codecs, prefixes, strict=True):
-            meta = None if prefix is None else await store.meta(Key(id, codec))
-            if prefix is None or meta is None:
+        for codec, part in zip(codecs, parts, strict=True):
+            meta = None if part is None else await store.meta(Key(id, codec))
+            if part is None or meta is None:
                 continue
             facts = read_facts(meta)
-            if facts.v == prefix.v:
-                is_whole = len(prefix.data) == prefix.total_bytes
-                streams[codec] = StoredStream(facts, prefix.data if is_whole else None)
+            if facts.v == part.v:
+                is_whole = len(part.data) == part.total_bytes
+                streams[codec] = StoredStream(facts, part.data if is_whole else None)
     except ForeignMetaError:
         return None
     return Image(id, width, height, format, streams)

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from service.cache import Key, Prefix
+from service.cache import Key, Part
 from service.codec.header import HEADER_BYTES
 from service.codec.interface import Level
 from service.errors import NotEncodedError, ParameterError, StreamGoneError, UnknownImageError
@@ -40,21 +40,24 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """A prefix out of the store; ``level`` is what was measured of it, where quality was asked."""
+    """What was read of the prefix that is meant, and how long that is.
+
+    ``level`` is what was measured of it, where quality was asked.
+    """
 
     key: Key
-    prefix: Prefix
+    part: Part
+    length: int
     level: Level | None = None
 
 
 async def select(
-    scope: Scope, services: Services, asked: Asked, whole_bytes: int | None = None
+    scope: Scope, services: Services, asked: Asked, start: int = 0, stop: int | None = None
 ) -> Selected:
-    """Read the prefix that is meant. Without a quality it takes one read of the store.
+    """Read bytes ``start`` to ``stop`` of the prefix that is meant (None: to its end).
 
-    ``whole_bytes`` is how much of the stream is read where all of it is meant (None: all of it).
-    Raises ParameterError, UnknownImageError, NotEncodedError, StreamGoneError,
-    CacheUnavailableError.
+    Without a quality it takes one read of the store. Raises ParameterError,
+    UnknownImageError, NotEncodedError, StreamGoneError, CacheUnavailableError.
     """
     image_id: str = scope["path_params"]["id"]
     if not is_image_id(image_id):
@@ -65,9 +68,11 @@ async def select(
     begin = time.perf_counter()
     try:
         if asked.ssim is None and asked.psnr is None:
-            length = whole_bytes if asked.bytes is None else asked.bytes
-            return Selected(key, await _read(services, key, length, asked.v))
-        return await _select_by_quality(services, key, asked)
+            part = await _read(services, key, asked.v, start, _least(stop, asked.bytes))
+            length = _least(part.total_bytes, asked.bytes)
+            assert length is not None
+            return Selected(key, part, length)
+        return await _select_by_quality(services, key, asked, start, stop)
     finally:
         seconds = time.perf_counter() - begin
         context_in(scope).spans.append(("cache", seconds))
@@ -98,13 +103,19 @@ def check_budget(services: Services, codec: str, budget_bytes: int) -> None:
     services.metrics.budget(budget_bytes)
 
 
-async def _read(services: Services, key: Key, length: int | None, v: str) -> Prefix:
-    prefix = await services.store.prefix(key, length)
-    if prefix is None:
+def _least(one: int | None, other: int | None) -> int | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)
+
+
+async def _read(services: Services, key: Key, v: str, start: int, stop: int | None) -> Part:
+    part = await services.store.read(key, start, stop)
+    if part is None:
         raise await _missing(services, key, v)
-    if v and prefix.v != v:
+    if v and part.v != v:
         raise StreamGoneError("another stream is in its place; drop what you have and start over")
-    return prefix
+    return part
 
 
 async def _missing(services: Services, key: Key, v: str) -> Exception:
@@ -116,7 +127,9 @@ async def _missing(services: Services, key: Key, v: str) -> Exception:
     return NotEncodedError(f"'{key.codec}' is not kept for this image; upload it with ?codecs=")
 
 
-async def _select_by_quality(services: Services, key: Key, asked: Asked) -> Selected:
+async def _select_by_quality(
+    services: Services, key: Key, asked: Asked, start: int, stop: int | None
+) -> Selected:
     meta = await services.store.meta(key)
     if meta is None:
         raise await _missing(services, key, asked.v)
@@ -127,10 +140,11 @@ async def _select_by_quality(services: Services, key: Key, asked: Asked) -> Sele
     wanted = max(_reaching(facts, "ssim", asked.ssim), _reaching(facts, "psnr", asked.psnr))
     if asked.bytes is not None:
         wanted = min(wanted, asked.bytes)
-    prefix = await _read(services, key, wanted, asked.v)
-    if prefix.v != facts.v:
+    part = await _read(services, key, asked.v, start, _least(stop, wanted))
+    if part.v != facts.v:
         raise StreamGoneError("the stream was replaced just now; ask again")
-    return Selected(key, prefix, _level_of(facts, len(prefix.data)))
+    length = min(wanted, part.total_bytes)
+    return Selected(key, part, length, _level_of(facts, length))
 
 
 def _reaching(facts: Facts, quality: Literal["ssim", "psnr"], wanted: float | None) -> int:

@@ -6,14 +6,12 @@ may answer whole. Only a single range that lies outside is an error (416).
 
 from __future__ import annotations
 
-import hashlib
 import re
 from binascii import b2a_base64
 from dataclasses import dataclass
 
 from service.errors import RangeError
 
-EMPTY_DIGEST = hashlib.sha256(b"").digest()
 _ETAG = rb'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
 _ETAG_LIST = re.compile(rb"[ \t,]*" + _ETAG + rb"(?:[ \t]*,(?:[ \t]*" + _ETAG + rb")?)*[ \t]*")
 _RANGE = re.compile(rb"bytes[ \t]*=[ \t,]*([0-9]*)-([0-9]*)[ \t,]*", re.IGNORECASE)
@@ -23,6 +21,11 @@ _POSITION_DIGITS = 18
 def strong_etag(digest: bytes) -> bytes:
     """The ETag of bytes with this SHA-256: half of it, 32 hex digits."""
     return b'"' + digest[:16].hex().encode() + b'"'
+
+
+def prefix_etag(v: str, length: int) -> bytes:
+    """The ETag of a stream's first bytes: its name ``v`` and their number fix them."""
+    return b'"%s-%d"' % (v.encode(), length)
 
 
 def digest_field(digest: bytes) -> bytes:
@@ -54,10 +57,15 @@ class ByteRange:
     first: int | None
     last: int | None
 
-    @property
-    def needed_bytes(self) -> int | None:
-        """Length of the prefix that holds the range; None when only the whole is known to."""
-        return None if self.first is None or self.last is None else self.last + 1
+    def guess(self, most: int) -> tuple[int, int]:
+        """Start and end as far as the length need not be known for them, ``most`` bytes at most.
+
+        The last bytes begin nowhere yet: no bytes.
+        """
+        if self.first is None:
+            return 0, 0
+        end = self.first + most
+        return self.first, end if self.last is None else min(self.last + 1, end)
 
     def within(self, total_bytes: int) -> tuple[int, int]:
         """Start and end (exclusive) in a representation. Raises RangeError when it lies outside."""

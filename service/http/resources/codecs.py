@@ -6,15 +6,8 @@ from starlette.requests import Request
 
 from service.errors import ParameterError
 from service.http.protocol.queries import read_query
-from service.http.protocol.resource import (
-    JSON,
-    Operation,
-    Reply,
-    Resource,
-    described_answer,
-    endpoint,
-    json_body,
-)
+from service.http.protocol.reply import JSON, Reply, json_body
+from service.http.protocol.resource import Operation, Resource, described_answer, endpoint
 from service.serving.services import services_of
 
 _NUMBERS = ("wire_id", "version", "minimum_bytes", "maximum_bytes", "picture_size")

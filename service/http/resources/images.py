@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 
 from starlette.requests import Request
 
@@ -30,16 +29,14 @@ from service.http.jobs.documents import (
 )
 from service.http.jobs.upload import UploadJob, encode_upload
 from service.http.protocol.body import read_upload
-from service.http.protocol.conditional import none_match, strong_etag
 from service.http.protocol.queries import BACKGROUND, CODECS, INLINE, is_image_id, known, read_query
+from service.http.protocol.reply import JSON, Reply, json_body
+from service.http.protocol.representation import answer, represent
 from service.http.protocol.resource import (
-    JSON,
     Operation,
-    Reply,
     Resource,
     described_answer,
     endpoint,
-    json_body,
     upload_body,
 )
 from service.http.request.admission import body_slot, require_delete_token, require_upload_token
@@ -93,11 +90,8 @@ async def read(request: Request) -> Reply:
     if image is None or not image.streams:
         raise UnknownImageError("no image under this id; upload it")
     body = json_body(document(image, request.scope["root_path"]))
-    etag = strong_etag(hashlib.sha256(body).digest())
-    headers = ((b"etag", etag), (b"cache-control", b"no-cache"))
-    if none_match(request.headers.get("if-none-match", "").encode("latin-1"), etag):
-        return Reply(304, headers, has_length=False)
-    return Reply(200, (*headers, (b"content-type", JSON)), body)
+    common = ((b"cache-control", b"no-cache"),)
+    return answer(request.scope, represent(body, common, ((b"content-type", JSON),)), body)
 
 
 async def delete(request: Request) -> Reply:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
@@ -20,13 +19,12 @@ from service.errors import (
 )
 from service.http.jobs.raster_jobs import MEDIA_TYPES, raster
 from service.http.jobs.selection import PREFIX_PARAMETERS, Asked, quality_headers, select
-from service.http.protocol.conditional import EMPTY_DIGEST, digest_field, none_match, strong_etag
 from service.http.protocol.queries import SIZE, read_query
+from service.http.protocol.reply import Header, Reply
+from service.http.protocol.representation import answer, represent
 from service.http.protocol.resource import (
     Endpoint,
-    Header,
     Operation,
-    Reply,
     Resource,
     described_answer,
     endpoint,
@@ -40,7 +38,7 @@ PARAMETERS = {**PREFIX_PARAMETERS, SIZE.name: SIZE}
 _DAY: Header = (b"cache-control", b"public, max-age=86400, no-transform")
 
 
-def painted(output: Output) -> Endpoint:
+def reader(output: Output) -> Endpoint:
     """The endpoint of one output."""
     content_type = MEDIA_TYPES[output].encode()
 
@@ -49,32 +47,22 @@ def painted(output: Output) -> Endpoint:
         size = query.pop("size", None)
         asked = Asked(**query)
         selected = await select(request.scope, services_of(request), asked)
-        stream = selected.prefix.data
+        stream = selected.part.data
         try:
             body = await raster(request, stream, output, size)
         except CodecError as foreign:
             raise StreamGoneError(
                 "the stream was made by a codec that is no longer here; upload the image again"
             ) from foreign
-        digest = hashlib.sha256(body).digest()
-        etag = strong_etag(digest)
         common = (
-            (b"etag", etag),
             _DAY,
-            (b"accept-ranges", b"none"),
-            (b"prefixel-stream", selected.prefix.v.encode()),
+            (b"prefixel-stream", selected.part.v.encode()),
             (b"prefixel-bytes", b"%d" % len(stream)),
             *quality_headers(asked, selected),
         )
-        if none_match(request.headers.get("if-none-match", "").encode("latin-1"), etag):
-            return Reply(304, common, has_length=False)
-        sent = EMPTY_DIGEST if request.method == "HEAD" else digest
-        digests = (
-            (b"content-type", content_type),
-            (b"repr-digest", digest_field(digest)),
-            (b"content-digest", digest_field(sent)),
-        )
-        return Reply(200, (*common, *digests), body)
+        content = ((b"content-type", content_type),)
+        painted = represent(body, common, content, has_ranges=False)
+        return answer(request.scope, painted, body)
 
     return read
 
@@ -99,7 +87,7 @@ def _resource(output: Output) -> Resource:
         "rasters",
         {
             "GET": Operation(
-                endpoint(painted(output)),
+                endpoint(reader(output)),
                 f"A prefix, painted as {output}",
                 responses,
                 errors,

@@ -25,7 +25,6 @@ from service.http.jobs.picture_threads import open_picture
 from service.http.jobs.raster_jobs import MEDIA_TYPES, raster
 from service.http.jobs.selection import check_budget
 from service.http.protocol.body import read_upload
-from service.http.protocol.conditional import digest_field
 from service.http.protocol.queries import (
     BACKGROUND,
     BYTES_AT_MOST,
@@ -35,9 +34,10 @@ from service.http.protocol.queries import (
     known,
     read_query,
 )
+from service.http.protocol.reply import Reply
+from service.http.protocol.representation import unnamed
 from service.http.protocol.resource import (
     Operation,
-    Reply,
     Resource,
     described_answer,
     endpoint,
@@ -87,7 +87,7 @@ async def encode(request: Request) -> Reply:
         (b"prefixel-bytes", b"%d" % len(sent)),
     )
     services.metrics.sent(len(sent))
-    return _reply(sent, headers)
+    return unnamed(sent, (*headers, _NO_STORE))
 
 
 async def decode(request: Request) -> Reply:
@@ -102,13 +102,7 @@ async def decode(request: Request) -> Reply:
         (b"content-type", MEDIA_TYPES[output].encode()),
         (b"prefixel-bytes", b"%d" % len(stream)),
     )
-    return _reply(body, headers)
-
-
-def _reply(body: bytes, headers: tuple[tuple[bytes, bytes], ...]) -> Reply:
-    field = digest_field(hashlib.sha256(body).digest())
-    digests = ((b"repr-digest", field), (b"content-digest", field))
-    return Reply(200, (*headers, _NO_STORE, *digests), body)
+    return unnamed(body, (*headers, _NO_STORE))
 
 
 _BODY_ERRORS = (

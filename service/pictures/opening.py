@@ -2,7 +2,7 @@
 
     bytes -> sniff -> header (limits) -> memory -> decode -> shrink -> colour -> turn -> Picture
 
-The decoder gets the file rebuilt by ``headers`` and one plugin only, the one that was sniffed.
+The decoder gets the file rebuilt by ``probe`` and one plugin only, the one that was sniffed.
 Whatever it raises is translated here, once.
 """
 
@@ -20,9 +20,9 @@ from service.codec.interface import Pixels
 from service.errors import BrokenPictureError, PictureTooLargeError, UnsupportedPictureError
 from service.pictures.colour import flatten
 from service.pictures.exif import orientation
-from service.pictures.headers import Header, read_header
 from service.pictures.limits import Limits
 from service.pictures.memory import MemoryBudget
+from service.pictures.probe import Header, read_header
 from service.pictures.quiet import silence_libtiff
 from service.pictures.shrink import BAND_PIXEL_BYTES, FACTOR_LIMIT, GAP, band_rows, shrink
 from service.pictures.sniff import sniff

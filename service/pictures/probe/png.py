@@ -6,8 +6,8 @@ import zlib
 
 from service.errors import BrokenPictureError
 from service.pictures.exif import orientation
-from service.pictures.headers.header import Header
 from service.pictures.limits import Limits, check_parts, cut, unpack
+from service.pictures.probe.header import Header
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}

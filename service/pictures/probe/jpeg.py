@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from service.errors import BrokenPictureError, PictureTooLargeError
 from service.pictures.exif import orientation
-from service.pictures.headers.header import Header
 from service.pictures.limits import WORK_FACTOR, Limits, check_parts, cut, unpack
+from service.pictures.probe.header import Header
 
 SOI, EOI, SOS, DHT, DAC, DQT, DRI = 0xD8, 0xD9, 0xDA, 0xC4, 0xCC, 0xDB, 0xDD
 APP0, APP1, APP2, APP14 = 0xE0, 0xE1, 0xE2, 0xEE

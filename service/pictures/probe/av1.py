@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from service.errors import BrokenPictureError
-from service.pictures.headers.bits import Bits
 from service.pictures.limits import check_parts, cut, unpack
+from service.pictures.probe.bits import Bits
 
 SEQUENCE_HEADER, FRAME_HEADER, FRAME = 1, 3, 6
 SEQUENCE_BYTES = 512

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from service.errors import BrokenPictureError, PictureTooLargeError, UnsupportedPictureError
-from service.pictures.headers import av1, hevc
-from service.pictures.headers.boxes import Box, Items, boxes, read_items
-from service.pictures.headers.header import Header
 from service.pictures.limits import Limits, cut, unpack
+from service.pictures.probe import av1, hevc
+from service.pictures.probe.boxes import Box, Items, boxes, read_items
+from service.pictures.probe.header import Header
 
 AVIF_CODING, HEIC_CODING = b"av01", b"hvc1"
 STILL_BRANDS = {b"avis": b"avif", b"hevc": b"heic", b"hevx": b"heix", b"msf1": b"mif1"}

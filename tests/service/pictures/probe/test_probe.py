@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from service.errors import PictureError
 from service.pictures import FORMATS, Limits
-from service.pictures.headers import Header, av1, hevc, read_header
-from service.pictures.headers.bits import Bits
+from service.pictures.probe import Header, av1, hevc, read_header
+from service.pictures.probe.bits import Bits
 from tests.fuzz.mutate import mutate
 from tests.support.variants import variants
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from service.errors import BrokenPictureError
 from service.pictures.exif import orientation
-from service.pictures.headers.header import Header
 from service.pictures.limits import Limits, check_parts, cut, unpack
+from service.pictures.probe.header import Header
 
 ALPHA_FLAG, ANIMATION_FLAG = 0x10, 0x02
 PIXEL_BYTES = 18

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from service.errors import BrokenPictureError, PictureTooLargeError
-from service.pictures.headers.header import Header
 from service.pictures.limits import Limits, cut, unpack
+from service.pictures.probe.header import Header
 
 HEADERS = (12, 40, 52, 56, 64, 108, 124)
 RAW, RLE8, RLE4, BITFIELDS = range(4)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from service.errors import BrokenPictureError
-from service.pictures.headers.header import Header
 from service.pictures.limits import Limits, check_parts, cut, unpack
+from service.pictures.probe.header import Header
 
 EXTENSION, IMAGE, TRAILER = 0x21, 0x2C, 0x3B
 GRAPHIC_CONTROL = 0xF9

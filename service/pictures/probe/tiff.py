@@ -7,8 +7,8 @@ from typing import Literal
 
 from service.errors import BrokenPictureError, PictureTooLargeError, UnsupportedPictureError
 from service.pictures.exif import UPRIGHT
-from service.pictures.headers.header import Header
 from service.pictures.limits import Limits, check_parts, cut, unpack
+from service.pictures.probe.header import Header
 
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER = 256, 257, 258, 259, 262, 266
 STRIP_OFFSETS, ORIENTATION, SAMPLES, ROWS_PER_STRIP, STRIP_BYTES = 273, 274, 277, 278, 279

@@ -9,6 +9,7 @@ from service.errors import BrokenPictureError, PictureTooLargeError
 from service.pictures.exif import orientation
 from service.pictures.limits import WORK_FACTOR, Limits, check_parts, cut, unpack
 from service.pictures.probe.header import Header
+from service.pictures.probe.jpeg_scans import is_complete
 
 SOI, EOI, SOS, DHT, DAC, DQT, DRI = 0xD8, 0xD9, 0xDA, 0xC4, 0xCC, 0xDB, 0xDD
 APP0, APP1, APP2, APP14 = 0xE0, 0xE1, 0xE2, 0xEE
@@ -17,6 +18,9 @@ FRAMES = {0xC0: False, 0xC1: False, 0xC2: True, 0xC9: False, 0xCA: True}
 OTHER_FRAMES = frozenset((0xC3, 0xC5, 0xC6, 0xC7, 0xC8, 0xCB, 0xCD, 0xCE, 0xCF, 0xDE))
 STANDALONE = frozenset((0x01, *range(0xD0, 0xD8)))
 TABLES = frozenset((DHT, DAC, DQT, DRI))
+ZEROS_LIMIT = 16
+"""Bytes of 0 at the end from which on they may be what a file that was cut is filled up with."""
+
 HEAD_LIMIT_BYTES = 2**18
 """Tables before the first scan; real ones take about a thousand bytes."""
 
@@ -86,25 +90,31 @@ def check(data: bytes, limits: Limits) -> Header:
     if count not in (1, 3, 4):
         raise BrokenPictureError(f"a JPEG of {count} components; 1, 3 or 4 are decoded")
     (in_first_scan,) = unpack(">B", data, start + 4)
-    end, scans = _scans(data, start, limits.scan_limit)
+    end, scans, is_closed = _scans(data, start, limits.scan_limit)
     if scans * pixels > WORK_FACTOR * limits.pixel_limit:
         raise PictureTooLargeError(
             f"{scans} scans of {pixels} pixels; the limit is {WORK_FACTOR * limits.pixel_limit}",
             scans=scans,
             pixels=pixels,
         )
+    if head.progressive and not is_complete(data, start, end, head.frame):
+        raise BrokenPictureError("a progressive JPEG that lacks some of its scans")
+    zeros = end - 2 * is_closed - len(data[start : end - 2 * is_closed].rstrip(b"\0")) - start
+    is_unclosed = not is_closed or zeros >= ZEROS_LIMIT
     # libjpeg keeps every coefficient (2 bytes) of a picture whose components come in several scans
     is_buffered = head.progressive or in_first_scan < count
     return Header(
         format="jpeg",
         width=width,
         height=height,
-        body=b"".join((*head.kept, data[start:end])),
+        body=b"".join((*head.kept, data[start:end], b"" if is_closed else b"\xff\xd9")),
         pixel_bytes=1 if count == 1 else 4,
         fixed_bytes=int(2 * pixels * _samples_a_pixel(head.frame, count)) if is_buffered else 0,
         orientation=orientation(head.exif),
         profile=head.profile(limits.profile_limit_bytes),
-        scalable=True,
+        # at a lower scale the last scan of a progressive picture, if it is cut, may not show
+        scalable=not (is_unclosed and head.progressive),
+        is_unclosed=is_unclosed,
     )
 
 
@@ -131,15 +141,18 @@ def _head(data: bytes) -> tuple[_Head, int]:
     raise BrokenPictureError("a JPEG without a scan")
 
 
-def _scans(data: bytes, start: int, scan_limit: int) -> tuple[int, int]:
-    """Where the picture ends, and how many scans it has. Raises PictureTooLargeError."""
+def _scans(data: bytes, start: int, scan_limit: int) -> tuple[int, int, bool]:
+    """Where the picture ends, how many scans it has, whether its end is marked.
+
+    Raises PictureTooLargeError for too many, BrokenPictureError for two pictures in one.
+    """
     at, scans, parts = start, 0, 0
     while match := AFTER_SCAN.search(data, at):
         parts += 1
         check_parts(parts, "segments between scans")
         marker, at = data[match.end() - 1], match.end()
         if marker == EOI:
-            return at, scans
+            return at, scans, True
         if marker == SOI or marker in FRAMES or marker in OTHER_FRAMES:
             raise BrokenPictureError("a JPEG whose picture begins twice")
         if marker == SOS:
@@ -151,7 +164,7 @@ def _scans(data: bytes, start: int, scan_limit: int) -> tuple[int, int]:
         if marker not in STANDALONE:
             (length,) = unpack(">H", data, at)
             at += max(length, 2)
-    return len(data), scans
+    return len(data), scans, False
 
 
 def _samples_a_pixel(frame: bytes, count: int) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 
 from service.errors import BrokenPictureError
+from service.pictures.colour_space import ColourSpace, coded_colour, measured_colour
 from service.pictures.exif import orientation
 from service.pictures.limits import Limits, check_parts, cut, unpack
 from service.pictures.probe.header import Header
@@ -12,6 +13,9 @@ from service.pictures.probe.header import Header
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+BEFORE_PIXELS = frozenset((b"tRNS", b"iCCP", b"eXIf", b"cICP", b"sRGB", b"gAMA", b"cHRM"))
+"""Chunks that mean something; behind the pixels they come too late, as browsers have it."""
+
 DEFLATE_RATIO = 1032
 """Most bytes that one byte of a deflate stream can stand for."""
 
@@ -25,24 +29,28 @@ def check(data: bytes, limits: Limits) -> Header:
         raise BrokenPictureError("a PNG whose header names a kind of picture that does not exist")
 
     kept: dict[bytes, bytes] = {}
-    painted: list[memoryview] = []
+    painted: list[bytes | memoryview] = []
     at, parts = 8, 0
-    while at < len(data):
+    while at + 8 <= len(data):
         parts += 1
         check_parts(parts, "chunks")
         length, kind = unpack(">I4s", data, at)
+        end = at + 12 + length
         if kind == b"IEND":
             break
-        if kind == b"IDAT":
+        if kind == b"IDAT" and end <= len(data):
             _verify(data, at, length, kind)
-            painted.append(memoryview(data)[at : at + 12 + length])
-        elif kind == b"PLTE":
+            painted.append(memoryview(data)[at:end])
+        elif kind == b"IDAT":
+            # the decoder will tell whether what is there of the last one is enough
+            painted.append(_chunk(kind, data[at + 8 : at + 8 + length]))
+        elif kind == b"PLTE" and colour == 3:
             kept[kind] = _verify(data, at, length, kind)
-        elif kind in (b"tRNS", b"iCCP", b"eXIf"):
+        elif kind in BEFORE_PIXELS and not painted and end <= len(data):
             kept.setdefault(kind, cut(data, at + 8, length))
-        at += 12 + length
-    else:
-        raise BrokenPictureError("a PNG without its last chunk")
+        at = end
+    if not painted:
+        raise BrokenPictureError("a PNG without pixels")
 
     row_bytes = 1 + (width * depth * CHANNELS[colour] + 7) // 8
     if sum(map(len, painted)) * DEFLATE_RATIO < row_bytes * height:
@@ -52,16 +60,21 @@ def check(data: bytes, limits: Limits) -> Header:
     chunks = [_chunk(b"IHDR", head)]
     if colour == 3:
         chunks.append(_chunk(b"PLTE", kept[b"PLTE"]))
-    if b"tRNS" in kept and _fits(colour, len(kept[b"tRNS"])):
+    if colour == 3 and 1 <= len(kept.get(b"tRNS", b"")) <= 256:
         chunks.append(_chunk(b"tRNS", kept[b"tRNS"]))
+    clear = _clear(colour, depth, kept.get(b"tRNS", b""))
+    is_twice = bool(clear) and depth == 16 and colour == 2
     return Header(
         format="png",
         width=width,
         height=height,
         body=b"".join((SIGNATURE, *chunks, *painted, _chunk(b"IEND", b""))),
-        pixel_bytes=_pixel_bytes(colour, depth),
+        pixel_bytes=_pixel_bytes(colour, depth) * (1 + is_twice),
+        clear=clear,
+        clear_bits=max(8, depth),
         orientation=orientation(kept.get(b"eXIf", b"")),
-        profile=_profile(kept.get(b"iCCP", b""), limits.profile_limit_bytes),
+        profile=b"" if _is_coded(kept) else _profile(kept, limits.profile_limit_bytes),
+        colour=_colour(kept),
     )
 
 
@@ -87,9 +100,38 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
     return len(body).to_bytes(4, "big") + kind + body + checksum.to_bytes(4, "big")
 
 
-def _fits(colour: int, length: int) -> bool:
-    """Whether a tRNS chunk of this length belongs to this kind of picture."""
-    return {0: length == 2, 2: length == 6, 3: 1 <= length <= 256}.get(colour, False)
+def _clear(colour: int, depth: int, chunk: bytes) -> tuple[int, ...]:
+    """The transparent grey or RGB of a tRNS chunk, as the decoder paints it at this depth.
+
+    Pillow brings greys of 2 and 4 bits to 8, and leaves the chunk's number as it is.
+    """
+    count = {0: 1, 2: 3}.get(colour, 0)
+    if not count or len(chunk) != 2 * count:
+        return ()
+    factor = 255 // ((1 << depth) - 1) if depth in (2, 4) else 1
+    samples = unpack(f">{count}H", chunk, 0)
+    return tuple((sample & (1 << depth) - 1) * factor for sample in samples)
+
+
+def _is_coded(kept: dict[bytes, bytes]) -> bool:
+    """Whether cICP names the colours, which then goes before every other chunk."""
+    code = kept.get(b"cICP", b"")
+    return len(code) == 4 and code[2] == 0
+
+
+def _colour(kept: dict[bytes, bytes]) -> ColourSpace | None:
+    """What cICP says, else cHRM and gAMA (PNG, third edition, 11.3.2); none is sRGB."""
+    if _is_coded(kept):
+        primaries, transfer, _, is_full_range = kept[b"cICP"]
+        return coded_colour(primaries, transfer, is_full_range != 0)
+    gamma = kept.get(b"gAMA", b"")
+    if b"sRGB" in kept or len(gamma) != 4:
+        return None
+    where = kept.get(b"cHRM", b"")
+    points = (
+        tuple(number / 100_000 for number in unpack(">8I", where, 0)) if len(where) == 32 else ()
+    )
+    return measured_colour(int.from_bytes(gamma, "big") / 100_000, points)
 
 
 def _pixel_bytes(colour: int, depth: int) -> int:
@@ -99,9 +141,9 @@ def _pixel_bytes(colour: int, depth: int) -> int:
     return 4
 
 
-def _profile(chunk: bytes, limit_bytes: int) -> bytes:
+def _profile(kept: dict[bytes, bytes], limit_bytes: int) -> bytes:
     """The inflated ICC profile; empty when it is broken, or longer than the limit."""
-    _, _, rest = chunk.partition(b"\0")
+    _, _, rest = kept.get(b"iCCP", b"").partition(b"\0")
     if rest[:1] != b"\0":
         return b""
     inflate = zlib.decompressobj()

@@ -1,191 +1,291 @@
-"""Checks the first page of a TIFF and gives it a new directory that names nothing else."""
+"""Checks the first page of a TIFF; tells what its samples mean, and where the bytes are."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
 
-from service.errors import BrokenPictureError, PictureTooLargeError, UnsupportedPictureError
+from service.errors import BrokenPictureError, UnsupportedPictureError
 from service.pictures.exif import UPRIGHT
-from service.pictures.limits import Limits, check_parts, cut, unpack
+from service.pictures.layout import Alpha, Meaning, SampleKind, Samples, YCbCr
+from service.pictures.limits import Limits, check_parts
 from service.pictures.probe.header import Header
+from service.pictures.probe.tiff_directory import Directory, first_page, rebuilt
+from service.pictures.samples import COLOURS, PIECE_BYTES
 
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER = 256, 257, 258, 259, 262, 266
 STRIP_OFFSETS, ORIENTATION, SAMPLES, ROWS_PER_STRIP, STRIP_BYTES = 273, 274, 277, 278, 279
 PLANAR, T4_OPTIONS, T6_OPTIONS, PREDICTOR, COLOUR_MAP = 284, 292, 293, 317, 320
 TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_BYTES = 322, 323, 324, 325
-EXTRA_SAMPLES, SAMPLE_FORMAT, JPEG_TABLES, PROFILE = 338, 339, 347, 34675
-YCBCR = (529, 530, 531, 532)
-KEPT = frozenset((
-    WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER, STRIP_OFFSETS, SAMPLES,
-    ROWS_PER_STRIP, STRIP_BYTES, PLANAR, T4_OPTIONS, T6_OPTIONS, PREDICTOR, COLOUR_MAP,
-    TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_BYTES, EXTRA_SAMPLES, SAMPLE_FORMAT,
-    JPEG_TABLES, *YCBCR,
-))  # fmt: skip
-"""Tags that paint. Orientation and profile are read here; EXIF, XMP, other pages are dropped."""
+INK_SET, EXTRA_SAMPLES, SAMPLE_FORMAT, JPEG_TABLES, PROFILE = 332, 338, 339, 347, 34675
+YCBCR_WEIGHTS, YCBCR_SUBSAMPLING, YCBCR_CODES = 529, 530, 532
 
-SINGLE = frozenset((
-    WIDTH, HEIGHT, COMPRESSION, PHOTOMETRIC, FILL_ORDER, ORIENTATION, SAMPLES, ROWS_PER_STRIP,
-    PLANAR, T4_OPTIONS, T6_OPTIONS, PREDICTOR, TILE_WIDTH, TILE_HEIGHT,
-))  # fmt: skip
+RAW, JPEG = 1, 7
+FAX = frozenset((2, 3, 4))
+PREDICTED = frozenset((5, 8, 32946))
+COMPRESSIONS = frozenset((RAW, JPEG, 32773)) | FAX | PREDICTED
+"""None, JPEG, PackBits, the CCITT three, LZW and deflate (both numbers)."""
 
-RAW = 1
-COMPRESSIONS = frozenset((RAW, 2, 3, 4, 5, 7, 8, 32773, 32946))
-"""None, the CCITT three, LZW, JPEG, deflate (both numbers) and PackBits."""
-
-NUMBERS = {1: "B", 3: "H", 4: "I", 16: "Q"}
-TYPE_BYTES = {1: 1, 3: 2, 4: 4, 5: 8, 7: 1, 16: 8}
+MEANINGS: dict[int, Meaning] = {
+    0: "inverted", 1: "grey", 2: "rgb", 3: "palette", 5: "cmyk", 6: "ycbcr", 8: "lab", 9: "icclab",
+}  # fmt: skip
+KINDS: dict[int, SampleKind] = {1: "unsigned", 2: "signed", 3: "float", 4: "unsigned"}
+DEPTHS: dict[SampleKind, frozenset[int]] = {
+    "unsigned": frozenset((*range(1, 17), 24, 32, 64)),
+    "signed": frozenset((*range(2, 17), 24, 32, 64)),
+    "float": frozenset((16, 32, 64)),
+}
+ASSOCIATED, UNASSOCIATED = 1, 2
 SAMPLES_LIMIT = 6
-ENTRIES_LIMIT = 4096
-VALUES_LIMIT = 3 * 65_536
-"""Most numbers in one tag: the colour map of 16 bits has that many."""
-
-SIGNED, FLOATING = 2, 3
-MINIMUM_IS_WHITE = 0
+JPEG_TABLES_LIMIT = 2**18
 
 
 @dataclass(frozen=True, slots=True)
-class _Directory:
-    """The kept entries of the first page, as stored, and how to read them."""
+class _Segments:
+    """Strips or tiles: their size in pixels, how many a plane has, where their bytes are."""
 
-    data: bytes
-    order: str
-    is_big: bool
-    entries: dict[int, tuple[int, int, int, bytes]]
-    """Tag -> type, count, where its values begin, the entry itself."""
+    is_tiled: bool
+    width: int
+    height: int
+    count: int
+    offsets: tuple[int, ...]
+    lengths: tuple[int, ...]
 
-    def values(self, tag: int, default: tuple[int, ...]) -> tuple[int, ...]:
-        """A tag's whole numbers; the default when it is absent."""
-        if tag not in self.entries:
-            return default
-        kind, count, at, _ = self.entries[tag]
-        if kind not in NUMBERS or count == 0:
-            raise BrokenPictureError(f"a TIFF whose tag {tag} is not a number")
-        return unpack(f"{self.order}{min(count, SAMPLES_LIMIT)}{NUMBERS[kind]}", self.data, at)
-
-    def value(self, tag: int, default: int) -> int:
-        """A tag's first number."""
-        return self.values(tag, (default,))[0]
-
-    def bytes_of(self, tag: int, limit: int) -> bytes:
-        """A tag's values as they are; empty when absent or longer than ``limit``."""
-        if tag not in self.entries:
-            return b""
-        kind, count, at, _ = self.entries[tag]
-        length = count * TYPE_BYTES[kind]
-        return cut(self.data, at, length) if length <= limit else b""
-
-    def rebuilt(self) -> bytes:
-        """The file with a directory of the kept tags at its end, and no next one."""
-        kept = [self.entries[tag][3] for tag in sorted(KEPT & self.entries.keys())]
-        padding = bytes(len(self.data) % 8 and 8 - len(self.data) % 8)
-        start = len(self.data) + len(padding)
-        sign: Literal["big", "little"] = "big" if self.order == ">" else "little"
-        count, offset = (8, 8) if self.is_big else (2, 4)
-        where = 8 if self.is_big else 4
-        return b"".join((
-            self.data[:where],
-            start.to_bytes(offset, sign),
-            self.data[where + offset :],
-            padding,
-            len(kept).to_bytes(count, sign),
-            *kept,
-            bytes(offset),
-        ))  # fmt: skip
+    def tags(self, plane: int, row_bytes: int, rows: int) -> dict[int, tuple[int, ...] | bytes]:
+        """The tags of one plane's segments, of ``row_bytes`` by ``rows``."""
+        part = slice(plane * self.count, (plane + 1) * self.count)
+        found: dict[int, tuple[int, ...] | bytes] = {}
+        if self.is_tiled:
+            found[TILE_WIDTH], found[TILE_HEIGHT] = (row_bytes,), (rows,)
+            found[TILE_OFFSETS] = self.offsets[part]
+        else:
+            found[ROWS_PER_STRIP] = (rows,)
+            found[STRIP_OFFSETS] = self.offsets[part]
+        if self.lengths:
+            found[TILE_BYTES if self.is_tiled else STRIP_BYTES] = self.lengths[part]
+        return found
 
 
 def check(data: bytes, limits: Limits) -> Header:
     """Read the first directory of a TIFF or BigTIFF. Raises PictureError and nothing else."""
-    page = _first_page(data)
+    page = first_page(data)
     width, height = page.value(WIDTH, 0), page.value(HEIGHT, 0)
-    pixels = limits.check_pixels(width, height)
+    limits.check_pixels(width, height)
     compression = page.value(COMPRESSION, RAW)
     if compression not in COMPRESSIONS:
         raise UnsupportedPictureError(f"a TIFF of compression {compression}, which is not decoded")
-    samples = page.value(SAMPLES, 1)
+    samples = page.value(SAMPLES, len(page.values(BITS, (1,))))
     if not 1 <= samples <= SAMPLES_LIMIT:
         raise BrokenPictureError(f"a TIFF of {samples} samples; 1..{SAMPLES_LIMIT} are decoded")
-    bits = page.values(BITS, (1,))
-    depth = max(bits) * samples
-    if not 1 <= max(bits) <= 64:
-        raise BrokenPictureError(f"a TIFF of {max(bits)} bits a sample")
-    if compression == RAW and depth * pixels // 8 > len(data):
-        raise BrokenPictureError("a TIFF that is shorter than its pixels")
-    segment_bytes = _check_segments(page, limits, width, height, max(depth, 32), samples)
-    orientation = page.value(ORIENTATION, UPRIGHT)
-    black, white = _black_and_white(page, bits[0])
-    return Header(
+    segments = _segments(page, limits, width, height, samples)
+    turn = page.metadata(ORIENTATION)
+    header = Header(
         format="tiff",
         width=width,
         height=height,
-        body=page.rebuilt(),
-        pixel_bytes=4 if samples > 1 or max(bits) > 16 else 1 + (max(bits) > 8),
-        fixed_bytes=0 if compression == RAW else segment_bytes * 2,
-        orientation=orientation if 1 <= orientation <= 8 else UPRIGHT,
-        profile=page.bytes_of(PROFILE, limits.profile_limit_bytes),
-        black=black,
-        white=white,
+        body=b"",
+        pixel_bytes=1,
+        orientation=turn[0] if len(turn) == 1 and 1 <= turn[0] <= 8 else UPRIGHT,
+        profile=page.raw(PROFILE, limits.profile_limit_bytes),
+    )
+    if compression == JPEG or compression in FAX:
+        return _painted(header, page, segments, samples)
+    return _sampled(header, page, segments, samples)
+
+
+def _painted(header: Header, page: Directory, segments: _Segments, samples: int) -> Header:
+    """A picture that libtiff paints from its own tags: JPEG, whose samples are its own, and fax."""
+    bits = set(page.values(BITS, (1,)))
+    if page.value(COMPRESSION, RAW) in FAX and (samples > 1 or bits != {1}):
+        raise BrokenPictureError("a TIFF of fax that is not of one bit a pixel")
+    if len(set(page.values(EXTRA_SAMPLES, (0,)))) > 1:
+        raise UnsupportedPictureError("a TIFF of JPEG with several kinds of extra samples")
+    tags = segments.tags(0, segments.width, segments.height)
+    tags |= {WIDTH: (header.width,), HEIGHT: (header.height,), BITS: (min(bits),) * samples}
+    tags |= {SAMPLES: (samples,)}
+    for tag in (COMPRESSION, PHOTOMETRIC, FILL_ORDER, PLANAR, T4_OPTIONS, T6_OPTIONS):
+        if tag in page.entries:
+            tags[tag] = (page.value(tag, 0),)
+    for tag in (EXTRA_SAMPLES, YCBCR_SUBSAMPLING):
+        if tag in page.entries:
+            tags[tag] = page.values(tag, ())
+    if tables := page.raw(JPEG_TABLES, JPEG_TABLES_LIMIT):
+        tags[JPEG_TABLES] = tables
+    planes = samples if page.value(PLANAR, 1) == 2 else 1
+    if planes > 1:
+        raise UnsupportedPictureError("a TIFF of JPEG whose planes lie apart is not decoded")
+    return replace(
+        header,
+        body=rebuilt(page.data, [tags]),
+        pixel_bytes=4 if samples > 1 else 1,
+        fixed_bytes=2 * segments.width * segments.height * samples,
     )
 
 
-def _first_page(data: bytes) -> _Directory:
-    """The entries of the first directory whose values lie inside the file."""
-    order = "<" if data[:2] == b"II" else ">"
-    is_big = unpack(order + "H", data, 2)[0] == 43
-    if is_big and unpack(order + "HH", data, 4) != (8, 0):
-        raise BrokenPictureError("a BigTIFF whose offsets are not of 8 bytes")
-    (start,) = unpack(order + ("Q" if is_big else "I"), data, 8 if is_big else 4)
-    (count,) = unpack(order + ("Q" if is_big else "H"), data, start)
-    at, length, inline = (start + 8, 20, 8) if is_big else (start + 2, 12, 4)
-    if count > ENTRIES_LIMIT:
-        raise PictureTooLargeError(f"a TIFF of {count} tags; the limit is {ENTRIES_LIMIT}")
-    entries: dict[int, tuple[int, int, int, bytes]] = {}
-    for at_entry in range(at, at + count * length, length):
-        entry = cut(data, at_entry, length)
-        tag, kind, values = unpack(order + ("HHQ" if is_big else "HHI"), entry, 0)
-        if tag in entries or tag not in KEPT | {ORIENTATION, PROFILE} or kind not in TYPE_BYTES:
+def _sampled(header: Header, page: Directory, segments: _Segments, samples: int) -> Header:
+    """A picture whose planes libtiff unpacks as grey bytes, and whose samples are read here."""
+    layout = _layout(page, segments, samples)
+    compression = page.value(COMPRESSION, RAW)
+    down = layout.ycbcr.down
+    if down > 1 and segments.height % down and segments.height < header.height:
+        raise BrokenPictureError("a TIFF whose strips cut through its units of chroma")
+    if segments.is_tiled and segments.width * layout.bits * layout.plane_samples % 8:
+        raise BrokenPictureError("a TIFF whose rows of tiles do not end with a byte")
+    coded = layout.row_bytes(header.width), layout.stored_rows(header.height)
+    segment = layout.row_bytes(segments.width), layout.stored_rows(segments.height)
+    planes = layout.samples if layout.is_planar else 1
+    if compression == RAW and coded[0] * coded[1] * planes > len(page.data):
+        raise BrokenPictureError("a TIFF that is shorter than its pixels")
+    common: dict[int, tuple[int, ...] | bytes] = {
+        WIDTH: (coded[0],), HEIGHT: (coded[1],), BITS: (8,), COMPRESSION: (compression,),
+        PHOTOMETRIC: (1,), SAMPLES: (1,), FILL_ORDER: (page.value(FILL_ORDER, 1),),
+    }  # fmt: skip
+    # planes that are neither colour nor the alpha are not even unpacked
+    kept = _kept_planes(layout) if layout.is_planar else (0,)
+    if layout.is_planar:
+        alpha_at = len(kept) - 1 if layout.alpha != "none" else 0
+        layout = replace(layout, samples=len(kept), alpha_at=alpha_at)
+    return replace(
+        header,
+        body=rebuilt(page.data, [common | segments.tags(plane, *segment) for plane in kept]),
+        coded=coded,
+        pixel_bytes=len(kept),
+        fixed_bytes=2 * segment[0] * segment[1] + PIECE_BYTES,
+        layout=layout,
+    )
+
+
+def _kept_planes(layout: Samples) -> tuple[int, ...]:
+    colours = COLOURS.get(layout.meaning, 1)
+    return (*range(colours), *([layout.alpha_at] if layout.alpha != "none" else []))
+
+
+def _layout(page: Directory, segments: _Segments, samples: int) -> Samples:
+    """What the samples mean. Raises PictureError for what is not decoded."""
+    depths = set(page.values(BITS, (1,))[:samples])
+    kinds = set(page.values(SAMPLE_FORMAT, (1,))[:samples])
+    if len(depths) > 1 or len(kinds) > 1:
+        raise UnsupportedPictureError("a TIFF whose samples are not all of one kind")
+    (bits,), kind = depths, KINDS.get(kinds.pop())
+    if kind is None or bits not in DEPTHS[kind]:
+        raise UnsupportedPictureError(f"a TIFF of {bits} bits a sample of a kind not decoded")
+    photometric = page.value(PHOTOMETRIC, 0)
+    meaning = MEANINGS.get(photometric)
+    if meaning is None:
+        raise UnsupportedPictureError(f"a TIFF of photometric interpretation {photometric}")
+    colours = COLOURS.get(meaning, 1)
+    if samples < colours:
+        raise BrokenPictureError(f"a TIFF of {samples} samples where {colours} are colour")
+    _check_meaning(page, meaning, bits, kind)
+    alpha, alpha_at = _alpha(page, meaning, samples, colours)
+    compression = page.value(COMPRESSION, RAW)
+    predictor = page.value(PREDICTOR, 1) if compression in PREDICTED else 1
+    if predictor not in ({8: {1, 2}}.get(bits, {1, 2, 3} if bits in (16, 32, 64) else {1})):
+        raise UnsupportedPictureError(f"a TIFF of predictor {predictor} and {bits} bits a sample")
+    if predictor == 3 and kind != "float":
+        raise BrokenPictureError("a TIFF with a predictor for floats and samples of none")
+    is_planar = page.value(PLANAR, 1) == 2 and samples > 1
+    ycbcr = _ycbcr(page) if meaning == "ycbcr" else YCbCr()
+    if ycbcr.across * ycbcr.down > 1 and (is_planar or samples > colours or predictor > 1):
+        raise UnsupportedPictureError("a TIFF of subsampled colour in planes is not decoded")
+    return Samples(
+        order=page.order,
+        bits=bits,
+        kind=kind,
+        samples=samples,
+        is_planar=is_planar,
+        meaning=meaning,
+        alpha=alpha,
+        alpha_at=alpha_at,
+        predictor=predictor,
+        tile_width=segments.width,
+        palette=_palette(page, bits) if meaning == "palette" else b"",
+        ycbcr=ycbcr,
+    )
+
+
+def _check_meaning(page: Directory, meaning: Meaning, bits: int, kind: SampleKind) -> None:
+    if meaning in ("ycbcr", "lab", "icclab", "palette") and kind == "float":
+        raise UnsupportedPictureError(f"a TIFF of {meaning} in floats is not decoded")
+    wanted = {"ycbcr": (8,), "lab": (8, 16), "icclab": (8, 16), "palette": range(1, 17)}
+    if bits not in wanted.get(meaning, (bits,)):
+        raise UnsupportedPictureError(f"a TIFF of {meaning} in {bits} bits is not decoded")
+    if meaning == "cmyk" and page.value(INK_SET, 1) != 1:
+        raise UnsupportedPictureError("a TIFF of inks that are not CMYK is not decoded")
+
+
+def _alpha(page: Directory, meaning: Meaning, samples: int, colours: int) -> tuple[Alpha, int]:
+    """What the samples behind the colours are, and which of them is the alpha."""
+    extra = samples - colours
+    # without the tag, a sample more is taken for alpha; so is a kind that does not exist
+    kinds = page.values(EXTRA_SAMPLES, (UNASSOCIATED,))[:extra] if extra else ()
+    for index, kind in enumerate(kinds):
+        if kind == 0:
             continue
-        at_values = at_entry + length - inline
-        if values * TYPE_BYTES[kind] > inline:
-            (at_values,) = unpack(order + ("Q" if is_big else "I"), data, at_values)
-        if values > 1 and tag in SINGLE:
-            raise BrokenPictureError(f"a TIFF of {values} values in tag {tag}, which has one")
-        if tag != PROFILE and values > VALUES_LIMIT:
-            raise PictureTooLargeError(f"a TIFF of {values} values in tag {tag}")
-        if at_values + values * TYPE_BYTES[kind] > len(data):
-            if tag == PROFILE:
-                continue
-            raise BrokenPictureError(f"a TIFF whose tag {tag} lies outside the file")
-        entries[tag] = kind, values, at_values, entry
-    return _Directory(data, order, is_big, entries)
+        if meaning in ("cmyk", "lab", "icclab"):
+            raise UnsupportedPictureError(f"a TIFF of {meaning} with alpha is not decoded")
+        is_premultiplied = kind == ASSOCIATED and meaning != "palette"
+        return ("associated" if is_premultiplied else "unassociated"), colours + index
+    return "none", 0
 
 
-def _check_segments(
-    page: _Directory, limits: Limits, width: int, height: int, depth: int, samples: int
-) -> int:
-    """Bytes of one decoded strip or tile. Raises PictureError for too many or too large ones."""
+def _palette(page: Directory, bits: int) -> bytes:
+    """uint8 [colours, 3] of the colour map, whose numbers are of 16 bits, or by mistake of 8."""
+    numbers = page.values(COLOUR_MAP, ())
+    count = 1 << bits
+    if len(numbers) < 3 * count:
+        raise BrokenPictureError(f"a TIFF whose palette has not {count} colours")
+    shift = 8 if max(numbers[: 3 * count]) > 0xFF else 0
+    return bytes(
+        min(numbers[channel * count + index] >> shift, 255)
+        for index in range(count)
+        for channel in range(3)
+    )
+
+
+def _ycbcr(page: Directory) -> YCbCr:
+    across, down = (*page.values(YCBCR_SUBSAMPLING, (2, 2)), 2)[:2]
+    if across not in (1, 2, 4) or down not in (1, 2, 4):
+        raise BrokenPictureError(f"a TIFF of YCbCr units of {across} x {down}")
+    weights = _ratios(page.metadata(YCBCR_WEIGHTS), 3)
+    if not weights or min(weights) <= 0 or abs(sum(weights) - 1) > 0.01:
+        weights = YCbCr().weights
+    codes = _ratios(page.metadata(YCBCR_CODES), 6)
+    if not codes or any(white <= black for black, white in zip(*[iter(codes)] * 2, strict=True)):
+        codes = YCbCr().codes
+    return YCbCr(across, down, (weights[0], weights[1], weights[2]), codes[:6])  # type: ignore[arg-type]
+
+
+def _ratios(numbers: tuple[int, ...], count: int) -> tuple[float, ...]:
+    """Numbers of rationals, or as they are; none where there are not so many."""
+    if len(numbers) == count:
+        return tuple(map(float, numbers))
+    if len(numbers) != 2 * count or 0 in numbers[1::2]:
+        return ()
+    return tuple(top / bottom for top, bottom in zip(numbers[::2], numbers[1::2], strict=True))
+
+
+def _segments(page: Directory, limits: Limits, width: int, height: int, samples: int) -> _Segments:
+    """Strips or tiles. Raises PictureError for too many, too large or missing ones."""
     planes = samples if page.value(PLANAR, 1) == 2 else 1
-    if TILE_WIDTH in page.entries or TILE_OFFSETS in page.entries:
+    is_tiled = TILE_WIDTH in page.entries or TILE_OFFSETS in page.entries
+    if is_tiled:
         across, down = page.value(TILE_WIDTH, 0), page.value(TILE_HEIGHT, 0)
-        offsets = TILE_OFFSETS
+        tags = TILE_OFFSETS, TILE_BYTES
+        # Some writers name tiles by the tags of strips.
+        if TILE_OFFSETS not in page.entries and STRIP_OFFSETS in page.entries:
+            tags = STRIP_OFFSETS, STRIP_BYTES
     else:
-        across, down = width, min(page.value(ROWS_PER_STRIP, height), height)
-        offsets = STRIP_OFFSETS
-    segment_pixels = limits.check_pixels(across, down)
-    expected = -(-width // across) * -(-height // down) * planes
-    check_parts(expected, "strips or tiles")
-    if offsets not in page.entries:
+        across, down = width, min(page.value(ROWS_PER_STRIP, height) or height, height)
+        tags = STRIP_OFFSETS, STRIP_BYTES
+    limits.check_pixels(across, down)
+    count = -(-width // across) * -(-height // down)
+    check_parts(count * planes, "strips or tiles")
+    if tags[0] not in page.entries:
         raise BrokenPictureError("a TIFF that does not say where its pixels are")
-    check_parts(page.entries[offsets][1], "strips or tiles")
-    if page.entries[offsets][1] < expected:
+    offsets, lengths = page.values(tags[0], ()), page.values(tags[1], ())
+    check_parts(len(offsets), "strips or tiles")
+    if len(offsets) < count * planes or (lengths and len(lengths) < count * planes):
         raise BrokenPictureError("a TIFF that lacks some of its strips or tiles")
-    return segment_pixels * depth // 8
-
-
-def _black_and_white(page: _Directory, bits: int) -> tuple[float, float]:
-    """The samples that stand for black and white in one channel of more than 8 bits."""
-    kind = page.value(SAMPLE_FORMAT, 1)
-    if kind == FLOATING:
-        return 0.0, 0.0
-    white = float(2 ** (bits - 1 if kind == SIGNED else bits) - 1)
-    return (white, 0.0) if page.value(PHOTOMETRIC, 1) == MINIMUM_IS_WHITE else (0.0, white)
+    if max(offsets) >= len(page.data) or max(lengths, default=0) > len(page.data):
+        raise BrokenPictureError("a TIFF whose strips or tiles lie outside the file")
+    return _Segments(is_tiled, across, down, count, offsets, lengths)

@@ -121,7 +121,8 @@ def _unpacked(raw: NDArray[np.uint8], layout: Samples, width: int) -> NDArray[np
     if layout.bits % 8 or layout.bits == 24:
         return _small(raw, layout, width)
     if layout.predictor == 3:
-        raw = _undone_bytes(raw, size, samples, layout.tile_width)
+        raw = _undone_bytes(raw, size, samples, layout.tile_width)[:, : width * samples * size]
+        raw = np.ascontiguousarray(raw)
         order = ">"
     else:
         order = layout.order
@@ -164,7 +165,7 @@ def _undone_bytes(
         stepped = tile.reshape(len(tile), -1, samples)
         summed = np.add.accumulate(stepped, axis=1, dtype=np.uint8).reshape(len(tile), size, -1)
         tiles.append(summed.swapaxes(1, 2).reshape(len(tile), -1))
-    return np.ascontiguousarray(np.concatenate(tiles, axis=1))
+    return np.concatenate(tiles, axis=1)
 
 
 def _rounded(levels: Levels) -> NDArray[np.uint8]:

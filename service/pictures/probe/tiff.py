@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from service.errors import BrokenPictureError, UnsupportedPictureError
 from service.pictures.exif import UPRIGHT
 from service.pictures.layout import Alpha, Meaning, SampleKind, Samples, YCbCr
@@ -87,7 +89,8 @@ def check(data: bytes, limits: Limits) -> Header:
         orientation=turn[0] if len(turn) == 1 and 1 <= turn[0] <= 8 else UPRIGHT,
         profile=page.raw(PROFILE, limits.profile_limit_bytes),
     )
-    if compression == JPEG or compression in FAX:
+    has_planes = samples > 1 and page.value(PLANAR, 1) == 2
+    if compression in FAX or (compression == JPEG and not has_planes):
         return _painted(header, page, segments, samples)
     return _sampled(header, page, segments, samples)
 
@@ -108,17 +111,18 @@ def _painted(header: Header, page: Directory, segments: _Segments, samples: int)
     for tag in (EXTRA_SAMPLES, YCBCR_SUBSAMPLING):
         if tag in page.entries:
             tags[tag] = page.values(tag, ())
-    if tables := page.raw(JPEG_TABLES, JPEG_TABLES_LIMIT):
-        tags[JPEG_TABLES] = tables
-    planes = samples if page.value(PLANAR, 1) == 2 else 1
-    if planes > 1:
-        raise UnsupportedPictureError("a TIFF of JPEG whose planes lie apart is not decoded")
+    tags |= _jpeg_tables(page)
     return replace(
         header,
         body=rebuilt(page.data, [tags]),
         pixel_bytes=4 if samples > 1 else 1,
         fixed_bytes=2 * segments.width * segments.height * samples,
     )
+
+
+def _jpeg_tables(page: Directory) -> dict[int, bytes]:
+    tables = page.raw(JPEG_TABLES, JPEG_TABLES_LIMIT)
+    return {JPEG_TABLES: tables} if tables else {}
 
 
 def _sampled(header: Header, page: Directory, segments: _Segments, samples: int) -> Header:
@@ -130,7 +134,11 @@ def _sampled(header: Header, page: Directory, segments: _Segments, samples: int)
         raise BrokenPictureError("a TIFF whose strips cut through its units of chroma")
     if segments.is_tiled and segments.width * layout.bits * layout.plane_samples % 8:
         raise BrokenPictureError("a TIFF whose rows of tiles do not end with a byte")
-    coded = layout.row_bytes(header.width), layout.stored_rows(header.height)
+    width = header.width
+    if layout.predictor == 3:
+        # bytes of one float lie a row of a tile apart: such a row is cut only once they are joined
+        width = -(-width // segments.width) * segments.width
+    coded = layout.row_bytes(width), layout.stored_rows(header.height)
     segment = layout.row_bytes(segments.width), layout.stored_rows(segments.height)
     planes = layout.samples if layout.is_planar else 1
     if compression == RAW and coded[0] * coded[1] * planes > len(page.data):
@@ -139,6 +147,8 @@ def _sampled(header: Header, page: Directory, segments: _Segments, samples: int)
         WIDTH: (coded[0],), HEIGHT: (coded[1],), BITS: (8,), COMPRESSION: (compression,),
         PHOTOMETRIC: (1,), SAMPLES: (1,), FILL_ORDER: (page.value(FILL_ORDER, 1),),
     }  # fmt: skip
+    if compression == JPEG:
+        common |= _jpeg_tables(page)
     # planes that are neither colour nor the alpha are not even unpacked
     kept = _kept_planes(layout) if layout.is_planar else (0,)
     if layout.is_planar:
@@ -234,12 +244,9 @@ def _palette(page: Directory, bits: int) -> bytes:
     count = 1 << bits
     if len(numbers) < 3 * count:
         raise BrokenPictureError(f"a TIFF whose palette has not {count} colours")
-    shift = 8 if max(numbers[: 3 * count]) > 0xFF else 0
-    return bytes(
-        min(numbers[channel * count + index] >> shift, 255)
-        for index in range(count)
-        for channel in range(3)
-    )
+    palette = np.array(numbers[: 3 * count], np.int64).reshape(3, count)
+    shift = 8 if palette.max() > 0xFF else 0
+    return (palette >> shift).clip(0, 255).astype(np.uint8).T.tobytes()
 
 
 def _ycbcr(page: Directory) -> YCbCr:

@@ -79,15 +79,15 @@ def _page(header: Header, page: int) -> Image.Image:
 def _jpeg(header: Header, size: int) -> Image.Image:
     """The picture at the least scale that ``size`` needs, once it is known to be whole."""
     draft = (size * GAP, size * GAP) if header.scalable else None
-    if header.is_unclosed:
-        check_whole(header.body, draft)
+    if header.is_doubtful:
+        check_whole(header.body, draft, header.is_closed)
     picture = _opened(header)
     if draft:
         picture.draft(None, draft)
     picture.load()
-    if not header.is_unclosed and ends_in_grey(picture):
+    if not header.is_doubtful and ends_in_grey(picture):
         del picture  # so that two are never held
-        return _jpeg(replace(header, is_unclosed=True), size)
+        return _jpeg(replace(header, is_doubtful=True), size)
     return picture
 
 

@@ -26,8 +26,8 @@ class Header:
     RGB of 16 bits (``clear_bits``), of which it paints the upper 8 only.
     ``layout`` is how the samples lie where the decoder unpacks bytes and no more.
     ``scalable``: the decoder can paint it at 1/2, 1/4 or 1/8 for less (JPEG).
-    ``is_unclosed``: nothing says where the picture ends, so that it must be
-    seen to be whole (JPEG).
+    ``is_doubtful``: it must be seen to be whole, and ``is_closed`` says whether its end is marked
+    (JPEG).
     """
 
     format: str
@@ -45,7 +45,8 @@ class Header:
     clear_bits: int = 8
     layout: Samples | Masks | None = None
     scalable: bool = False
-    is_unclosed: bool = False
+    is_doubtful: bool = False
+    is_closed: bool = True
 
     @property
     def coded_size(self) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from service.errors import BrokenPictureError, PictureTooLargeError, UnsupportedPictureError
 from service.pictures.colour_space import ColourSpace, coded_colour
-from service.pictures.limits import Limits, cut, unpack
+from service.pictures.limits import Limits, check_unfilled, cut, unpack
 from service.pictures.probe import av1, hevc
 from service.pictures.probe.boxes import Box, Items, boxes, read_items
 from service.pictures.probe.header import Header
@@ -150,6 +150,7 @@ class _Work:
         width, height = _size(self._data, self._items, number)
         said = self._limits.check_pixels(width, height)
         body = self._items.data(self._data, number)
+        check_unfilled(body, "an AVIF or HEIC")
         if self._coding == AVIF_CODING:
             return max(said, av1.painted_pixels(body))
         config = _property(self._items, number, b"hvcC")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from service.errors import BrokenPictureError, PictureTooLargeError
 from service.pictures.exif import orientation
-from service.pictures.limits import WORK_FACTOR, Limits, check_parts, cut, unpack
+from service.pictures.limits import FILLING_LIMIT, WORK_FACTOR, Limits, check_parts, cut, unpack
 from service.pictures.probe.header import Header
 from service.pictures.probe.jpeg_scans import is_complete
 
@@ -18,9 +18,6 @@ FRAMES = {0xC0: False, 0xC1: False, 0xC2: True, 0xC9: False, 0xCA: True}
 OTHER_FRAMES = frozenset((0xC3, 0xC5, 0xC6, 0xC7, 0xC8, 0xCB, 0xCD, 0xCE, 0xCF, 0xDE))
 STANDALONE = frozenset((0x01, *range(0xD0, 0xD8)))
 TABLES = frozenset((DHT, DAC, DQT, DRI))
-ZEROS_LIMIT = 16
-"""Bytes of 0 at the end from which on they may be what a file that was cut is filled up with."""
-
 HEAD_LIMIT_BYTES = 2**18
 """Tables before the first scan; real ones take about a thousand bytes."""
 
@@ -99,8 +96,8 @@ def check(data: bytes, limits: Limits) -> Header:
         )
     if head.progressive and not is_complete(data, start, end, head.frame):
         raise BrokenPictureError("a progressive JPEG that lacks some of its scans")
-    zeros = end - 2 * is_closed - len(data[start : end - 2 * is_closed].rstrip(b"\0")) - start
-    is_unclosed = not is_closed or zeros >= ZEROS_LIMIT
+    last = end - 2 * is_closed
+    is_doubtful = not is_closed or not any(data[max(start, last - FILLING_LIMIT) : last])
     # libjpeg keeps every coefficient (2 bytes) of a picture whose components come in several scans
     is_buffered = head.progressive or in_first_scan < count
     return Header(
@@ -113,8 +110,9 @@ def check(data: bytes, limits: Limits) -> Header:
         orientation=orientation(head.exif),
         profile=head.profile(limits.profile_limit_bytes),
         # at a lower scale the last scan of a progressive picture, if it is cut, may not show
-        scalable=not (is_unclosed and head.progressive),
-        is_unclosed=is_unclosed,
+        scalable=not (is_doubtful and head.progressive),
+        is_doubtful=is_doubtful,
+        is_closed=is_closed,
     )
 
 

@@ -16,6 +16,10 @@ CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 BEFORE_PIXELS = frozenset((b"tRNS", b"iCCP", b"eXIf", b"cICP", b"sRGB", b"gAMA", b"cHRM"))
 """Chunks that mean something; behind the pixels they come too late, as browsers have it."""
 
+ADAM7_BYTES = 64
+"""More than the filter bytes of an interlaced picture that has hardly any pixels."""
+
+PIECE_BYTES = 2**16
 DEFLATE_RATIO = 1032
 """Most bytes that one byte of a deflate stream can stand for."""
 
@@ -30,7 +34,7 @@ def check(data: bytes, limits: Limits) -> Header:
 
     kept: dict[bytes, bytes] = {}
     painted: list[bytes | memoryview] = []
-    at, parts = 8, 0
+    at, parts, is_cut = 8, 0, False
     while at + 8 <= len(data):
         parts += 1
         check_parts(parts, "chunks")
@@ -42,8 +46,9 @@ def check(data: bytes, limits: Limits) -> Header:
             _verify(data, at, length, kind)
             painted.append(memoryview(data)[at:end])
         elif kind == b"IDAT":
-            # the decoder will tell whether what is there of the last one is enough
-            painted.append(_chunk(kind, data[at + 8 : at + 8 + length]))
+            rest = data[at + 8 : at + 8 + length]
+            painted.append(_chunk(kind, rest))
+            is_cut = True
         elif kind == b"PLTE" and colour == 3:
             kept[kind] = _verify(data, at, length, kind)
         elif kind in BEFORE_PIXELS and not painted and end <= len(data):
@@ -55,6 +60,8 @@ def check(data: bytes, limits: Limits) -> Header:
     row_bytes = 1 + (width * depth * CHANNELS[colour] + 7) // 8
     if sum(map(len, painted)) * DEFLATE_RATIO < row_bytes * height:
         raise BrokenPictureError("a PNG whose data cannot hold its pixels")
+    if is_cut:
+        _check_end(painted, 2 * row_bytes * height + ADAM7_BYTES)
     if colour == 3 and b"PLTE" not in kept:
         raise BrokenPictureError("a PNG with palette colours and no palette")
     chunks = [_chunk(b"IHDR", head)]
@@ -93,6 +100,26 @@ def _verify(data: bytes, at: int, length: int, kind: bytes) -> bytes:
     if zlib.crc32(body, zlib.crc32(kind)) != checksum:
         raise BrokenPictureError(f"a PNG whose {kind.decode()} chunk has a wrong checksum")
     return body
+
+
+def _check_end(chunks: list[bytes | memoryview], limit_bytes: int) -> None:
+    """Raises BrokenPictureError where the cut data of IDAT chunks lacks more than its checksum.
+
+    Without checksums, only a deflate stream that comes to its end is known to be what it was.
+    ``limit_bytes`` bounds what is inflated, and thrown away, to learn that.
+    """
+    inflate, left, head = zlib.decompressobj(-zlib.MAX_WBITS), limit_bytes, 2
+    for chunk in chunks:
+        body = bytes(chunk[8:-4])
+        body, head = body[head:], max(0, head - len(body))
+        while body and left > 0 and not inflate.eof:
+            try:
+                left -= len(inflate.decompress(body, min(left, PIECE_BYTES)))
+            except zlib.error as error:
+                raise BrokenPictureError("a PNG whose data is damaged") from error
+            body = inflate.unconsumed_tail
+    if not inflate.eof:
+        raise BrokenPictureError("a PNG that ends before its pixels do")
 
 
 def _chunk(kind: bytes, body: bytes) -> bytes:

@@ -9,7 +9,7 @@ import numpy as np
 from service.errors import BrokenPictureError, UnsupportedPictureError
 from service.pictures.exif import UPRIGHT
 from service.pictures.layout import Alpha, Meaning, SampleKind, Samples, YCbCr
-from service.pictures.limits import Limits, check_parts
+from service.pictures.limits import FILLING_LIMIT, Limits, check_parts, check_unfilled
 from service.pictures.probe.header import Header
 from service.pictures.probe.tiff_directory import Directory, first_page, rebuilt
 from service.pictures.samples import COLOURS, PIECE_BYTES
@@ -51,6 +51,22 @@ class _Segments:
     count: int
     offsets: tuple[int, ...]
     lengths: tuple[int, ...]
+
+    def check_bytes(
+        self, file_bytes: int, segment: tuple[int, int], coded: tuple[int, int], planes: int
+    ) -> None:
+        """Raises BrokenPictureError where uncompressed segments are not all in the file.
+
+        ``segment`` and ``coded`` are bytes of a row and rows, of one segment and of a plane.
+        """
+        across = 1 if not self.is_tiled else -(-coded[0] // segment[0])
+        for index, offset in enumerate(self.offsets[: self.count * planes]):
+            left = coded[1] - index % self.count // across * segment[1]
+            rows = segment[1] if self.is_tiled else min(segment[1], left)
+            if offset + segment[0] * rows > file_bytes:
+                raise BrokenPictureError("a TIFF that is shorter than its pixels")
+        if coded[0] * coded[1] * planes > file_bytes:
+            raise BrokenPictureError("a TIFF that is shorter than its pixels")
 
     def tags(self, plane: int, row_bytes: int, rows: int) -> dict[int, tuple[int, ...] | bytes]:
         """The tags of one plane's segments, of ``row_bytes`` by ``rows``."""
@@ -141,8 +157,8 @@ def _sampled(header: Header, page: Directory, segments: _Segments, samples: int)
     coded = layout.row_bytes(width), layout.stored_rows(header.height)
     segment = layout.row_bytes(segments.width), layout.stored_rows(segments.height)
     planes = layout.samples if layout.is_planar else 1
-    if compression == RAW and coded[0] * coded[1] * planes > len(page.data):
-        raise BrokenPictureError("a TIFF that is shorter than its pixels")
+    if compression == RAW:
+        segments.check_bytes(len(page.data), segment, coded, planes)
     common: dict[int, tuple[int, ...] | bytes] = {
         WIDTH: (coded[0],), HEIGHT: (coded[1],), BITS: (8,), COMPRESSION: (compression,),
         PHOTOMETRIC: (1,), SAMPLES: (1,), FILL_ORDER: (page.value(FILL_ORDER, 1),),
@@ -293,6 +309,15 @@ def _segments(page: Directory, limits: Limits, width: int, height: int, samples:
     check_parts(len(offsets), "strips or tiles")
     if len(offsets) < count * planes or (lengths and len(lengths) < count * planes):
         raise BrokenPictureError("a TIFF that lacks some of its strips or tiles")
-    if max(offsets) >= len(page.data) or max(lengths, default=0) > len(page.data):
+    size = len(page.data)
+    if max(offsets) >= size:
         raise BrokenPictureError("a TIFF whose strips or tiles lie outside the file")
+    # what is cut off may be behind the pixels: the decoder will tell
+    lengths = tuple(
+        min(length, size - offset) for offset, length in zip(offsets, lengths, strict=False)
+    )
+    if lengths and page.value(COMPRESSION, RAW) != RAW:
+        final = max(range(len(lengths)), key=lambda index: offsets[index])
+        end = offsets[final] + lengths[final]
+        check_unfilled(page.data[max(offsets[final], end - FILLING_LIMIT - 1) : end], "a TIFF")
     return _Segments(is_tiled, across, down, count, offsets, lengths)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from service.errors import BrokenPictureError
 from service.pictures.exif import orientation
-from service.pictures.limits import Limits, check_parts, cut, unpack
+from service.pictures.limits import Limits, check_parts, check_unfilled, cut, unpack
 from service.pictures.probe.header import Header
 
 ALPHA_FLAG, ANIMATION_FLAG = 0x10, 0x02
@@ -124,6 +124,7 @@ def _first_frame(body: bytes) -> tuple[tuple[int, int], tuple[int, int], bytes]:
 
 def _frame_size(kind: bytes, body: bytes) -> tuple[int, int]:
     """Width and height in the bitstream itself (RFC 9649, sections 2.5 and 2.6)."""
+    check_unfilled(body, "a WebP")
     if kind == b"VP8 ":
         tag, start, width, height = unpack("<B2x3sHH", body, 0)
         if tag & 1 or start != b"\x9d\x01\x2a":

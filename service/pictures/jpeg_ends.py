@@ -14,8 +14,9 @@ from PIL import Image
 from service.errors import BrokenPictureError
 
 END = b"\xff\xd9"
-NOISE = bytes((17 + index * 89) % 251 for index in range(512))
-"""Without FF, which would be a marker; long enough for several blocks of noise."""
+NOISE = bytes((170 + index * 89) % 251 for index in range(512))
+"""Without FF, which would be a marker; long enough for several blocks. Begins with 10101010: a
+flat picture's codes are single zeros, and what is to be told from them must begin with a one."""
 
 MIDDLE = frozenset((127, 128))
 """A block of no coefficients; 127 where an Adobe CMYK is inverted."""

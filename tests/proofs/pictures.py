@@ -4,7 +4,7 @@
 
 DIR holds uploads, and NAME.expected.png beside NAME.ext: the picture it holds, upright over white.
 An upload without one must open if its name is in OPENS, and is refused with 422 if it is in
-REFUSED. A ``.txt`` is the body of a multipart form, whose first delimiter names its boundary.
+REFUSED. A ``.txt`` is a request with <picture> where a photo's bytes belong.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from service.pictures import Limits, Opener
 from service.quality.ms_ssim import standard_ssim
 from tests.proofs.claims import Claims, heading, table
 from tests.proofs.watching import real_service
+from tests.support.photos import encoded
 
 SIDE = 64
 LEAST_SSIM, MOST_LEVELS = 0.92, 4.0
@@ -56,12 +57,14 @@ def look(upload: Path) -> tuple[str, str, bool]:
 
 
 def post(form: Path) -> tuple[str, str, bool]:
-    """What a real service says of a form."""
-    body = form.read_bytes()
-    boundary = body[body.index(b"\n--") + 3 :].split(b"\r\n", 1)[0].strip().decode()
-    kind = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+    """What a real service says of a request, a photo being where it says <picture>."""
+    head, _, body = form.read_bytes().partition(b"\r\n\r\n")
+    path = head.split(b" ", 2)[1].decode()
+    lines = [line.partition(b": ") for line in head.split(b"\r\n")[1:]]
+    kind = {name: value for name, _, value in lines if name.lower() == b"content-type"}
     with real_service() as server:
-        answer = httpx.post(f"{server.url}/v1/images", content=body, headers=kind)
+        sent = body.replace(b"<picture>", encoded("jpeg"))
+        answer = httpx.post(server.url + path, content=sent, headers=kind, timeout=60)
     return f"{answer.status_code}", "201", answer.status_code == 201
 
 

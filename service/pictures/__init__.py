@@ -2,7 +2,7 @@
 
 from service.pictures.limits import Limits
 from service.pictures.opening import Opener, Picture
-from service.pictures.painting import OUTPUTS, paint
+from service.pictures.raster_encode import OUTPUTS, paint
 from service.pictures.sniff import FORMATS, sniff
 
 PIPELINE_VERSION = 1

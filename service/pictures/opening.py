@@ -2,7 +2,7 @@
 
     bytes -> sniff -> header (limits) -> memory -> decode -> shrink -> colour -> turn -> Picture
 
-The decoder gets the file rebuilt by ``headers`` and one plugin only, the one that was sniffed.
+The decoder gets the file rebuilt by ``probe`` and one plugin only, the one that was sniffed.
 Whatever it raises is translated here, once.
 """
 
@@ -11,7 +11,6 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from importlib.util import find_spec
-from io import BytesIO
 
 import numpy as np
 from PIL import Image
@@ -19,16 +18,13 @@ from PIL import Image
 from service.codec.interface import Pixels
 from service.errors import BrokenPictureError, PictureTooLargeError, UnsupportedPictureError
 from service.pictures.colour import flatten
-from service.pictures.exif import orientation
-from service.pictures.headers import Header, read_header
+from service.pictures.decode import decode
 from service.pictures.limits import Limits
 from service.pictures.memory import MemoryBudget
+from service.pictures.probe import Header, read_header
 from service.pictures.quiet import silence_libtiff
 from service.pictures.shrink import BAND_PIXEL_BYTES, FACTOR_LIMIT, GAP, band_rows, shrink
 from service.pictures.sniff import sniff
-
-PLUGINS = {"heic": "HEIF"}
-"""Format -> Pillow's name for it, where that is not the same in capitals."""
 
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -42,8 +38,6 @@ TURNS = {
 """EXIF orientation -> what makes it upright."""
 
 SIZES = range(1, 4097)
-BOXED = ("avif", "heic")
-"""Formats whose decoders turn and crop by themselves, so that sizes differ from the header's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +68,10 @@ class Opener:
 
             pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
         # Pillow's own bound is a second line behind ours, and must not be the lower one.
-        Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, limits.pixel_limit)
+        # Of samples that it only unpacks, a byte is a pixel to it; the budget bounds those.
+        Image.MAX_IMAGE_PIXELS = max(
+            Image.MAX_IMAGE_PIXELS or 0, limits.pixel_limit, limits.decode_memory_bytes
+        )
         # Its warnings repeat what the bytes say, on stderr; the one that matters becomes an error.
         warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
         warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
@@ -111,46 +108,25 @@ class Opener:
                 raise BrokenPictureError(f"the {format} does not decode") from error
 
     def _decode(self, header: Header, size: int, background: tuple[int, int, int]) -> Picture:
-        plugin = PLUGINS.get(header.format, header.format.upper())
-        with Image.open(BytesIO(header.body), formats=[plugin]) as picture:
-            if header.format in BOXED:
-                self.limits.check_pixels(*picture.size)
-            elif picture.size != (header.width, header.height):
-                raise BrokenPictureError(f"the {header.format} has two different sizes")
-            turn = header.orientation
-            profile = header.profile
-            if header.format in BOXED:
-                turn = orientation(_bytes(picture.info.get("exif")))
-                profile = _bytes(picture.info.get("icc_profile"))
-                profile = profile if len(profile) <= self.limits.profile_limit_bytes else b""
-            if header.scalable:
-                picture.draft(None, (size * GAP, size * GAP))
-            picture.load()
-            width, height = (
-                picture.size if header.format in BOXED else (header.width, header.height)
-            )
-            small = shrink(picture, size, header.black, header.white)
-        rgb = flatten(small, profile, background)
-        if turn in TURNS:
-            rgb = np.asarray(Image.fromarray(rgb).transpose(TURNS[turn]))
-        if turn >= 5:
+        decoded = decode(header, size, self.limits)
+        rgb = flatten(shrink(decoded.rows, size), decoded.profile, background, space=header.colour)
+        width, height = decoded.size
+        if decoded.orientation in TURNS:
+            rgb = np.asarray(Image.fromarray(rgb).transpose(TURNS[decoded.orientation]))
+        if decoded.orientation >= 5:
             width, height = height, width
         return Picture(np.ascontiguousarray(rgb), width, height, header.format)
 
 
 def _memory_bytes(header: Header, size: int) -> int:
     """What decoding takes at its peak: the body, the pixels, the decoder's own, a band."""
-    across, down = header.width, header.height
+    across, down = header.coded_size
     if header.scalable:
         scale = min(across // (size * GAP), down // (size * GAP))
         divisor = next((step for step in (8, 4, 2) if scale >= step), 1)
         across, down = -(-across // divisor), -(-down // divisor)
     pixels = across * down
+    across, down = header.width, header.height
     boxed = min(FACTOR_LIMIT, max(1, down // (size * GAP)))
     band = BAND_PIXEL_BYTES * across * min(down, band_rows(across, boxed))
     return int(len(header.body) + pixels * header.pixel_bytes + header.fixed_bytes + band)
-
-
-def _bytes(value: object) -> bytes:
-    """Metadata as a plugin gives it: bytes, or nothing."""
-    return value if isinstance(value, bytes) else b""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from service.codec.interface import Codec
-    from service.pictures.painting import Output
+    from service.pictures.raster_encode import Output
     from service.serving.services import Services
 
 MEDIA_TYPES: dict[str, str] = {"webp": "image/webp", "png": "image/png", "jpg": "image/jpeg"}

@@ -32,7 +32,7 @@ from service.http.protocol.resource import (
 from service.serving.services import services_of
 
 if TYPE_CHECKING:
-    from service.pictures.painting import Output
+    from service.pictures.raster_encode import Output
 
 PARAMETERS = {**PREFIX_PARAMETERS, SIZE.name: SIZE}
 _DAY: Header = (b"cache-control", b"public, max-age=86400, no-transform")

@@ -19,8 +19,8 @@ from PIL import Image
 
 from service.errors import BrokenPictureError, PictureError, PictureTooLargeError
 from service.pictures import Limits, Opener
-from service.pictures.headers.boxes import boxes
 from service.pictures.limits import PARTS_LIMIT
+from service.pictures.probe.boxes import boxes
 from tests.support.photos import encoded
 from tests.support.variants import png, png_chunk, rle8_bmp, variants
 

@@ -1,6 +1,6 @@
 """Colours by their profile or code points to sRGB, and alpha over a background, on a small picture.
 
-Both come after the resize: a profile then costs a thousand pixels and not millions.
+Both come after the resize: a profile then costs a thousand pixels and not millions, but for photos.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ SPACED = ("L", "La", "RGB", "RGBa")
 """Modes whose colours code points can tell."""
 
 PROFILE_HEADER_BYTES = 128
+SMALL_PIXELS = 2**14
 
 
 def flatten(
@@ -61,15 +62,17 @@ def to_srgb(picture: Image.Image, profile: bytes) -> Image.Image:
 
 def _transformed(picture: Image.Image, source: ImageCms.ImageCmsProfile) -> Image.Image:
     target = ImageCms.createProfile("sRGB")
-    # Optimised, littlecms tabulates the whole colour space first: 5 ms, 60 for CMYK, and here
-    # there are a thousand pixels to convert.
+    # Optimised, littlecms tabulates the whole colour space first: 5 ms, 60 for CMYK, which a
+    # thumbnail's thousand pixels are not worth.
+    is_small = picture.width * picture.height <= SMALL_PIXELS
+    flags = ImageCms.Flags.NOOPTIMIZE if is_small else ImageCms.Flags.NONE
     transform = ImageCms.buildTransform(
         source,
         target,
         picture.mode,
         "RGB",
         ImageCms.Intent.RELATIVE_COLORIMETRIC,
-        ImageCms.Flags.NOOPTIMIZE,
+        flags,
     )
     moved = transform.apply(picture)
     moved.info.pop("icc_profile", None)

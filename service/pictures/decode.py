@@ -16,7 +16,6 @@ from service.pictures.masks import MaskRows
 from service.pictures.probe import Header
 from service.pictures.rows import DeepRgbRows, PillowRows, PlacedRows, Rows
 from service.pictures.samples import SampleRows
-from service.pictures.shrink import GAP
 
 PLUGINS = {"heic": "HEIF"}
 """Format -> Pillow's name for it, where that is not the same in capitals."""
@@ -35,22 +34,22 @@ class Decoded:
     profile: bytes
 
 
-def decode(header: Header, size: int, limits: Limits) -> Decoded:
-    """Decode what ``size`` x ``size`` will be made of. Raises whatever a decoder raises."""
+def decode(header: Header, wanted: tuple[int, int], limits: Limits) -> Decoded:
+    """Decode at least ``wanted`` (width, height), or all there is. Raises whatever decoders do."""
     canvas = header.width, header.height
     if header.format in BOXED:
         return _boxed(header, limits)
-    return Decoded(_rows(header, size, canvas), canvas, header.orientation, header.profile)
+    return Decoded(_rows(header, wanted, canvas), canvas, header.orientation, header.profile)
 
 
-def _rows(header: Header, size: int, canvas: tuple[int, int]) -> Rows:
+def _rows(header: Header, wanted: tuple[int, int], canvas: tuple[int, int]) -> Rows:
     if isinstance(header.layout, Masks):
         return MaskRows(header.body, header.layout, canvas)
     if isinstance(header.layout, Samples):
         planes = header.layout.samples if header.layout.is_planar else 1
         return SampleRows([_page(header, page) for page in range(planes)], header.layout, canvas)
     if header.format == "jpeg":
-        return PillowRows(_jpeg(header, size))
+        return PillowRows(_jpeg(header, wanted))
     picture = _page(header, 0)
     if header.clear_bits == 16 and len(header.clear) == 3:
         return DeepRgbRows(picture, _lower_bytes(header), header.clear)
@@ -76,9 +75,17 @@ def _page(header: Header, page: int) -> Image.Image:
     return picture
 
 
-def _jpeg(header: Header, size: int) -> Image.Image:
-    """The picture at the least scale that ``size`` needs, once it is known to be whole."""
-    draft = (size * GAP, size * GAP) if header.scalable else None
+def divisor(header: Header, wanted: tuple[int, int]) -> int:
+    """By what the decoder divides the sides: 1, or 2, 4, 8 where it can and as much is left."""
+    if not header.scalable:
+        return 1
+    scale = min(side // least for side, least in zip(header.coded_size, wanted, strict=True))
+    return next((step for step in (8, 4, 2) if scale >= step), 1)
+
+
+def _jpeg(header: Header, wanted: tuple[int, int]) -> Image.Image:
+    """The picture at the least scale that is enough, once it is known to be whole."""
+    draft = wanted if header.scalable else None
     if header.is_doubtful:
         check_whole(header.body, draft, header.is_closed)
     picture = _opened(header)
@@ -87,7 +94,7 @@ def _jpeg(header: Header, size: int) -> Image.Image:
     picture.load()
     if not header.is_doubtful and ends_in_grey(picture):
         del picture  # so that two are never held
-        return _jpeg(replace(header, is_doubtful=True), size)
+        return _jpeg(replace(header, is_doubtful=True), wanted)
     return picture
 
 

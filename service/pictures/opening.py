@@ -15,15 +15,15 @@ from importlib.util import find_spec
 import numpy as np
 from PIL import Image
 
-from service.codec.interface import Pixels
+from service.codec.geometry import Pixels, Size
 from service.errors import BrokenPictureError, PictureTooLargeError, UnsupportedPictureError
 from service.pictures.colour import flatten
-from service.pictures.decode import decode
+from service.pictures.decode import Decoded, decode, divisor
 from service.pictures.limits import Limits
 from service.pictures.memory import MemoryBudget
 from service.pictures.probe import Header, read_header
 from service.pictures.quiet import silence_libtiff
-from service.pictures.shrink import BAND_PIXEL_BYTES, FACTOR_LIMIT, GAP, band_rows, shrink
+from service.pictures.shrink import BAND_PIXEL_BYTES, GAP, PHOTO_GAP, band_rows, boxes, shrink
 from service.pictures.sniff import sniff
 
 TURNS = {
@@ -38,16 +38,25 @@ TURNS = {
 """EXIF orientation -> what makes it upright."""
 
 SIZES = range(1, 4097)
+FLAT_PIXELS = 2**20
+"""Pixels of a photo whose colours are converted at a time."""
+FLAT_PIXEL_BYTES = 40
+RESIZED_PIXEL_BYTES = 14
+"""A photo as Pillow resizes it, and as numpy has it, upright and not."""
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """``rgb`` is uint8 [size, size, 3], squashed; width and height are the upright original's."""
+    """``rgb`` is uint8 [size, size, 3], squashed; width and height are the upright original's.
+
+    ``photo`` is uint8 [H, W, 3] of the original's shape, where it was asked for.
+    """
 
     rgb: Pixels
     width: int
     height: int
     format: str
+    photo: Pixels | None = None
 
     @property
     def aspect(self) -> float:
@@ -83,21 +92,23 @@ class Opener:
         *,
         size: int = 32,
         background: tuple[int, int, int] = (255, 255, 255),
+        photo_side: int | None = None,
     ) -> Picture:
         """The picture in ``data``, squashed to ``size`` x ``size`` over ``background``.
 
+        With ``photo_side`` also as a photo whose long side is at most that; never enlarged.
         Raises UnsupportedPictureError, BrokenPictureError or PictureTooLargeError for what is in
         the bytes, QueueFullError when other pictures hold the memory for too long.
         """
-        if size not in SIZES:
-            raise ValueError(f"a size is {SIZES.start}..{SIZES.stop - 1}, not {size}")
+        if size not in SIZES or (photo_side or size) not in SIZES:
+            raise ValueError(f"a size is {SIZES.start}..{SIZES.stop - 1}, not {size}, {photo_side}")
         format = sniff(data)
         if format == "heic" and not self._has_heic:
             raise UnsupportedPictureError("HEIC needs the extra 'heif', which is not installed")
         header = read_header(format, data, self.limits)
-        with self._memory.hold(_memory_bytes(header, size)):
+        with self._memory.hold(_memory_bytes(header, size, photo_side)):
             try:
-                return self._decode(header, size, background)
+                return self._decode(header, size, background, photo_side)
             except (UnsupportedPictureError, BrokenPictureError, PictureTooLargeError):
                 raise
             except MemoryError as error:
@@ -107,26 +118,74 @@ class Opener:
                 # struct.error, RuntimeError and more, all of which mean the same to a client.
                 raise BrokenPictureError(f"the {format} does not decode") from error
 
-    def _decode(self, header: Header, size: int, background: tuple[int, int, int]) -> Picture:
-        decoded = decode(header, size, self.limits)
-        rgb = flatten(shrink(decoded.rows, size), decoded.profile, background, space=header.colour)
+    def _decode(
+        self,
+        header: Header,
+        size: int,
+        background: tuple[int, int, int],
+        photo_side: int | None,
+    ) -> Picture:
+        enough = (size * GAP, size * GAP)
+        decoded = decode(header, enough, self.limits)
+        small = shrink(decoded.rows, (size, size))
+        rgb = flatten(small, decoded.profile, background, space=header.colour)
+        photo = None
+        if photo_side is not None:
+            wanted = Size(*decoded.size).within(photo_side)
+            sides = wanted.width, wanted.height
+            if divisor(header, sides) != divisor(header, enough):
+                # A thumbnail is made of the smaller one, photo or not, or its pixels would depend
+                # on what else was asked for.
+                del decoded
+                decoded = decode(header, sides, self.limits)
+            photo = _turned(_flat(decoded, header, sides, background), decoded.orientation)
         width, height = decoded.size
-        if decoded.orientation in TURNS:
-            rgb = np.asarray(Image.fromarray(rgb).transpose(TURNS[decoded.orientation]))
         if decoded.orientation >= 5:
             width, height = height, width
-        return Picture(np.ascontiguousarray(rgb), width, height, header.format)
+        rgb = _turned(rgb, decoded.orientation)
+        return Picture(rgb, width, height, header.format, photo)
 
 
-def _memory_bytes(header: Header, size: int) -> int:
+def _flat(
+    decoded: Decoded, header: Header, size: tuple[int, int], background: tuple[int, int, int]
+) -> Pixels:
+    """A photo, uint8 [H, W, 3], not upright yet."""
+    resized = shrink(decoded.rows, size, PHOTO_GAP)
+    flat = np.empty((size[1], size[0], 3), np.uint8)
+    step = max(1, FLAT_PIXELS // size[0])
+    for top in range(0, size[1], step):
+        bottom = min(size[1], top + step)
+        band = resized.crop((0, top, size[0], bottom))
+        flat[top:bottom] = flatten(band, decoded.profile, background, space=header.colour)
+    return flat
+
+
+def _turned(rgb: Pixels, orientation: int) -> Pixels:
+    if orientation in TURNS:
+        rgb = np.asarray(Image.fromarray(rgb).transpose(TURNS[orientation]))
+    return np.ascontiguousarray(rgb)
+
+
+def _memory_bytes(header: Header, size: int, photo_side: int | None) -> int:
     """What decoding takes at its peak: the body, the pixels, the decoder's own, a band."""
-    across, down = header.coded_size
-    if header.scalable:
-        scale = min(across // (size * GAP), down // (size * GAP))
-        divisor = next((step for step in (8, 4, 2) if scale >= step), 1)
-        across, down = -(-across // divisor), -(-down // divisor)
+    canvas = header.width, header.height
+    thumb = (size, size)
+    taken = _decoding_bytes(header, (size * GAP, size * GAP), boxes(canvas, thumb, GAP))
+    if photo_side is not None:
+        wanted = Size(*canvas).within(photo_side)
+        sides = wanted.width, wanted.height
+        across, down = boxes(canvas, sides, PHOTO_GAP)
+        boxed = -(-header.width // across) * -(-header.height // down)
+        flat = min(FLAT_PIXELS, wanted.pixels) * FLAT_PIXEL_BYTES
+        work = 4 * boxed + wanted.pixels * RESIZED_PIXEL_BYTES + flat
+        taken = max(taken, _decoding_bytes(header, sides, (across, down)) + work)
+    return len(header.body) + taken
+
+
+def _decoding_bytes(header: Header, wanted: tuple[int, int], box: tuple[int, int]) -> int:
+    """Pixels at the scale that is enough for ``wanted``, and a band for such boxes."""
+    scale = divisor(header, wanted)
+    across, down = (-(-side // scale) for side in header.coded_size)
     pixels = across * down
-    across, down = header.width, header.height
-    boxed = min(FACTOR_LIMIT, max(1, down // (size * GAP)))
-    band = BAND_PIXEL_BYTES * across * min(down, band_rows(across, boxed))
-    return int(len(header.body) + pixels * header.pixel_bytes + header.fixed_bytes + band)
+    band = BAND_PIXEL_BYTES * header.width * min(header.height, band_rows(header.width, box[1]))
+    return int(pixels * header.pixel_bytes + header.fixed_bytes + band)

@@ -40,7 +40,23 @@ class Settings(BaseSettings):
     codecs: Words = Field(
         default=(), description="Codecs to load; empty: every artifact that is there"
     )
-    default_codec: str = Field(default="prefixel", description="Codec of an upload that names none")
+    default_codec: str = Field(
+        default="prefixel", description="Codec of thumb.*, /v1/thumbs and /v1/encode, unless named"
+    )
+    default_codecs: Words = Field(
+        default=(),
+        description="Codecs of an upload that names none; empty: PREFIXEL_DEFAULT_CODEC and, where"
+        " it is loaded, photo",
+    )
+    photo_side: int = Field(
+        default=2048,
+        ge=1,
+        le=4096,
+        description="Longest side of a stored photo, in pixels; larger ones are shrunk",
+    )
+    photo_bpp: float = Field(
+        default=2.0, gt=0, le=8, description="Longest stream of a photo, in bits a pixel"
+    )
     effort: Literal["default", "high", "best"] = Field(
         default="default",
         description="How much an encoder does for a stream; high and best search, and take long",
@@ -212,7 +228,9 @@ class Settings(BaseSettings):
         description="Least severity that is logged (JSON, one object a line, on stderr)",
     )
 
-    @field_validator("codecs", "upload_tokens", "delete_tokens", "cors_origins", mode="before")
+    @field_validator(
+        "codecs", "default_codecs", "upload_tokens", "delete_tokens", "cors_origins", mode="before"
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         """Comma separated in the environment, a sequence in code."""

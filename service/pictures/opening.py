@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from service.codec.geometry import Pixels, Size
+from service.codec.interface import Kind
 from service.errors import BrokenPictureError, PictureTooLargeError, UnsupportedPictureError
 from service.pictures.colour import flatten
 from service.pictures.decode import Decoded, decode, divisor
@@ -57,6 +58,14 @@ class Picture:
     height: int
     format: str
     photo: Pixels | None = None
+
+    def pixels(self, kind: Kind) -> Pixels:
+        """What a codec of this kind takes; raises ValueError for a photo that was not made."""
+        if kind == "thumb":
+            return self.rgb
+        if self.photo is None:
+            raise ValueError("opened without a photo")
+        return self.photo
 
     @property
     def aspect(self) -> float:

@@ -1,4 +1,4 @@
-"""RGB -> WebP, PNG or JPEG, at any size up to 512, with no metadata."""
+"""RGB -> WebP, PNG, JPEG or AVIF, at any size, with no metadata."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from PIL import Image
 
 from service.codec.interface import Pixels
 from service.errors import ParameterError
+from service.pictures.frame import WHOLE, Placed
 
-Output = Literal["webp", "png", "jpg"]
-OUTPUTS: tuple[str, ...] = get_args(Output)
+Output = Literal["webp", "png", "jpg", "avif"]
+PHOTO_OUTPUTS: tuple[Output, ...] = get_args(Output)
+OUTPUTS: tuple[Output, ...] = ("webp", "png", "jpg")
+"""Those of thumbnails."""
 SIZES = range(1, 513)
 
 OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -22,6 +25,13 @@ OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "jpg": ("JPEG", {"quality": 90, "subsampling": 0, "optimize": True}),
 }
 """Output -> Pillow's name and options. 90: the codec's own loss stays the larger one."""
+PHOTO_OPTIONS: dict[Output, tuple[str, dict[str, Any]]] = {
+    "webp": ("WEBP", {"quality": 85, "method": 3}),
+    "png": ("PNG", {"compress_level": 3}),
+    "jpg": ("JPEG", {"quality": 88, "subsampling": "4:2:0", "optimize": True}),
+    "avif": ("AVIF", {"quality": 75, "speed": 8, "max_threads": 1}),
+}
+"""For photos, where time and bytes count for more."""
 
 
 def paint(
@@ -44,7 +54,28 @@ def paint(
             raise ParameterError("size", f"a size of {size} is not in {bounds}", bounds)
         shape = picture.width / picture.height if aspect is None else aspect
         picture = picture.resize(box(size, shape), Image.Resampling.LANCZOS)
-    name, options = OPTIONS[format]
+    return _saved(picture, *OPTIONS[format])
+
+
+def paint_photo(rgb: Pixels, format: Output, placed: Placed, quality: int | None = None) -> bytes:
+    """The part of ``rgb``, uint8 [H, W, 3], that ``placed`` shows, as a file.
+
+    ``quality`` is 1..100, the format's own scale; PNG has none.
+    """
+    height, width = rgb.shape[:2]
+    left, top, right, bottom = placed.region
+    picture = Image.fromarray(rgb)
+    shown = (placed.shown.width, placed.shown.height)
+    if placed.region != WHOLE or shown != picture.size:
+        box = (left * width, top * height, right * width, bottom * height)
+        picture = picture.resize(shown, Image.Resampling.LANCZOS, box)
+    name, options = PHOTO_OPTIONS[format]
+    if quality is not None and "quality" in options:
+        options = {**options, "quality": quality}
+    return _saved(picture, name, options)
+
+
+def _saved(picture: Image.Image, name: str, options: dict[str, Any]) -> bytes:
     body = BytesIO()
     picture.save(body, name, **options)
     return body.getvalue()

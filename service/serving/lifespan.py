@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from service.cache import SingleFlight, build_store
-from service.codec.interface import Codec, Encoded, Pixels, measured
+from service.codec.interface import Codec, Encoded, Kind, Pixels, measured
 from service.errors import ConfigurationError
 from service.http.jobs.picture_threads import BoundedExecutor
 from service.inference import Batcher, Hooks
@@ -15,10 +15,11 @@ from service.observability.logs import LogWriter
 from service.observability.metrics import Metrics
 from service.pictures import Limits, Opener
 from service.serving.intake import Intake
-from service.serving.services import Lifecycle, Services, ToEncode
+from service.serving.services import Lifecycle, Services, ToDecode, ToEncode
 from service.settings import Settings
 
 SHA_DIGITS = 12
+PHOTO = "photo"
 
 
 @asynccontextmanager
@@ -33,16 +34,14 @@ async def running(
 
     Raises ConfigurationError when the settings do not fit the codecs or the store.
     """
-    if settings.default_codec not in codecs:
-        raise ConfigurationError(
-            f"PREFIXEL_DEFAULT_CODEC is '{settings.default_codec}'; loaded are:"
-            f" {', '.join(sorted(codecs)) or 'none'}"
-        )
+    upload_codecs = _upload_codecs(settings, codecs)
     services = Services(
         settings=settings,
         codecs=codecs,
         encoders={name: _encoder(codec, settings, metrics) for name, codec in codecs.items()},
         decoders={name: _decoder(codec, settings, metrics) for name, codec in codecs.items()},
+        defaults=_defaults(settings, codecs, upload_codecs),
+        upload_codecs=upload_codecs,
         store=build_store(settings, metrics.cache_event, tuple(codecs)),
         single_flight=SingleFlight(),
         opener=Opener(
@@ -75,6 +74,35 @@ async def running(
         await services.store.close()
 
 
+def _upload_codecs(settings: Settings, codecs: Mapping[str, Codec]) -> tuple[str, ...]:
+    """Codecs of uploads that name none. Raises ConfigurationError for one that is not loaded."""
+    asked = (("PREFIXEL_DEFAULT_CODEC", settings.default_codec),)
+    asked += tuple(("PREFIXEL_DEFAULT_CODECS", name) for name in settings.default_codecs)
+    for setting, name in asked:
+        if name not in codecs:
+            loaded = ", ".join(sorted(codecs)) or "none"
+            raise ConfigurationError(f"{setting} is '{name}'; loaded are: {loaded}")
+    if codecs[settings.default_codec].kind != "thumb":
+        raise ConfigurationError(
+            f"PREFIXEL_DEFAULT_CODEC is '{settings.default_codec}', a codec of photos;"
+            " PREFIXEL_DEFAULT_CODECS names those of uploads"
+        )
+    if settings.default_codecs:
+        return tuple(dict.fromkeys(settings.default_codecs))
+    return (settings.default_codec, *((PHOTO,) if PHOTO in codecs else ()))
+
+
+def _defaults(
+    settings: Settings, codecs: Mapping[str, Codec], upload_codecs: Sequence[str]
+) -> dict[Kind, str]:
+    """For photos the first that uploads make, else the first there is; or none."""
+    defaults: dict[Kind, str] = {"thumb": settings.default_codec}
+    for name in (*upload_codecs, *sorted(codecs)):
+        if codecs[name].kind == "photo":
+            defaults.setdefault("photo", name)
+    return defaults
+
+
 def _encoder(codec: Codec, settings: Settings, metrics: Metrics) -> Batcher[ToEncode, Encoded]:
     def encode(jobs: list[ToEncode]) -> list[Encoded]:
         return encoded(codec, jobs)
@@ -88,7 +116,7 @@ def _encoder(codec: Codec, settings: Settings, metrics: Metrics) -> Batcher[ToEn
 
 def encoded(codec: Codec, jobs: list[ToEncode]) -> list[Encoded]:
     """One batch, in its order; levels are measured where a job asks for them."""
-    rgb = [job.picture.rgb for job in jobs]
+    rgb = [job.picture.pixels(codec.kind) for job in jobs]
     made = codec.encode(rgb, [job.picture.aspect for job in jobs])
     asked = [n for n, job in enumerate(jobs) if job.measured]
     levels = measured(codec, [rgb[n] for n in asked], [made[n] for n in asked])
@@ -97,8 +125,21 @@ def encoded(codec: Codec, jobs: list[ToEncode]) -> list[Encoded]:
     return made
 
 
-def _decoder(codec: Codec, settings: Settings, metrics: Metrics) -> Batcher[bytes, Pixels]:
-    return _batcher(f"{codec.name}-decode", codec.decode, settings, _hooks(metrics, metrics.ran))
+def _decoder(codec: Codec, settings: Settings, metrics: Metrics) -> Batcher[ToDecode, Pixels]:
+    def decode(jobs: list[ToDecode]) -> list[Pixels]:
+        return decoded(codec, jobs)
+
+    return _batcher(f"{codec.name}-decode", decode, settings, _hooks(metrics, metrics.ran))
+
+
+def decoded(codec: Codec, jobs: list[ToDecode]) -> list[Pixels]:
+    """One batch, in its order; those of one side together."""
+    found: dict[int, Pixels] = {}
+    for side in {job.side for job in jobs}:
+        mine = [n for n, job in enumerate(jobs) if job.side == side]
+        painted = codec.decode([jobs[n].prefix for n in mine], side)
+        found.update(zip(mine, painted, strict=True))
+    return [found[n] for n in range(len(jobs))]
 
 
 def _batcher(network: str, run: Any, settings: Settings, hooks: Hooks) -> Batcher[Any, Any]:

@@ -164,6 +164,12 @@ class PhotoCodec:
             for picture, stream in zip(pictures, streams, strict=True)
         ]
 
+    def measured_size(self, size: Size) -> Size:
+        """A low-pass resolution of a photo that is larger."""
+        splits = levels.splits_of(size)
+        height, width = sizes_of(size.height, size.width, splits)[splits]
+        return Size(width, height)
+
     def _measured(self, picture: Pixels, stream: bytes) -> tuple[Level, ...]:
         splits = levels.splits_of(Size.of(picture))
         size, order, _ = header.parse(stream)

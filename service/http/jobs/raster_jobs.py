@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
+from service.codec.geometry import THUMB
 from service.codec.header import parse_header
 from service.errors import CodecError
 from service.http.jobs.picture_threads import in_picture_thread
 from service.http.request.client import while_connected
 from service.http.request.timing import submit
-from service.pictures import paint
-from service.serving.services import services_of
+from service.pictures import Frame, paint, paint_photo
+from service.pictures.raster_encode import Output
+from service.serving.services import ToDecode, services_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
     from service.codec.interface import Codec
-    from service.pictures.raster_encode import Output
     from service.serving.services import Services
 
-MEDIA_TYPES: dict[str, str] = {"webp": "image/webp", "png": "image/png", "jpg": "image/jpeg"}
+MEDIA_TYPES: dict[Output, str] = {
+    "webp": "image/webp",
+    "png": "image/png",
+    "jpg": "image/jpeg",
+    "avif": "image/avif",
+}
 
 
 def painter_of(services: Services, stream: bytes) -> Codec:
@@ -43,10 +50,31 @@ async def raster(request: Request, stream: bytes, output: Output, size: int | No
     aspect = codec.header(stream).aspect
 
     async def make() -> bytes:
-        [rgb] = await submit(request, services.decoders[codec.name], [stream])
+        [rgb] = await submit(request, services.decoders[codec.name], [ToDecode(stream)])
         return await in_picture_thread(
             request, paint, rgb, output, size=size, aspect=None if size is None else aspect
         )
 
     key = ("raster", stream, output, size)
+    return await while_connected(request, services.single_flight.run(key, make))
+
+
+async def photo_raster(
+    request: Request, prefix: bytes, output: Output, frame: Frame, quality: int | None
+) -> bytes:
+    """A photo's ``prefix`` as a file; decoded at the least resolution that the frame needs.
+
+    Dropped and raising as ``raster`` does.
+    """
+    services = services_of(request)
+    codec = painter_of(services, prefix)
+    own = codec.header(prefix).size or THUMB
+    placed = frame.placed(own)
+
+    async def make() -> bytes:
+        job = ToDecode(prefix, placed.side)
+        [rgb] = await submit(request, services.decoders[codec.name], [job])
+        return await in_picture_thread(request, paint_photo, rgb, output, placed, quality)
+
+    key = ("photo", hashlib.sha256(prefix).digest(), output, placed, quality)
     return await while_connected(request, services.single_flight.run(key, make))

@@ -54,7 +54,7 @@ async def upload(request: Request) -> Reply:
     require_upload_token(request)
     query = read_query(request.scope["query_string"], UPLOAD_PARAMETERS)
     services = services_of(request)
-    codecs = query.get("codecs", (services.settings.default_codec,))
+    codecs = query.get("codecs", services.upload_codecs)
     for name in codecs:
         if name not in services.codecs:
             loaded = ", ".join(services.codecs)
@@ -71,7 +71,9 @@ async def upload(request: Request) -> Reply:
             services.single_flight.run(wanted, lambda: encode_upload(request, wanted, data)),
         )
     inline = wanted.inline or not made.stored
-    content = document(made.image, request.scope["root_path"], stored=made.stored, inline=inline)
+    content = document(
+        made.image, services.codecs, request.scope["root_path"], stored=made.stored, inline=inline
+    )
     headers = (
         (b"content-type", JSON),
         (b"cache-control", b"no-store"),
@@ -89,7 +91,7 @@ async def read(request: Request) -> Reply:
         image = await load_image(services.store, id, sorted(services.codecs))
     if image is None or not image.streams:
         raise UnknownImageError("no image under this id; upload it")
-    body = json_body(document(image, request.scope["root_path"]))
+    body = json_body(document(image, services.codecs, request.scope["root_path"]))
     common = ((b"cache-control", b"no-cache"),)
     return answer(request.scope, represent(body, common, ((b"content-type", JSON),)), body)
 

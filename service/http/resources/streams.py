@@ -1,4 +1,4 @@
-"""/v1/images/{id}/thumb.pxl: a stream or its prefix. The hot path, so nothing is done twice."""
+"""/v1/images/{id}/thumb.pxl, photo.pxl: a stream or its prefix. The hot path: nothing twice."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ from service.http.protocol.representation import Conditions, Representation
 from service.http.protocol.resource import Operation, Resource, described_answer
 
 if TYPE_CHECKING:
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from service.codec.interface import Kind
     from service.serving.services import Services
 
 MEDIA_TYPE = "application/vnd.prefixel"
@@ -35,18 +36,23 @@ _FRESH: Header = (
 )
 
 
-async def stream(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer GET and HEAD."""
-    services: Services = scope["app"].state.services
-    asked = Asked(**read_query(scope["query_string"], PREFIX_PARAMETERS))
-    conditions = Conditions.of(scope)
-    if asked.whole:
-        reply = await _whole(scope, services, asked, conditions)
-    else:
-        reply = await _prefix(scope, services, asked, conditions)
-    sent = await reply.to(scope, receive, send)
-    if sent:
-        services.metrics.sent(sent)
+def stream_of(kind: Kind) -> ASGIApp:
+    """What answers GET and HEAD for streams of a kind."""
+    parameters = PREFIX_PARAMETERS[kind]
+
+    async def stream(scope: Scope, receive: Receive, send: Send) -> None:
+        services: Services = scope["app"].state.services
+        asked = Asked(kind, **read_query(scope["query_string"], parameters))
+        conditions = Conditions.of(scope)
+        if asked.whole:
+            reply = await _whole(scope, services, asked, conditions)
+        else:
+            reply = await _prefix(scope, services, asked, conditions)
+        sent = await reply.to(scope, receive, send)
+        if sent:
+            services.metrics.sent(sent)
+
+    return stream
 
 
 async def _prefix(scope: Scope, services: Services, asked: Asked, conditions: Conditions) -> Reply:
@@ -103,14 +109,14 @@ def _representation(
     return Representation(etag, digest, common, content, has_ranges)
 
 
-RESOURCES = (
-    Resource(
-        "/v1/images/{id}/thumb.pxl",
+def _resource(kind: Kind) -> Resource:
+    return Resource(
+        f"/v1/images/{{id}}/{kind}.pxl",
         "streams",
         {
             "GET": Operation(
-                stream,
-                "A stream or its prefix",
+                stream_of(kind),
+                f"The stream of a {kind} or its prefix",
                 {
                     200: described_answer(
                         "The stream, or the prefix that was asked for", MEDIA_TYPE
@@ -126,8 +132,10 @@ RESOURCES = (
                     RangeError,
                     CacheUnavailableError,
                 ),
-                PREFIX_PARAMETERS,
+                PREFIX_PARAMETERS[kind],
             )
         },
-    ),
-)
+    )
+
+
+RESOURCES = (_resource("thumb"), _resource("photo"))

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
 
 from service.cache import SingleFlight, build_store
-from service.codec.interface import Codec, Encoded, Kind, Pixels, measured
+from service.codec.interface import Codec, Kind
 from service.errors import ConfigurationError
 from service.http.jobs.picture_threads import BoundedExecutor
-from service.inference import Batcher, Hooks
 from service.observability.logs import LogWriter
 from service.observability.metrics import Metrics
 from service.pictures import Limits, Opener
+from service.serving.batchers import decoder, encoder
 from service.serving.intake import Intake
-from service.serving.services import Lifecycle, Services, ToDecode, ToEncode
+from service.serving.services import Lifecycle, Services
 from service.settings import Settings
 
 SHA_DIGITS = 12
@@ -38,8 +37,8 @@ async def running(
     services = Services(
         settings=settings,
         codecs=codecs,
-        encoders={name: _encoder(codec, settings, metrics) for name, codec in codecs.items()},
-        decoders={name: _decoder(codec, settings, metrics) for name, codec in codecs.items()},
+        encoders={name: encoder(codec, settings, metrics) for name, codec in codecs.items()},
+        decoders={name: decoder(codec, settings, metrics) for name, codec in codecs.items()},
         defaults=_defaults(settings, codecs, upload_codecs),
         upload_codecs=upload_codecs,
         store=build_store(settings, metrics.cache_event, tuple(codecs)),
@@ -76,8 +75,8 @@ async def running(
 
 def _upload_codecs(settings: Settings, codecs: Mapping[str, Codec]) -> tuple[str, ...]:
     """Codecs of uploads that name none. Raises ConfigurationError for one that is not loaded."""
-    asked = (("PREFIXEL_DEFAULT_CODEC", settings.default_codec),)
-    asked += tuple(("PREFIXEL_DEFAULT_CODECS", name) for name in settings.default_codecs)
+    asked = [("PREFIXEL_DEFAULT_CODEC", settings.default_codec)]
+    asked += (("PREFIXEL_DEFAULT_CODECS", name) for name in settings.default_codecs)
     for setting, name in asked:
         if name not in codecs:
             loaded = ", ".join(sorted(codecs)) or "none"
@@ -101,63 +100,3 @@ def _defaults(
         if codecs[name].kind == "photo":
             defaults.setdefault("photo", name)
     return defaults
-
-
-def _encoder(codec: Codec, settings: Settings, metrics: Metrics) -> Batcher[ToEncode, Encoded]:
-    def encode(jobs: list[ToEncode]) -> list[Encoded]:
-        return encoded(codec, jobs)
-
-    def ran(network: str, pictures: int, seconds: float) -> None:
-        metrics.ran(network, pictures, seconds)
-        metrics.encoded(codec.name, pictures)
-
-    return _batcher(f"{codec.name}-encode", encode, settings, _hooks(metrics, ran))
-
-
-def encoded(codec: Codec, jobs: list[ToEncode]) -> list[Encoded]:
-    """One batch, in its order; levels are measured where a job asks for them."""
-    rgb = [job.picture.pixels(codec.kind) for job in jobs]
-    made = codec.encode(rgb, [job.picture.aspect for job in jobs])
-    asked = [n for n, job in enumerate(jobs) if job.measured]
-    levels = measured(codec, [rgb[n] for n in asked], [made[n] for n in asked])
-    for n, one in zip(asked, levels, strict=True):
-        made[n] = one
-    return made
-
-
-def _decoder(codec: Codec, settings: Settings, metrics: Metrics) -> Batcher[ToDecode, Pixels]:
-    def decode(jobs: list[ToDecode]) -> list[Pixels]:
-        return decoded(codec, jobs)
-
-    return _batcher(f"{codec.name}-decode", decode, settings, _hooks(metrics, metrics.ran))
-
-
-def decoded(codec: Codec, jobs: list[ToDecode]) -> list[Pixels]:
-    """One batch, in its order; those of one side together."""
-    found: dict[int, Pixels] = {}
-    for side in {job.side for job in jobs}:
-        mine = [n for n, job in enumerate(jobs) if job.side == side]
-        painted = codec.decode([jobs[n].prefix for n in mine], side)
-        found.update(zip(mine, painted, strict=True))
-    return [found[n] for n in range(len(jobs))]
-
-
-def _batcher(network: str, run: Any, settings: Settings, hooks: Hooks) -> Batcher[Any, Any]:
-    return Batcher(
-        network,
-        run,
-        max_batch=settings.max_batch,
-        max_delay_ms=settings.max_delay_ms,
-        queue_limit=settings.queue_limit,
-        on_event=hooks,
-    )
-
-
-def _hooks(metrics: Metrics, ran: Any) -> Hooks:
-    return Hooks(
-        depth=metrics.queue_depth,
-        dispatched=metrics.dispatched,
-        dropped=metrics.dropped,
-        waited=metrics.waited,
-        ran=ran,
-    )

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from service.codec.interface import Codec, Encoded, Kind, Pixels
+from service.codec.interface import Codec, Encoded, Kind, Pixels, Size
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -45,10 +45,15 @@ class ToEncode:
 
 @dataclass(frozen=True, slots=True)
 class ToDecode:
-    """A prefix on its way to pixels; ``side`` is the long side that they need, None: their own."""
+    """A prefix on its way to a picture.
+
+    ``size`` is the long side that is wanted (None: its own), ``painted`` the size that follows,
+    which is what painting costs.
+    """
 
     prefix: bytes
-    side: int | None = None
+    size: int | None
+    painted: Size
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,7 @@ class Services:
     """Everything an endpoint may use.
 
     ``encoders`` and ``decoders`` hold one batcher a codec, by the codec's name; an encoder takes
-    ``ToEncode`` and gives ``Encoded``, a decoder ``ToDecode`` and gives uint8 [H, W, 3].
+    ``ToEncode`` and gives ``Encoded``, a decoder takes ``ToDecode`` and gives uint8 [H, W, 3].
     ``defaults`` are the codecs of requests that name none, by what they are asked for;
     ``upload_codecs`` those of uploads.
     ``picture_executor`` runs ``opener.open`` and ``paint`` (``settings.picture_threads`` threads);

@@ -48,9 +48,10 @@ async def raster(request: Request, stream: bytes, output: Output, size: int | No
     services = services_of(request)
     codec = painter_of(services, stream)
     aspect = codec.header(stream).aspect
+    job = ToDecode(stream, None, THUMB)
 
     async def make() -> bytes:
-        [rgb] = await submit(request, services.decoders[codec.name], [ToDecode(stream)])
+        [rgb] = await submit(request, services.decoders[codec.name], [job])
         return await in_picture_thread(
             request, paint, rgb, output, size=size, aspect=None if size is None else aspect
         )
@@ -70,9 +71,10 @@ async def photo_raster(
     codec = painter_of(services, prefix)
     own = codec.header(prefix).size or THUMB
     placed = frame.placed(own)
+    # what is decoded is halved as long as that leaves enough
+    job = ToDecode(prefix, placed.side, own.within(2 * placed.side))
 
     async def make() -> bytes:
-        job = ToDecode(prefix, placed.side)
         [rgb] = await submit(request, services.decoders[codec.name], [job])
         return await in_picture_thread(request, paint_photo, rgb, output, placed, quality)
 

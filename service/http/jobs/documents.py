@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.cache import Key, Store
-from service.codec.geometry import THUMB, Size
+from service.codec.geometry import THUMB, THUMB_SIDE, Size
 from service.codec.header import HEADER_BYTES
 from service.codec.interface import Codec, Encoded, Kind, Level
 from service.http.protocol.queries import BYTES, PSNR_LIMIT
@@ -98,7 +98,7 @@ def read_facts(meta: bytes) -> Facts:
     """What ``write_facts`` wrote. Raises ForeignMetaError."""
     try:
         v, version, total_bytes, levels, *rest = json.loads(meta)
-        [(width, height, *measured)] = rest or [(32, 32, 32, 32)]
+        [(width, height, *measured)] = rest or [(THUMB_SIDE,) * 4]
         return Facts(
             v,
             version,

@@ -34,11 +34,13 @@ def test_every_codec_is_listed_by_name_with_its_bounds():
         assert answer.headers["content-type"] == "application/json"
         content = answer.json()
         assert content["default"] == DEFAULT
+        assert content["uploads"] == [DEFAULT]
         assert [one["name"] for one in content["codecs"]] == ["another", DEFAULT]
         assert content["codecs"][1] == {
             "name": DEFAULT,
             "wire_id": 31,
             "version": 0,
+            "kind": "thumb",
             "minimum_bytes": 2,
             "maximum_bytes": 258,
             "picture_size": 32,

@@ -133,6 +133,13 @@ class Settings(BaseSettings):
         default=256, ge=1, le=4096, description="Most ids in one /v1/thumbs request"
     )
 
+    inline_limit_bytes: int = Field(
+        default=2**20,
+        ge=64,
+        le=2**26,
+        description="Most bytes of a stream inside of an upload's answer; the first ones of longer",
+    )
+
     # cache
     redis_url: SecretStr | None = Field(
         default=None, description="redis://, rediss:// or redis+cluster://; unset: SQLite or memory"
@@ -142,6 +149,19 @@ class Settings(BaseSettings):
     )
     redis_connections: int = Field(
         default=32, ge=1, le=4096, description="Connections to Redis at most"
+    )
+    photo_redis_url: SecretStr | None = Field(
+        default=None,
+        description="A Redis of their own for photos; unset: connections of their own to the same",
+    )
+    photo_redis_timeout_ms: float = Field(
+        default=1000.0,
+        gt=0,
+        le=60_000,
+        description="Longest wait for one Redis command about photos, in ms",
+    )
+    photo_redis_connections: int = Field(
+        default=8, ge=1, le=4096, description="Connections to Redis for photos at most"
     )
     breaker_failures: int = Field(
         default=5, ge=1, description="Redis failures in a row that open the circuit breaker"
@@ -159,10 +179,20 @@ class Settings(BaseSettings):
         ge=2**20,
         description="Size of the SQLite file; when it is full, the oldest streams make room",
     )
+    photo_store_limit_bytes: int = Field(
+        default=16 * 2**30,
+        ge=2**20,
+        description="Size of the SQLite file of photos, beside the other; the oldest make room",
+    )
     memory_bytes: int = Field(
         default=64 * 2**20,
         ge=2**16,
         description="Size of the in-process cache, overhead counted, in bytes",
+    )
+    photo_memory_bytes: int = Field(
+        default=256 * 2**20,
+        ge=2**16,
+        description="Size of the in-process cache of photos, in bytes",
     )
     ttl_seconds: int = Field(
         default=30 * 86400,

@@ -5,10 +5,11 @@ from service.cache.memory import MemoryStore
 from service.cache.redis.store import RedisStore
 from service.cache.single_flight import SingleFlight
 from service.cache.sqlite.store import SqliteStore
-from service.cache.store import Event, Key, OnEvent, Part, Store
+from service.cache.store import Event, Found, Key, OnEvent, Part, Store
 
 __all__ = [
     "Event",
+    "Found",
     "Key",
     "MemoryStore",
     "OnEvent",

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from service.cache.store import Key, OnEvent, Part, ignore
+from service.cache.store import Found, Key, OnEvent, Part, ignore
 from service.errors import CacheUnavailableError
 
 # What CPython takes beside the strings and bytes themselves, measured with tracemalloc (a test
@@ -92,7 +92,7 @@ class MemoryStore:
         entry = self._find(key)
         return None if entry is None else entry.meta
 
-    async def many(self, keys: Sequence[Key], n: int) -> list[Part | None]:
+    async def many(self, keys: Sequence[Key], n: int) -> list[Found]:
         """The first ``n`` bytes of each, in the order of ``keys``."""
         return [None if entry is None else _cut(entry, 0, n) for entry in map(self._find, keys)]
 

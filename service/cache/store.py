@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from service.errors import CacheUnavailableError
+
 Event = Literal["hit", "miss", "error", "corrupt", "breaker_open", "breaker_closed"]
 """What a store tells its metrics: one ``hit`` or ``miss`` for each key that was read, ``error`` for
 each call that ended in CacheUnavailableError, ``corrupt`` (before its ``miss``) for each value that
@@ -44,6 +46,10 @@ class Part:
         return self.digest[:4].hex()
 
 
+Found = Part | CacheUnavailableError | None
+"""What became of one key of several: CacheUnavailableError where it alone cannot be answered."""
+
+
 class Store(Protocol):
     """Keeps streams for a while. Every method but ``health`` and ``close`` may raise
     CacheUnavailableError, and nothing else, when the backend cannot answer.
@@ -66,8 +72,8 @@ class Store(Protocol):
         """What was put beside the stream, or None when nothing is kept there."""
         ...
 
-    async def many(self, keys: Sequence[Key], n: int) -> list[Part | None]:
-        """The first ``n`` bytes of each, in the order of ``keys``."""
+    async def many(self, keys: Sequence[Key], n: int) -> list[Found]:
+        """The first ``n`` bytes of each, in the order of ``keys``; each fails alone."""
         ...
 
     async def delete(self, image_id: str) -> bool:

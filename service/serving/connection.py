@@ -2,7 +2,8 @@
 
 headers      ``header_timeout_seconds`` from the first byte (or the connection) on, 64 KiB
 body         in ``body.py``; what comes after an early answer is let go by for 5 s
-answer       ``write_timeout_seconds`` for a client that stops reading
+answer       ``write_timeout_seconds`` for a client that stops reading; what it does not take is
+             held up to ``UNTAKEN_BYTES`` and one more piece
 pipeline     ``PIPELINE`` requests wait, or what one ``SLICE_BYTES`` holds; then nothing is read
 follow-ups   start ``TURN_FOLLOW_UPS`` a turn of the loop, all connections together
 a turn       what is dear to parse goes ``TURN_SLICES`` at a time, so that others have their turn
@@ -30,6 +31,7 @@ FAREWELL_SECONDS = 1.0
 STOPPING_SECONDS = 1.0
 PIPELINE = 4
 SLICE_BYTES = 256
+UNTAKEN_BYTES = 4 * 1024
 TURN_FOLLOW_UPS = 8
 TURN_SLICES = 16
 TURN_LINES = 256
@@ -121,12 +123,13 @@ class BoundedConnection(HttpToolsProtocol):
         self._refused = False
         self._unread = b""
         self._read_on_soon: asyncio.Handle | None = None
-        self._body_bytes = 0
+        self._body_bytes = self._fed_body_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, if there is room; its first headers are awaited from now on."""
         super().connection_made(transport)
         self.flow = _Flow(transport)
+        transport.set_write_buffer_limits(UNTAKEN_BYTES)
         if len(self.connections) > self.connections_limit and not self._make_room():
             self.transport.write(CROWDED)
             self.transport.close()
@@ -206,9 +209,11 @@ class BoundedConnection(HttpToolsProtocol):
         return int(length) - self._body_bytes
 
     def _feed(self, data: bytes) -> None:
+        self._fed_body_bytes = 0
         super().data_received(data)
         if self._in_headers and not self.transport.is_closing():
-            self._header_bytes += len(data)
+            # the end of a body may come with it, which is no header of the next request
+            self._header_bytes += len(data) - self._fed_body_bytes
             if self._header_bytes > REQUEST_HEADERS_LIMIT:
                 self._refuse(HEADERS_LONG)
             elif self._patience is None:
@@ -233,6 +238,7 @@ class BoundedConnection(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """A part of its body is here."""
         self._body_bytes += len(body)
+        self._fed_body_bytes += len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:

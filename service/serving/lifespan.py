@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
-from service.cache import SingleFlight, build_store
+from service.cache import Event, SingleFlight, build_store
+from service.cache.failures import FailureLog
 from service.codec.interface import Codec, Kind
 from service.errors import ConfigurationError
 from service.http.jobs.picture_threads import BoundedExecutor
+from service.http.protocol.queries import BYTES
 from service.observability.logs import LogWriter
 from service.observability.metrics import Metrics
 from service.pictures import Limits, Opener
@@ -34,6 +36,19 @@ async def running(
     Raises ConfigurationError when the settings do not fit the codecs or the store.
     """
     upload_codecs = _upload_codecs(settings, codecs)
+    for name, codec in codecs.items():
+        if codec.maximum_bytes not in BYTES:
+            raise ConfigurationError(
+                f"'{name}' makes streams of {codec.maximum_bytes} bytes; the longest here are"
+                f" {BYTES.stop - 1}"
+            )
+    failures = FailureLog(log, metrics.cache_error)
+
+    def on_event(event: Event) -> None:
+        metrics.cache_event(event)
+        if event in ("breaker_open", "breaker_closed"):
+            failures.breaker(is_open=event == "breaker_open")
+
     services = Services(
         settings=settings,
         codecs=codecs,
@@ -41,7 +56,13 @@ async def running(
         decoders={name: decoder(codec, settings, metrics) for name, codec in codecs.items()},
         defaults=_defaults(settings, codecs, upload_codecs),
         upload_codecs=upload_codecs,
-        store=build_store(settings, metrics.cache_event, tuple(codecs)),
+        store=build_store(
+            settings,
+            on_event,
+            tuple(codecs),
+            [name for name, codec in codecs.items() if codec.kind == "photo"],
+            failures.failed,
+        ),
         single_flight=SingleFlight(),
         opener=Opener(
             Limits(

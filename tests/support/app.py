@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import httpx
 
 from service.app import create_app
-from service.cache import Key, MemoryStore, Part
+from service.cache import Found, Key, MemoryStore, Part
 from service.codec.interface import Codec
 from service.errors import CacheUnavailableError
 from service.serving.services import Services
@@ -52,7 +52,7 @@ class WatchedStore:
         self._note("meta")
         return await self.inner.meta(key)
 
-    async def many(self, keys: Sequence[Key], n: int) -> list[Part | None]:
+    async def many(self, keys: Sequence[Key], n: int) -> list[Found]:
         self._note("many")
         return await self.inner.many(keys, n)
 

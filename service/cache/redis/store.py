@@ -16,10 +16,11 @@ from typing import ParamSpec, TypeVar
 from redis.exceptions import RedisError, ResponseError
 
 from service.cache.breaker import Breaker
+from service.cache.failures import OnFailure, ignore_failure, kind_of
 from service.cache.redis.client import Client, Command
 from service.cache.redis.connection import Reply
 from service.cache.redis.value import HEAD_BYTES, CorruptValueError, pack, unpack
-from service.cache.store import Key, OnEvent, Part, ignore
+from service.cache.store import Found, Key, OnEvent, Part, ignore
 from service.errors import CacheUnavailableError
 
 T = TypeVar("T")
@@ -41,6 +42,7 @@ class RedisStore:
         breaker: Breaker,
         codecs: Sequence[str] = (),
         on_event: OnEvent = ignore,
+        on_failure: OnFailure = ignore_failure,
     ) -> None:
         """``codecs`` are the names that a deletion knows of without asking Redis."""
         self._client = client
@@ -48,6 +50,7 @@ class RedisStore:
         self._breaker = breaker
         self._codecs = frozenset(codecs) | {""}
         self._on_event = on_event
+        self._on_failure = on_failure
 
     async def put(self, key: Key, stream: bytes, meta: bytes) -> None:
         """Keep it for ``ttl_seconds``.
@@ -85,12 +88,12 @@ class RedisStore:
         self._on_event("miss" if reply is None else "hit")
         return reply if isinstance(reply, bytes) else None
 
-    async def many(self, keys: Sequence[Key], n: int) -> list[Part | None]:
+    async def many(self, keys: Sequence[Key], n: int) -> list[Found]:
         """The first ``n`` bytes of each, in the order of ``keys``, from one batch."""
         if not keys:
             return []
-        replies = await self._ask(self._batch, [_get(key, 0, n) for key in keys])
-        return [self._unpack(reply, 0, n) for reply in replies]
+        replies = await self._ask(self._each, [_get(key, 0, n) for key in keys])
+        return [self._found(reply, n) for reply in replies]
 
     async def delete(self, image_id: str) -> bool:
         """Drop the image's document and all its streams; whether anything was there.
@@ -128,6 +131,26 @@ class RedisStore:
                 raise reply
         return replies
 
+    async def _each(self, commands: Sequence[Command]) -> list[Reply]:
+        replies = await self._client.batch(commands)
+        failed = [reply for reply in replies if isinstance(reply, RedisError)]
+        if len(failed) == len(replies) and kind_of(failed[0]) != "wrong-type":
+            raise failed[0]
+        return replies
+
+    def _found(self, reply: Reply, n: int) -> Found:
+        """A value that is not a string is no stream: absent, and the next upload replaces it."""
+        if not isinstance(reply, RedisError):
+            return self._unpack(reply, 0, n)
+        kind = kind_of(reply)
+        self._on_failure(kind, str(reply))
+        if kind == "wrong-type":
+            self._on_event("corrupt")
+            self._on_event("miss")
+            return None
+        self._on_event("error")
+        return CacheUnavailableError()
+
     async def _ask(self, ask: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         try:
             ticket = self._breaker.admit()
@@ -137,6 +160,7 @@ class RedisStore:
         try:
             answer = await ask(*args, **kwargs)
         except (RedisError, OSError) as error:
+            self._on_failure(kind_of(error), str(error))
             # A refusal (no memory left, read only) comes at once: the breaker has no part in it.
             if isinstance(error, ResponseError):
                 self._breaker.answered(ticket)
@@ -144,7 +168,8 @@ class RedisStore:
                 self._breaker.failed(ticket)
             self._on_event("error")
             raise CacheUnavailableError from error
-        except CacheUnavailableError:
+        except CacheUnavailableError as busy:
+            self._on_failure("busy", busy.detail)
             self._breaker.left(ticket)
             self._on_event("error")
             raise
@@ -165,8 +190,9 @@ class RedisStore:
         try:
             if isinstance(head, bytes) and isinstance(data, bytes):
                 part = unpack(head, data, start, stop)
-        except CorruptValueError:
+        except CorruptValueError as wrong:
             self._on_event("corrupt")
+            self._on_failure("corrupt", str(wrong))
         self._on_event("miss" if part is None else "hit")
         return part
 

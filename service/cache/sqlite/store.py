@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from service.cache.failures import OnFailure, ignore_failure, kind_of
 from service.cache.sqlite.worker import SqliteThread, connect
-from service.cache.store import Key, OnEvent, Part, ignore
+from service.cache.store import Found, Key, OnEvent, Part, ignore
 from service.errors import CacheUnavailableError, ConfigurationError
 
 T = TypeVar("T")
@@ -35,7 +36,8 @@ _SCHEMA = f"""
 _SHORT_BYTES = 16 * 1024
 _READ = f"""
     SELECT CASE WHEN length(stream) <= {_SHORT_BYTES}
-           THEN coalesce(substr(stream, ?, ?), x'') END, length(stream), digest, rowid
+           THEN coalesce(CAST(substr(stream, ?, ?) AS BLOB), x'') END,
+           length(stream), CAST(digest AS BLOB), rowid
     FROM entries WHERE image_id = ? AND codec = ? AND expires > ?
 """
 _META = "SELECT meta FROM entries WHERE image_id = ? AND codec = ? AND expires > ?"
@@ -74,10 +76,12 @@ class SqliteStore:
         limit_bytes: int = 4 * 2**30,
         on_event: OnEvent = ignore,
         clock: Callable[[], float] = time.time,
+        on_failure: OnFailure = ignore_failure,
     ) -> None:
         """Open or make the file. Raises ConfigurationError when it cannot be, or is not ours."""
         self._ttl_seconds = ttl_seconds
         self._on_event = on_event
+        self._on_failure = on_failure
         self._clock = clock
         try:
             _prepare(path, limit_bytes)
@@ -125,9 +129,9 @@ class SqliteStore:
         self._on_event("miss" if row is None else "hit")
         return None if row is None else bytes(row[0])
 
-    async def many(self, keys: Sequence[Key], n: int) -> list[Part | None]:
+    async def many(self, keys: Sequence[Key], n: int) -> list[Found]:
         """The first ``n`` bytes of each, in the order of ``keys``."""
-        return await self._parts(keys, 0, n) if keys else []
+        return [*await self._parts(keys, 0, n)] if keys else []
 
     async def delete(self, image_id: str) -> bool:
         """Drop the image's document and all its streams; whether anything was there."""
@@ -162,11 +166,13 @@ class SqliteStore:
     async def _ask(self, worker: SqliteThread, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
             return await worker.run(work)
-        except CacheUnavailableError:
+        except CacheUnavailableError as busy:
             self._on_event("error")
+            self._on_failure("busy", busy.detail)
             raise
         except (sqlite3.Error, OSError) as error:
             self._on_event("error")
+            self._on_failure(kind_of(error), str(error))
             raise CacheUnavailableError from error
 
     async def _parts(self, keys: Sequence[Key], start: int, stop: int) -> list[Part | None]:
@@ -187,6 +193,7 @@ class SqliteStore:
             and hashlib.sha256(part.data).digest() != part.digest
         ):
             self._on_event("corrupt")
+            self._on_failure("corrupt", "the stream's hash is not the one beside it")
             part = None
         self._on_event("miss" if part is None else "hit")
         return part

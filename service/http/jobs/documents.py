@@ -16,9 +16,9 @@ from typing import Any
 
 from service.cache import Key, Store
 from service.codec.geometry import THUMB, THUMB_SIDE, Size
-from service.codec.header import HEADER_BYTES
 from service.codec.interface import Codec, Encoded, Kind, Level
-from service.http.protocol.queries import BYTES, PSNR_LIMIT
+from service.errors import CacheUnavailableError
+from service.http.protocol.queries import PSNR_LIMIT
 from service.pictures import OUTPUTS, PHOTO_OUTPUTS, PIPELINE_VERSION, Picture
 
 DOCUMENT = ""
@@ -47,7 +47,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class StoredStream:
-    """One codec's stream: its facts, and the stream itself where it was read whole."""
+    """One codec's stream: its facts, and of the stream itself what was asked for, or made."""
 
     facts: Facts
     stream: bytes | None
@@ -125,28 +125,30 @@ def write_image(picture: Picture) -> bytes:
 
 
 async def load_image(
-    store: Store, id: str, codecs: Sequence[str], *, with_streams: bool = False
+    store: Store, id: str, codecs: Sequence[str], *, inline_bytes: int = 0
 ) -> Image | None:
     """What the store keeps of an image and these codecs; None when it knows nothing of it.
+
+    ``inline_bytes`` is how much of each stream comes with it.
 
     Raises CacheUnavailableError.
     """
     own = await store.meta(Key(id, DOCUMENT))
     if own is None:
         return None
-    length = BYTES.stop if with_streams else HEADER_BYTES
-    parts = await store.many([Key(id, codec) for codec in codecs], length)
+    parts = await store.many([Key(id, codec) for codec in codecs], inline_bytes)
     streams = {}
     try:
         width, height, format = _read_image(own)
         for codec, part in zip(codecs, parts, strict=True):
+            if isinstance(part, CacheUnavailableError):
+                raise part
             meta = None if part is None else await store.meta(Key(id, codec))
             if part is None or meta is None:
                 continue
             facts = read_facts(meta)
             if facts.v == part.v:
-                is_whole = len(part.data) == part.total_bytes
-                streams[codec] = StoredStream(facts, part.data if is_whole else None)
+                streams[codec] = StoredStream(facts, part.data or None)
     except ForeignMetaError:
         return None
     return Image(id, width, height, format, streams)
@@ -158,9 +160,12 @@ def document(
     root: str,
     *,
     stored: bool = True,
-    inline: bool = False,
+    inline_bytes: int = 0,
 ) -> Any:
-    """The JSON of an image. ``root`` stands before every path; ``inline`` adds the streams."""
+    """The JSON of an image. ``root`` stands before every path.
+
+    ``inline_bytes`` is how much of each stream comes with it at most.
+    """
     return {
         "id": image.id,
         "width": image.width,
@@ -169,13 +174,13 @@ def document(
         "format": image.format,
         "stored": stored,
         "codecs": {
-            codec: _stream(f"{root}/v1/images/{image.id}", codecs[codec], kept, inline)
+            codec: _stream(f"{root}/v1/images/{image.id}", codecs[codec], kept, inline_bytes)
             for codec, kept in image.streams.items()
         },
     }
 
 
-def _stream(base: str, codec: Codec, kept: StoredStream, inline: bool) -> dict[str, object]:
+def _stream(base: str, codec: Codec, kept: StoredStream, inline_bytes: int) -> dict[str, object]:
     facts = kept.facts
     entry: dict[str, object] = {
         "bytes": facts.total_bytes,
@@ -190,8 +195,8 @@ def _stream(base: str, codec: Codec, kept: StoredStream, inline: bool) -> dict[s
             for output in ("pxl", *(OUTPUTS if codec.kind == "thumb" else PHOTO_OUTPUTS))
         },
     }
-    if inline and kept.stream is not None:
-        entry["stream"] = base64.b64encode(kept.stream).decode()
+    if inline_bytes and kept.stream is not None:
+        entry["stream"] = base64.b64encode(kept.stream[:inline_bytes]).decode()
     return entry
 
 
@@ -232,7 +237,11 @@ _STREAM = {
         "measured": {**_SIZE, "description": "The resolution at which levels were measured"},
         "levels": {"type": "array", "items": _LEVEL},
         "urls": {"type": "object", "additionalProperties": {"type": "string"}},
-        "stream": {"type": "string", "contentEncoding": "base64"},
+        "stream": {
+            "type": "string",
+            "contentEncoding": "base64",
+            "description": "The stream, or its first bytes where it is longer than may come inline",
+        },
     },
 }
 SCHEMA: dict[str, Any] = {

@@ -34,7 +34,7 @@ class UploadJob:
     id: str
     codecs: tuple[str, ...]
     background: tuple[int, int, int]
-    inline: bool
+    inline_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ async def encode_upload(request: Request, wanted: UploadJob, data: bytes) -> Upl
     image = None
     with contextlib.suppress(CacheUnavailableError), span(request, "cache"):
         image = await load_image(
-            services.store, wanted.id, wanted.codecs, with_streams=wanted.inline
+            services.store, wanted.id, wanted.codecs, inline_bytes=wanted.inline_bytes
         )
     there = {
         name: kept

@@ -57,15 +57,12 @@ class ByteRange:
     first: int | None
     last: int | None
 
-    def guess(self, most: int) -> tuple[int, int]:
-        """Start and end as far as the length need not be known for them, ``most`` bytes at most.
-
-        The last bytes begin nowhere yet: no bytes.
-        """
+    @property
+    def guess(self) -> tuple[int, int | None]:
+        """Start and end (None: that of all) as far as they are known without the length."""
         if self.first is None:
             return 0, 0
-        end = self.first + most
-        return self.first, end if self.last is None else min(self.last + 1, end)
+        return self.first, None if self.last is None else self.last + 1
 
     def within(self, total_bytes: int) -> tuple[int, int]:
         """Start and end (exclusive) in a representation. Raises RangeError when it lies outside."""

@@ -18,7 +18,8 @@ from service.errors import ParameterError
 from service.pictures import FITS, OUTPUTS
 
 Schema = dict[str, Any]
-BYTES = range(HEADER_BYTES, 2**20 + 1)
+BYTES = range(HEADER_BYTES, 2**26 + 1)
+"""Of prefixes: the largest photo has 2^24 pixels, and no stream is longer than its pixels."""
 SIZES = range(1, 513)
 PHOTO_SIZES = range(1, 4097)
 PSNR_LIMIT = 100.0
@@ -256,7 +257,7 @@ INLINE = Parameter(
     "inline",
     lambda text: chosen("inline", text, ("0", "1")) == "1",
     {"type": "string", "enum": ["0", "1"], "default": "0"},
-    "1: the streams come in the answer too, as base64",
+    "1: the streams come in the answer too, as base64, up to PREFIXEL_INLINE_LIMIT_BYTES each",
 )
 IDS = Parameter(
     "ids",

@@ -68,12 +68,14 @@ async def _send_pieces(body: Pieces, scope: Scope, receive: Receive, send: Send)
     try:
         async with contextlib.aclosing(body.read()) as pieces:
             async for piece in pieces:
+                length = len(piece)
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
+                del piece
                 # This sends nothing: it waits until there is room, before more is read.
                 await send({"type": "http.response.body", "body": b"", "more_body": True})
                 if gone.done():
                     raise ClientGoneError
-                sent += len(piece)
+                sent += length
         await send({"type": "http.response.body", "body": b""})
     except PrefixelError as error:
         # Less came than Content-Length says, so the server closes and the client knows.

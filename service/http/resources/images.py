@@ -65,14 +65,19 @@ async def upload(request: Request) -> Reply:
         background = query.get("background", WHITE)
         key = services.settings.id_key.get_secret_value().encode()
         id = await asyncio.to_thread(image_id, key, background, data)
-        wanted = UploadJob(id, codecs, background, query.get("inline", False))
+        limit = services.settings.inline_limit_bytes
+        inline_bytes = limit if query.get("inline", False) else 0
+        wanted = UploadJob(id, codecs, background, inline_bytes)
         made = await while_connected(
             request,
             services.single_flight.run(wanted, lambda: encode_upload(request, wanted, data)),
         )
-    inline = wanted.inline or not made.stored
     content = document(
-        made.image, services.codecs, request.scope["root_path"], stored=made.stored, inline=inline
+        made.image,
+        services.codecs,
+        request.scope["root_path"],
+        stored=made.stored,
+        inline_bytes=inline_bytes if made.stored else limit,
     )
     headers = (
         (b"content-type", JSON),

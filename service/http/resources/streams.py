@@ -13,7 +13,7 @@ from service.errors import (
     StreamGoneError,
     UnknownImageError,
 )
-from service.http.jobs.pieces import AT_ONCE_BYTES, body_of
+from service.http.jobs.pieces import AT_ONCE_BYTES, body_of, first_bytes
 from service.http.jobs.selection import PREFIX_PARAMETERS, Asked, Selected, quality_headers, select
 from service.http.protocol.conditional import prefix_etag, strong_etag
 from service.http.protocol.queries import read_query
@@ -57,7 +57,8 @@ def stream_of(kind: Kind) -> ASGIApp:
 
 async def _prefix(scope: Scope, services: Services, asked: Asked, conditions: Conditions) -> Reply:
     """A prefix is a representation of its own: its own ETag and digests, and no ranges."""
-    selected = await select(scope, services, asked, 0, AT_ONCE_BYTES)
+    stop = AT_ONCE_BYTES if asked.needs_facts else first_bytes(asked.bytes)
+    selected = await select(scope, services, asked, 0, stop)
     part, length = selected.part, selected.length
     if length == part.total_bytes:
         digest: bytes | None = part.digest
@@ -72,13 +73,10 @@ async def _prefix(scope: Scope, services: Services, asked: Asked, conditions: Co
 
 async def _whole(scope: Scope, services: Services, asked: Asked, conditions: Conditions) -> Reply:
     """The whole stream, or one range of it; only what is sent is read from the store."""
-    if scope["method"] == "HEAD":
-        begin, stop = 0, 0
-    elif conditions.range is None:
-        begin, stop = 0, AT_ONCE_BYTES
-    else:
-        begin, stop = conditions.range.guess(AT_ONCE_BYTES)
-    selected = await select(scope, services, asked, begin, stop)
+    is_sent = scope["method"] == "GET"
+    begin, stop = (0, None) if conditions.range is None else conditions.range.guess
+    count = first_bytes(None if stop is None else stop - begin) if is_sent else 0
+    selected = await select(scope, services, asked, begin, begin + count)
     part = selected.part
     etag = strong_etag(part.digest)
     representation = _representation(asked, selected, etag, part.digest, has_ranges=True)
@@ -86,9 +84,8 @@ async def _whole(scope: Scope, services: Services, asked: Asked, conditions: Con
         return representation.unmodified()
     found = representation.part(conditions, part.total_bytes)
     start, end = (0, part.total_bytes) if found is None else found
-    at_once = min(end, start + AT_ONCE_BYTES)
-    if scope["method"] == "GET" and (begin != start or len(part.data) < at_once - start):
-        selected = await select(scope, services, asked, start, at_once)
+    if is_sent and (begin != start or not part.data):
+        selected = await select(scope, services, asked, start, start + first_bytes(end - start))
         if selected.part.digest != part.digest:
             raise StreamGoneError("the stream was replaced just now; ask again")
     body = body_of(services, selected, start, end)

@@ -16,7 +16,7 @@ from pydantic import (
 )
 from starlette.requests import Request
 
-from service.cache import Key, Part
+from service.cache import Found, Key
 from service.codec.container import UNAVAILABLE, UNKNOWN, Entry, State, pack
 from service.errors import (
     BodyError,
@@ -44,12 +44,14 @@ from service.http.protocol.representation import answer, represent
 from service.http.protocol.resource import Operation, Resource, described_answer, endpoint
 from service.http.request.admission import body_slot
 from service.http.request.timing import add_span
-from service.serving.services import services_of
+from service.serving.services import Services, services_of
 
 MEDIA_TYPE = "application/vnd.prefixel-container"
 PARAMETERS = known(IDS, required(BYTES_AT_MOST), CODEC)
 JSON_BYTES_AN_ID = 64
 JSON_BYTES = 1024
+CONTAINER_BYTES = 8 * 2**20
+"""Of all prefixes together: more is a job for ranges, which come in pieces."""
 
 
 def _json_integer(value: object) -> object:
@@ -95,6 +97,7 @@ async def _thumbs(request: Request, ids: Sequence[str], budget_bytes: int, codec
         raise ParameterError("ids", f"{len(ids)} ids are too many", f"1 to {limit}")
     codec = codec or services.settings.default_codec
     check_budget(services, codec, budget_bytes)
+    _check_total(services, codec, budget_bytes, len(ids))
     begin = time.perf_counter()
     try:
         found = await services.store.many([Key(id, codec) for id in ids], budget_bytes)
@@ -105,9 +108,23 @@ async def _thumbs(request: Request, ids: Sequence[str], budget_bytes: int, codec
     return _reply(request, entries)
 
 
-def _entry(part: Part | None) -> Entry:
+def _check_total(services: Services, codec: str, budget_bytes: int, ids: int) -> None:
+    """Refuse what would be too long an answer. Raises ParameterError."""
+    loaded = services.codecs.get(codec)
+    longest = budget_bytes if loaded is None else min(budget_bytes, loaded.maximum_bytes)
+    if longest * ids > CONTAINER_BYTES:
+        raise ParameterError(
+            "bytes",
+            f"{ids} times {longest} bytes are too many for one answer",
+            f"up to {CONTAINER_BYTES // ids} for so many ids",
+        )
+
+
+def _entry(part: Found) -> Entry:
     if part is None:
         return UNKNOWN
+    if isinstance(part, CacheUnavailableError):
+        return UNAVAILABLE
     return Entry(State.OK, part.digest[:4], part.total_bytes, part.data)
 
 

@@ -100,3 +100,19 @@ async def test_deletion_finds_known_codecs_even_when_the_set_of_them_was_evicted
     server.ask("DEL", "px:{an-image}")
     assert await store.delete("an-image") is True
     assert server.ask("DBSIZE") == b":0\r\n"
+
+
+async def test_one_key_of_a_wrong_type_among_many_is_absent_alone_and_healed_by_a_put(
+    server: RedisServer, store: RedisStore, events: list[Event]
+) -> None:
+    keys = [Key(f"image-{i}", "a") for i in range(60)]
+    for key in keys:
+        await store.put(key, bytes(64), b"")
+    server.ask("DEL", "px:{image-7}:a")
+    server.ask("LPUSH", "px:{image-7}:a", "x")
+    found = await store.many(keys, 16)
+    assert [i for i, part in enumerate(found) if part is None] == [7]
+    assert events.count("hit") == 59
+    assert events.count("corrupt") == events.count("miss") == 1
+    await store.put(keys[7], bytes(64), b"")
+    assert None not in await store.many(keys, 16)

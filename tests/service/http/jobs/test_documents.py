@@ -107,8 +107,8 @@ def test_a_document_names_the_streams_that_are_there_and_no_others():
 def test_streams_are_in_the_document_when_they_were_asked_for():
     store = MemoryStore(2**20)
     kept(store, "a")
-    image = asyncio.run(load_image(store, ID, ("a",), with_streams=True))
-    inline = document(image, CODECS, "", inline=True)["codecs"]["a"]["stream"]
+    image = asyncio.run(load_image(store, ID, ("a",), inline_bytes=1000))
+    inline = document(image, CODECS, "", inline_bytes=1000)["codecs"]["a"]["stream"]
     assert base64.b64decode(inline) == STREAM
 
 

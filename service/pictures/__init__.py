@@ -6,7 +6,7 @@ from service.pictures.opening import Opener, Picture
 from service.pictures.raster_encode import OUTPUTS, PHOTO_OUTPUTS, paint, paint_photo
 from service.pictures.sniff import FORMATS, sniff
 
-PIPELINE_VERSION = 1
+PIPELINE_VERSION = 2
 """Raised whenever the same upload comes out of ``Opener.open`` as other pixels; it is in the id."""
 
 __all__ = [

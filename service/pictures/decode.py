@@ -92,7 +92,7 @@ def _jpeg(header: Header, wanted: tuple[int, int]) -> Image.Image:
     if draft:
         picture.draft(None, draft)
     picture.load()
-    if not header.is_doubtful and ends_in_grey(picture):
+    if header.is_checkable and not header.is_doubtful and ends_in_grey(picture):
         del picture  # so that two are never held
         return _jpeg(replace(header, is_doubtful=True), wanted)
     return picture

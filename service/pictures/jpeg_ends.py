@@ -27,6 +27,9 @@ LAST_BYTES = 32
 NOTHING, MIDDLE_GREY = -1, -2
 """What is no checksum: data that is not painted, a picture without any other shade."""
 
+CHECK_DECODES = 6
+"""Most decodes that a check takes, and the one that follows it."""
+
 BAND_ROWS = 64
 
 
@@ -42,7 +45,7 @@ def check_whole(body: bytes, draft: tuple[int, int] | None, is_closed: bool) -> 
     Zeros before the marker are what files that were cut are often filled up with: they belong to
     the picture only where it needs every one of them. Where the marker was missing (``is_closed``
     is false) the picture must need the last of its data: else that data may be anything's.
-    Decodes up to six times, one after another.
+    Decodes up to CHECK_DECODES times less one, one after another.
     """
     whole = body.removesuffix(END)
     data = _without_filling(whole)

@@ -7,6 +7,8 @@ it gets each plane as grey bytes, and everything that the samples mean is done h
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -14,8 +16,7 @@ from PIL import Image
 from service.pictures.layout import Samples, YCbCr
 
 PIECE_PIXELS = 2**15
-"""Pixels that are converted at a time: numpy holds about ten float copies of them."""
-PIECE_BYTES = PIECE_PIXELS * 6 * 8 * 10
+"""Pixels that are converted at a time."""
 
 COLOURS = {"rgb": 3, "cmyk": 4, "ycbcr": 3, "lab": 3, "icclab": 3}
 """Meaning -> samples that are colour; 1 for all others."""
@@ -29,6 +30,7 @@ class SampleRows:
     def __init__(self, planes: list[Image.Image], layout: Samples, size: tuple[int, int]) -> None:
         """``size`` is the picture's width and height."""
         self._planes, self._layout, self.size = planes, layout, size
+        self._channels = _channels(layout)
         self._white = _white(layout)
         if layout.kind == "float":
             self._white = max(1.0, self._largest())
@@ -37,12 +39,14 @@ class SampleRows:
         """These rows in mode L, RGB, CMYK, LAB, La or RGBa."""
         down = self._layout.ycbcr.down
         step = max(1, PIECE_PIXELS // (self.size[0] * down)) * down
-        pieces: list[NDArray[np.uint8]] = []
+        shape = (bottom - top, self.size[0], self._channels)
+        pixels: NDArray[np.uint8] = np.empty(shape, np.uint8)
         # where chroma is shared by rows, a piece begins with a whole unit
         for first in range(top // down * down, bottom, step):
             last = min(bottom, first + step)
-            pieces.append(self._eight_bits(first, last)[max(0, top - first) :])
-        return _picture(np.concatenate(pieces), self._layout)
+            piece = self._eight_bits(first, last)
+            pixels[max(0, first - top) : last - top] = piece[max(0, top - first) :]
+        return _picture(pixels, self._layout)
 
     def _samples(self, top: int, bottom: int) -> NDArray[np.generic]:
         """[rows, width, samples] in native order, as the file means them before any scaling."""
@@ -73,26 +77,35 @@ class SampleRows:
         colour: NDArray[np.uint8]
         if layout.meaning == "palette":
             palette = np.frombuffer(layout.palette, np.uint8).reshape(-1, 3)
-            colour = palette[np.minimum(samples[:, :, 0].astype(np.int64), len(palette) - 1)]
+            colour = palette.take(samples[:, :, 0].astype(np.intp), axis=0, mode="clip")
         elif layout.meaning in ("lab", "icclab"):
             colour = _lab(samples[:, :, :3], layout)
         elif layout.meaning == "ycbcr":
             colour = _rgb(samples[:, :, :3].astype(np.float32), layout.ycbcr)
         else:
-            colour = _rounded(self._scaled(samples[:, :, :colours]))
+            colour = self._scaled(samples[:, :, :colours])
             if layout.meaning == "inverted":
                 colour = 255 - colour
         if layout.alpha == "none":
             return colour
-        alpha = _rounded(self._scaled(samples[:, :, layout.alpha_at : layout.alpha_at + 1], 1.0))
+        alpha = self._scaled(samples[:, :, layout.alpha_at : layout.alpha_at + 1], 1.0)
         return np.concatenate((colour, alpha), axis=2)
 
-    def _scaled(self, samples: NDArray[np.generic], float_white: float = 0.0) -> Levels:
+    def _scaled(self, samples: NDArray[np.generic], float_white: float = 0.0) -> NDArray[np.uint8]:
         """0..255 of samples between 0 and white; what is no number is 0."""
-        white = float_white if float_white and self._layout.kind == "float" else self._white
+        layout = self._layout
+        if layout.kind == "unsigned" and layout.bits == 8:
+            return samples.astype(np.uint8, copy=False)
+        white = float_white if float_white and layout.kind == "float" else self._white
+        # 16 bits and a scale are exact enough in single precision
         with np.errstate(all="ignore"):
-            levels = samples.astype(np.float64) * (255 / white)
-            return np.nan_to_num(levels, nan=0.0, posinf=255.0, neginf=0.0).astype(np.float32)
+            levels: NDArray[np.floating[Any]] = samples.astype(
+                np.float32 if layout.bits <= 16 else np.float64
+            )
+            levels *= 255 / white
+            if layout.kind == "float":
+                np.nan_to_num(levels, copy=False, nan=0.0, posinf=255.0, neginf=0.0)
+            return _rounded(levels)
 
     def _subsampled(self, top: int, bottom: int) -> NDArray[np.uint8]:
         """RGB of units of luma and one pair of chroma (TIFF 6.0, section 21)."""
@@ -106,6 +119,18 @@ class SampleRows:
         chroma = units[:, :, -2:].repeat(unit.down, axis=0).repeat(unit.across, axis=1)
         whole = np.dstack((lines, chroma))[: bottom - top, :width]
         return _rgb(whole.astype(np.float32), unit)
+
+
+def piece_bytes(layout: Samples, width: int) -> int:
+    """Memory of a piece while it is converted: its bytes, numbers and levels, a few copies each."""
+    unpacked = layout.bits if layout.bits % 8 else 4 * layout.bits // 8
+    return max(PIECE_PIXELS, width * layout.ycbcr.down) * layout.samples * (unpacked + 32)
+
+
+def _channels(layout: Samples) -> int:
+    """Channels of the bands: colours, and the alpha."""
+    colours = 3 if layout.meaning == "palette" else COLOURS.get(layout.meaning, 1)
+    return colours + (layout.alpha != "none")
 
 
 def _white(layout: Samples) -> float:
@@ -168,9 +193,11 @@ def _undone_bytes(
     return np.concatenate(tiles, axis=1)
 
 
-def _rounded(levels: Levels) -> NDArray[np.uint8]:
-    rounded: NDArray[np.uint8] = np.rint(levels.clip(0, 255)).astype(np.uint8)
-    return rounded
+def _rounded(levels: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
+    """To the nearest of 0..255; changes ``levels``."""
+    levels.clip(0, 255, out=levels)
+    levels += 0.5
+    return levels.astype(np.uint8)
 
 
 def _lab(samples: NDArray[np.generic], layout: Samples) -> NDArray[np.uint8]:
@@ -210,11 +237,11 @@ def _picture(pixels: NDArray[np.uint8], layout: Samples) -> Image.Image:
     if layout.meaning in ("lab", "icclab"):
         stored = pixels.copy()
         stored[:, :, 1:] ^= 128  # Pillow's raw mode is that of files: a and b are signed
-        return Image.frombytes("LAB", (width, height), stored.tobytes())
+        return Image.frombytes("LAB", (width, height), stored)
     if layout.meaning == "cmyk":
-        return Image.frombytes("CMYK", (width, height), pixels.tobytes())
+        return Image.frombytes("CMYK", (width, height), pixels)
     mode = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[channels]
     if layout.alpha == "associated":
         mode = {"LA": "La", "RGBA": "RGBa"}[mode]
-    picture = Image.frombytes(mode, (width, height), pixels.tobytes())
+    picture = Image.frombytes(mode, (width, height), pixels)
     return picture.convert(mode[:-1] + "a") if layout.alpha == "unassociated" else picture

@@ -27,7 +27,7 @@ def check(data: bytes, limits: Limits) -> Header:
         (colours,) = unpack("<I", data, 46)
     height = abs(signed_height)
     pixels = limits.check_pixels(width, height)
-    if depth not in (1, 2, 4, 8, 16, 24, 32):
+    if depth not in (1, 4, 8, 16, 24, 32):
         raise BrokenPictureError(f"a BMP of {depth} bits a pixel")
     if compression not in (RAW, RLE8, RLE4, BITFIELDS, ALPHA_BITFIELDS):
         raise BrokenPictureError(f"a BMP of compression {compression}, which is not decoded")

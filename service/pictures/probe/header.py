@@ -27,7 +27,7 @@ class Header:
     ``layout`` is how the samples lie where the decoder unpacks bytes and no more.
     ``scalable``: the decoder can paint it at 1/2, 1/4 or 1/8 for less (JPEG).
     ``is_doubtful``: it must be seen to be whole, and ``is_closed`` says whether its end is marked
-    (JPEG).
+    (JPEG); ``is_checkable``: it may be checked after decoding too, if it then looks cut.
     """
 
     format: str
@@ -47,6 +47,7 @@ class Header:
     scalable: bool = False
     is_doubtful: bool = False
     is_closed: bool = True
+    is_checkable: bool = False
 
     @property
     def coded_size(self) -> tuple[int, int]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from service.errors import BrokenPictureError, PictureTooLargeError
 from service.pictures.exif import orientation
+from service.pictures.jpeg_ends import CHECK_DECODES
 from service.pictures.limits import FILLING_LIMIT, WORK_FACTOR, Limits, check_parts, cut, unpack
 from service.pictures.probe.header import Header
 from service.pictures.probe.jpeg_scans import is_complete
@@ -88,9 +89,10 @@ def check(data: bytes, limits: Limits) -> Header:
         raise BrokenPictureError(f"a JPEG of {count} components; 1, 3 or 4 are decoded")
     (in_first_scan,) = unpack(">B", data, start + 4)
     end, scans, is_closed = _scans(data, start, limits.scan_limit)
-    if scans * pixels > WORK_FACTOR * limits.pixel_limit:
+    work_limit = WORK_FACTOR * limits.pixel_limit
+    if scans * pixels > work_limit:
         raise PictureTooLargeError(
-            f"{scans} scans of {pixels} pixels; the limit is {WORK_FACTOR * limits.pixel_limit}",
+            f"{scans} scans of {pixels} pixels; the limit is {work_limit}",
             scans=scans,
             pixels=pixels,
         )
@@ -98,6 +100,9 @@ def check(data: bytes, limits: Limits) -> Header:
         raise BrokenPictureError("a progressive JPEG that lacks some of its scans")
     last = end - 2 * is_closed
     is_doubtful = not is_closed or not any(data[max(start, last - FILLING_LIMIT) : last])
+    is_checkable = CHECK_DECODES * scans * pixels <= work_limit
+    if is_doubtful and not is_checkable:
+        raise BrokenPictureError(f"a JPEG of {scans} scans whose end is not marked")
     # libjpeg keeps every coefficient (2 bytes) of a picture whose components come in several scans
     is_buffered = head.progressive or in_first_scan < count
     return Header(
@@ -113,6 +118,8 @@ def check(data: bytes, limits: Limits) -> Header:
         scalable=not (is_doubtful and head.progressive),
         is_doubtful=is_doubtful,
         is_closed=is_closed,
+        # of a progressive picture the scans were seen to be complete
+        is_checkable=is_checkable and not head.progressive,
     )
 
 

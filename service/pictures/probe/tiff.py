@@ -12,7 +12,7 @@ from service.pictures.layout import Alpha, Meaning, SampleKind, Samples, YCbCr
 from service.pictures.limits import FILLING_LIMIT, Limits, check_parts, check_unfilled
 from service.pictures.probe.header import Header
 from service.pictures.probe.tiff_directory import Directory, first_page, rebuilt
-from service.pictures.samples import COLOURS, PIECE_BYTES
+from service.pictures.samples import COLOURS, piece_bytes
 
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER = 256, 257, 258, 259, 262, 266
 STRIP_OFFSETS, ORIENTATION, SAMPLES, ROWS_PER_STRIP, STRIP_BYTES = 273, 274, 277, 278, 279
@@ -175,7 +175,7 @@ def _sampled(header: Header, page: Directory, segments: _Segments, samples: int)
         body=rebuilt(page.data, [common | segments.tags(plane, *segment) for plane in kept]),
         coded=coded,
         pixel_bytes=len(kept),
-        fixed_bytes=2 * segment[0] * segment[1] + PIECE_BYTES,
+        fixed_bytes=2 * segment[0] * segment[1] + piece_bytes(layout, header.width),
         layout=layout,
     )
 

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from service.codec.geometry import PHOTO_SIDE, THUMB_SIDE
 from service.errors import ConfigurationError
 
 Words = Annotated[tuple[str, ...], NoDecode]
@@ -47,12 +48,6 @@ class Settings(BaseSettings):
         default=(),
         description="Codecs of an upload that names none; empty: PREFIXEL_DEFAULT_CODEC and, where"
         " it is loaded, photo",
-    )
-    photo_side: int = Field(
-        default=2048,
-        ge=1,
-        le=4096,
-        description="Longest side of a stored photo, in pixels; larger ones are shrunk",
     )
     photo_bpp: float = Field(
         default=2.0, gt=0, le=8, description="Longest stream of a photo, in bits a pixel"
@@ -116,7 +111,13 @@ class Settings(BaseSettings):
     decode_memory_bytes: int = Field(
         default=512 * 2**20,
         ge=2**20,
-        description="Memory that pictures being decoded may take together",
+        description="Memory that pictures may take together until they are encoded",
+    )
+    photo_side: int = Field(
+        default=2048,
+        ge=THUMB_SIDE,
+        le=PHOTO_SIDE,
+        description="Long side of photos, in pixels; larger uploads are shrunk to it",
     )
     scan_limit: int = Field(
         default=64,

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from service.bench.photos import synthetic_photo
+from service.codec.geometry import THUMB_SIDE
 from service.codec.header import HEADER_BYTES
 from service.codec.interface import Encoded, measured
 from service.codec.prefixel import bitplane_coder
@@ -76,7 +77,9 @@ def thumbnails(count: int, seed: int) -> Pixels:
             left = int(draw.integers(photo.width - side))
             top = int(draw.integers(photo.height - side))
             square = photo.crop((left, top, left + side, top + side))
-            found.append(np.asarray(square.resize((32, 32), Image.Resampling.LANCZOS)))
+            found.append(
+                np.asarray(square.resize((THUMB_SIDE, THUMB_SIDE), Image.Resampling.LANCZOS))
+            )
     return np.stack(found)
 
 

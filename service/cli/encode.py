@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,13 +77,13 @@ def run(arguments: argparse.Namespace) -> int:
         for start in range(0, len(pairs), BATCH):
             batch = pairs[start : start + BATCH]
             opened = []
-            for photo, target in batch:
-                with failures.of(photo):
-                    picture = opener.open(photo.read_bytes(), background=arguments.background)
-                    opened.append((photo, target, picture))
-            for (photo, target, _), encoded in zip(
-                opened, _encode(codec, [picture for *_, picture in opened]), strict=True
-            ):
+            with ExitStack() as held:
+                for photo, target in batch:
+                    with failures.of(photo):
+                        picture = opener.open(photo.read_bytes(), background=arguments.background)
+                        opened.append((photo, target, held.enter_context(picture)))
+                made = _encode(codec, [picture for *_, picture in opened])
+            for (photo, target, _), encoded in zip(opened, made, strict=True):
                 with failures.of(photo):
                     _write(photo, target, encoded, arguments.bytes)
             for _ in batch:

@@ -17,7 +17,10 @@ THUMB_SIDE = 32
 PHOTO_SIDES = range(1, 2**14)
 """Sides of a photo, in pixels; WebP and JPEG hold as much."""
 
-PHOTO_PIXELS = 2**24
+PHOTO_SIDE = 4096
+"""The longest that uploads may be shrunk to."""
+
+PHOTO_PIXELS = PHOTO_SIDE * PHOTO_SIDE
 """Most pixels of a photo: a header cannot ask for more than this."""
 
 

@@ -156,6 +156,13 @@ class Codec(Format, Protocol):
         """
         ...
 
+    def memory(self, size: Size) -> int:
+        """Bytes that encoding a picture of ``size`` takes at its peak, its own pixels not counted.
+
+        Of thumbnails 0: a batch of them is small beside one photo.
+        """
+        ...
+
     def encode(
         self,
         pictures: Sequence[Pixels],

@@ -9,19 +9,26 @@ Whatever it raises is translated here, once.
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
+from types import TracebackType
+from typing import Self
 
 import numpy as np
 from PIL import Image
 
-from service.codec.geometry import Pixels, Size
+from service.codec.geometry import THUMB_SIDE, Pixels, Size
 from service.codec.interface import Kind
-from service.errors import BrokenPictureError, PictureTooLargeError, UnsupportedPictureError
+from service.errors import (
+    BrokenPictureError,
+    PictureError,
+    PictureTooLargeError,
+    UnsupportedPictureError,
+)
 from service.pictures.colour import flatten
 from service.pictures.decode import Decoded, decode, divisor
 from service.pictures.limits import Limits
-from service.pictures.memory import MemoryBudget
+from service.pictures.memory import Lease, MemoryBudget
 from service.pictures.probe import Header, read_header
 from service.pictures.quiet import silence_libtiff
 from service.pictures.shrink import BAND_PIXEL_BYTES, GAP, PHOTO_GAP, band_rows, boxes, shrink
@@ -51,6 +58,7 @@ class Picture:
     """``rgb`` is uint8 [size, size, 3], squashed; width and height are the upright original's.
 
     ``photo`` is uint8 [H, W, 3] of the original's shape, where it was asked for.
+    It holds its share of the budget of memory until it is released, as ``with picture:`` does.
     """
 
     rgb: Pixels
@@ -58,6 +66,7 @@ class Picture:
     height: int
     format: str
     photo: Pixels | None = None
+    lease: Lease | None = field(default=None, compare=False, repr=False)
 
     def pixels(self, kind: Kind) -> Pixels:
         """What a codec of this kind takes; raises ValueError for a photo that was not made."""
@@ -72,6 +81,22 @@ class Picture:
         """Width / height of the original, after orientation."""
         return self.width / self.height
 
+    def release(self) -> None:
+        """Give its memory back to the budget; again: nothing happens."""
+        if self.lease is not None:
+            self.lease.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.release()
+
 
 class Opener:
     """Opens uploads within ``limits``. Thread-safe: the memory is shared by all threads."""
@@ -79,7 +104,7 @@ class Opener:
     def __init__(self, limits: Limits) -> None:
         """Registers the HEIC plugin where the ``heif`` extra is installed."""
         self.limits = limits
-        self._memory = MemoryBudget(limits.decode_memory_bytes, limits.memory_wait_seconds)
+        self.memory = MemoryBudget(limits.decode_memory_bytes, limits.memory_wait_seconds)
         self._has_heic = find_spec("pillow_heif") is not None
         if self._has_heic:
             import pillow_heif
@@ -99,7 +124,7 @@ class Opener:
         self,
         data: bytes,
         *,
-        size: int = 32,
+        size: int = THUMB_SIDE,
         background: tuple[int, int, int] = (255, 255, 255),
         photo_side: int | None = None,
     ) -> Picture:
@@ -107,7 +132,8 @@ class Opener:
 
         With ``photo_side`` also as a photo whose long side is at most that; never enlarged.
         Raises UnsupportedPictureError, BrokenPictureError or PictureTooLargeError for what is in
-        the bytes, QueueFullError when other pictures hold the memory for too long.
+        the bytes, QueueFullError when other pictures hold the memory for too long. The picture
+        holds its own pixels' until it is released.
         """
         if size not in SIZES or (photo_side or size) not in SIZES:
             raise ValueError(f"a size is {SIZES.start}..{SIZES.stop - 1}, not {size}, {photo_side}")
@@ -115,17 +141,22 @@ class Opener:
         if format == "heic" and not self._has_heic:
             raise UnsupportedPictureError("HEIC needs the extra 'heif', which is not installed")
         header = read_header(format, data, self.limits)
-        with self._memory.hold(_memory_bytes(header, size, photo_side)):
-            try:
-                return self._decode(header, size, background, photo_side)
-            except (UnsupportedPictureError, BrokenPictureError, PictureTooLargeError):
+        lease = self.memory.hold(_memory_bytes(header, size, photo_side))
+        try:
+            picture = self._decode(header, size, background, photo_side)
+            lease.shrink(
+                picture.rgb.nbytes + (0 if picture.photo is None else picture.photo.nbytes)
+            )
+            return replace(picture, lease=lease)
+        except BaseException as error:
+            lease.release()
+            if isinstance(error, PictureError) or not isinstance(error, Exception):
                 raise
-            except MemoryError as error:
+            if isinstance(error, MemoryError):
                 raise PictureTooLargeError("decoding took more memory than there is") from error
-            except Exception as error:
-                # The border: plugins raise OSError, SyntaxError, ValueError, KeyError,
-                # struct.error, RuntimeError and more, all of which mean the same to a client.
-                raise BrokenPictureError(f"the {format} does not decode") from error
+            # The border: plugins raise OSError, SyntaxError, ValueError, KeyError,
+            # struct.error, RuntimeError and more, all of which mean the same to a client.
+            raise BrokenPictureError(f"the {format} does not decode") from error
 
     def _decode(
         self,

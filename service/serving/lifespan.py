@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from service.cache import Event, SingleFlight, build_store
 from service.cache.failures import FailureLog
-from service.codec.interface import Codec, Kind
+from service.codec.interface import Codec, Kind, Size
 from service.errors import ConfigurationError
 from service.http.jobs.picture_threads import BoundedExecutor
 from service.http.protocol.queries import BYTES
@@ -21,6 +21,8 @@ from service.settings import Settings
 
 SHA_DIGITS = 12
 PHOTO = "photo"
+OPENED_PIXEL_BYTES = 6
+"""Of a photo that is as large as it may stay: as it was decoded, and upright."""
 
 
 @asynccontextmanager
@@ -68,7 +70,7 @@ async def running(
             Limits(
                 pixel_limit=settings.pixel_limit,
                 scan_limit=settings.scan_limit,
-                decode_memory_bytes=settings.decode_memory_bytes,
+                decode_memory_bytes=picture_memory(settings, codecs),
                 memory_wait_seconds=settings.deadline_seconds,
             )
         ),
@@ -121,3 +123,22 @@ def _defaults(
         if codecs[name].kind == "photo":
             defaults.setdefault("photo", name)
     return defaults
+
+
+def picture_memory(settings: Settings, codecs: Mapping[str, Codec]) -> int:
+    """Bytes for the pictures that are open: the budget, less what encoding one photo takes.
+
+    A codec encodes one batch at a time, so that is set aside once, and never waited for by a
+    picture that others wait for. Raises ConfigurationError when the largest photo does not fit.
+    """
+    largest = Size(settings.photo_side, settings.photo_side)
+    photos = [codec for codec in codecs.values() if codec.kind == "photo"]
+    left = settings.decode_memory_bytes - sum(codec.memory(largest) for codec in photos)
+    opened = OPENED_PIXEL_BYTES * largest.pixels
+    if photos and left < opened:
+        needed = settings.decode_memory_bytes - left + opened
+        raise ConfigurationError(
+            f"PREFIXEL_PHOTO_SIDE is {settings.photo_side}, and one photo of that side takes"
+            f" {needed} bytes; PREFIXEL_DECODE_MEMORY_BYTES is {settings.decode_memory_bytes}"
+        )
+    return left

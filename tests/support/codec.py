@@ -67,6 +67,10 @@ class GreyCodec:
         """As much for painting as for encoding."""
         return size.pixels
 
+    def memory(self, size: Size) -> int:
+        """Next to nothing."""
+        return 0
+
     def encode(
         self, pictures: Sequence[Pixels], aspects: Sequence[float], effort: Effort | None = None
     ) -> list[Encoded]:
@@ -158,6 +162,10 @@ class RawPhotoCodec:
     def cost(self, size: Size, prefix_bytes: int | None = None) -> int:
         """As much for painting as for encoding."""
         return 10 * size.pixels
+
+    def memory(self, size: Size) -> int:
+        """Another copy of the pixels."""
+        return 3 * size.pixels
 
     def encode(
         self, pictures: Sequence[Pixels], aspects: Sequence[float], effort: Effort | None = None

@@ -138,6 +138,10 @@ class EmbeddedCodec:
         rounds = 0 if prefix_bytes is not None else ROUNDS.get(self.effort, 0)
         return max(1, round(size.pixels * kmac * KMAC_COST) * (1 + ROUND_COST * rounds))
 
+    def memory(self, size: Size) -> int:  # noqa: ARG002 - thumbnails have one
+        """Next to nothing."""
+        return 0
+
     def encode(
         self, pictures: Sequence[Pixels], aspects: Sequence[float], effort: Effort | None = None
     ) -> list[Encoded]:

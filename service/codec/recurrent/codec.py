@@ -85,6 +85,10 @@ class RecurrentCodec:
             kmac = self._kmac.get("decode", 1.0) * iterations / self._iterations
         return max(1, round(size.pixels * kmac * KMAC_COST))
 
+    def memory(self, size: Size) -> int:  # noqa: ARG002 - thumbnails have one
+        """Next to nothing."""
+        return 0
+
     def encode(
         self, pictures: Sequence[Pixels], aspects: Sequence[float], effort: Effort | None = None
     ) -> list[Encoded]:

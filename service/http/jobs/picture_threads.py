@@ -47,26 +47,35 @@ async def open_picture(
 ) -> Picture:
     """``opener.open`` in a thread, within the deadline, logged before it begins.
 
-    With a photo where one of ``codecs`` needs it.
+    With a photo where one of ``codecs`` needs it. Whoever gets the picture releases its memory
+    (``with``); one that comes too late is released.
+
     Raises QueueFullError, DeadlineError, and what ``Opener.open`` raises.
     """
     services = services_of(request)
     request_id = context_of(request).request_id
     needs_photo = any(services.codecs[name].kind == "photo" for name in codecs)
-    with span(request, "picture"):
-        return await within_deadline(
-            request,
-            asyncio.get_running_loop().run_in_executor(
-                services.picture_executor,
-                _open,
-                services.opener,
-                data,
-                background,
-                services.settings.photo_side if needs_photo else None,
-                services.log,
-                request_id,
-            ),
-        )
+    call = services.picture_executor.submit(
+        _open,
+        services.opener,
+        data,
+        background,
+        services.settings.photo_side if needs_photo else None,
+        services.log,
+        request_id,
+    )
+    try:
+        with span(request, "picture"):
+            return await within_deadline(request, asyncio.wrap_future(call))
+    except BaseException:
+        call.add_done_callback(_release)
+        raise
+
+
+def _release(call: Future[Picture]) -> None:
+    """In the thread that opened it, or at once: nobody waits for this picture any more."""
+    if not call.cancelled() and call.exception() is None:
+        call.result().release()
 
 
 def _open(

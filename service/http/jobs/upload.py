@@ -62,12 +62,12 @@ async def encode_upload(request: Request, wanted: UploadJob, data: bytes) -> Upl
     missing = [name for name in wanted.codecs if name not in there]
     if image is not None and not missing:
         return UploadResult(image, is_new=False, stored=True)
-    picture = await open_picture(request, data, missing, background=wanted.background)
     made: dict[str, Encoded] = {}
-    for name in missing:
-        [made[name]] = await submit(
-            request, services.encoders[name], [ToEncode(picture, measured=True)]
-        )
+    with await open_picture(request, data, missing, background=wanted.background) as picture:
+        for name in missing:
+            [made[name]] = await submit(
+                request, services.encoders[name], [ToEncode(picture, measured=True)]
+            )
     fresh = {name: _kept(services.codecs[name], encoded) for name, encoded in made.items()}
     image = Image(
         wanted.id,

@@ -72,8 +72,8 @@ async def compare(request: Request) -> Response:
         sniff(data)
 
         async def work() -> dict[str, object]:
-            picture = await open_picture(request, data)
-            return await in_picture_thread(request, comparison, picture.rgb)
+            with await open_picture(request, data) as picture:
+                return await in_picture_thread(request, comparison, picture.rgb)
 
         content = await while_connected(request, work())
     return Response(

@@ -71,9 +71,9 @@ async def encode(request: Request) -> Reply:
 
     async def work(data: bytes) -> bytes:
         background = query.get("background", WHITE)
-        picture = await open_picture(request, data, (codec,), background=background)
-        job = ToEncode(picture, measured=False)
-        [encoded] = await submit(request, services.encoders[codec], [job])
+        with await open_picture(request, data, (codec,), background=background) as picture:
+            job = ToEncode(picture, measured=False)
+            [encoded] = await submit(request, services.encoders[codec], [job])
         return encoded.stream
 
     with body_slot(request, [services.encoders[codec]]):

@@ -44,6 +44,8 @@ GRIDS = 8
 """Geometries that are kept: that of 16 megapixels takes 2 MB."""
 ENCODE_COST, DECODE_COST, DECODE_COST_A_BYTE = 700, 60, 2500
 """Nanoseconds of one core: a pixel encoded, a pixel painted, a byte parsed (`prefixel bench`)."""
+ENCODE_MEMORY = 48
+"""Bytes a pixel, at the most."""
 _NO_PRICE = np.zeros((1, 2))
 _NO_COUNTS = np.zeros((1, 1, 2), np.int64)
 T = TypeVar("T")
@@ -105,6 +107,10 @@ class PhotoCodec:
         if prefix_bytes is None:
             return size.pixels * ENCODE_COST
         return max(1, size.pixels * DECODE_COST + prefix_bytes * DECODE_COST_A_BYTE)
+
+    def memory(self, size: Size) -> int:
+        """By pixels."""
+        return size.pixels * ENCODE_MEMORY
 
     def encode(
         self,

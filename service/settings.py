@@ -85,6 +85,22 @@ class Settings(BaseSettings):
         default=2, ge=1, le=64, description="Pictures decoded or painted at the same time"
     )
 
+    raster_seconds: float = Field(
+        default=4.0,
+        gt=0,
+        le=3600,
+        description="Painting of rasters under way or waiting, in seconds of one core; more: 503",
+    )
+    raster_memory_bytes: int = Field(
+        default=256 * 2**20,
+        ge=2**20,
+        description="Memory of the pictures that are being painted; more: 503",
+    )
+    raster_sizes: Annotated[tuple[int, ...], NoDecode] = Field(
+        default=(),
+        description="Values that size, width and height of rasters may have; empty: any",
+    )
+
     # limits on what comes in
     body_limit_bytes: int = Field(
         default=32 * 2**20, ge=1, description="Longest body, in bytes; more: 413"
@@ -206,6 +222,10 @@ class Settings(BaseSettings):
         default=SecretStr(""),
         description="Key of the ids (HMAC-SHA256); empty: anyone can compute an id",
     )
+    sign_key: SecretStr = Field(
+        default=SecretStr(""),
+        description="Key of the signatures that raster URLs then need; empty: they need none",
+    )
     upload_tokens: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         default=(),
         description="Tokens that may upload and encode, comma separated; empty: everyone may",
@@ -266,7 +286,13 @@ class Settings(BaseSettings):
     )
 
     @field_validator(
-        "codecs", "default_codecs", "upload_tokens", "delete_tokens", "cors_origins", mode="before"
+        "codecs",
+        "default_codecs",
+        "raster_sizes",
+        "upload_tokens",
+        "delete_tokens",
+        "cors_origins",
+        mode="before",
     )
     @classmethod
     def _split(cls, value: object) -> object:

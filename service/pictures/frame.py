@@ -53,12 +53,21 @@ class Frame:
         if self.fit is not None and (self.width is None or self.height is None):
             raise ParameterError("fit", "'fit' needs 'width' and 'height'", "both or none")
 
-    def placed(self, own: Size) -> Placed:
-        """Where a picture of this size goes; enlarged where more is asked for than it has."""
+    @property
+    def sides(self) -> dict[str, int]:
+        """What was asked for, by name."""
+        named = {"width": self.width, "height": self.height, "size": self.size}
+        return {name: side for name, side in named.items() if side is not None}
+
+    def placed(self, own: Size, usual_side: int = USUAL_SIDE) -> Placed:
+        """Where a picture of this size goes; enlarged where more is asked for than it has.
+
+        ``usual_side`` is the long side where none was asked for, and the picture has as much.
+        """
         if self.size is not None:
             box = Size(self.size, self.size)
         elif self.width is None and self.height is None:
-            side = min(USUAL_SIDE, max(own.width, own.height))
+            side = min(usual_side, max(own.width, own.height))
             box = Size(side, side)
         else:
             box = Size(self.width or SIDE_LIMIT, self.height or SIDE_LIMIT)

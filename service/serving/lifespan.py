@@ -11,10 +11,11 @@ from service.codec.interface import Codec, Kind, Size
 from service.errors import ConfigurationError
 from service.http.jobs.picture_threads import BoundedExecutor
 from service.http.protocol.queries import BYTES
+from service.inference.work_limit import WorkLimit
 from service.observability.logs import LogWriter
 from service.observability.metrics import Metrics
 from service.pictures import Limits, Opener
-from service.serving.batchers import decoder, encoder
+from service.serving.batchers import SECOND, decoder, encoder
 from service.serving.intake import Intake
 from service.serving.services import Lifecycle, Services
 from service.settings import Settings
@@ -75,6 +76,7 @@ async def running(
             )
         ),
         picture_executor=BoundedExecutor(settings.picture_threads, settings.queue_limit),
+        rasters=WorkLimit(round(settings.raster_seconds * SECOND), settings.raster_memory_bytes),
         metrics=metrics,
         log=log,
         intake=Intake(settings.uploads_limit, settings.body_memory_bytes),

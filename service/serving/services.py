@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from service.cache import SingleFlight, Store
     from service.inference import Batcher
+    from service.inference.work_limit import WorkLimit
     from service.observability.logs import LogWriter
     from service.observability.metrics import Metrics
     from service.pictures import Opener, Picture
@@ -66,7 +67,8 @@ class Services:
     ``upload_codecs`` those of uploads.
     ``picture_executor`` runs ``opener.open`` and ``paint`` (``settings.picture_threads`` threads);
     ``service.http.jobs.picture_threads`` calls it.
-    ``intake`` bounds the bodies in work. ``clock`` is the wall clock in seconds since the epoch.
+    ``rasters`` bounds what is being painted, ``intake`` the bodies in work. ``clock`` is the wall
+    clock in seconds since the epoch.
     """
 
     settings: Settings
@@ -79,6 +81,7 @@ class Services:
     single_flight: SingleFlight
     opener: Opener
     picture_executor: ThreadPoolExecutor
+    rasters: WorkLimit
     metrics: Metrics
     log: LogWriter
     intake: Intake

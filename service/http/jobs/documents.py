@@ -19,6 +19,7 @@ from service.codec.geometry import THUMB, THUMB_SIDE, Size
 from service.codec.interface import Codec, Encoded, Kind, Level
 from service.errors import CacheUnavailableError
 from service.http.protocol.queries import PSNR_LIMIT
+from service.http.request.signature import signed
 from service.pictures import OUTPUTS, PHOTO_OUTPUTS, PIPELINE_VERSION, Picture
 
 DOCUMENT = ""
@@ -159,10 +160,11 @@ def document(
     codecs: Mapping[str, Codec],
     root: str,
     *,
+    sign_key: bytes = b"",
     stored: bool = True,
     inline_bytes: int = 0,
 ) -> Any:
-    """The JSON of an image. ``root`` stands before every path.
+    """The JSON of an image. ``root`` stands before every path, ``sign_key`` signs rasters' URLs.
 
     ``inline_bytes`` is how much of each stream comes with it at most.
     """
@@ -174,13 +176,24 @@ def document(
         "format": image.format,
         "stored": stored,
         "codecs": {
-            codec: _stream(f"{root}/v1/images/{image.id}", codecs[codec], kept, inline_bytes)
+            codec: {
+                **_stream(codecs[codec], kept, inline_bytes),
+                "urls": _urls(image.id, root, codecs[codec], kept.facts.v, sign_key),
+            }
             for codec, kept in image.streams.items()
         },
     }
 
 
-def _stream(base: str, codec: Codec, kept: StoredStream, inline_bytes: int) -> dict[str, object]:
+def _urls(id: str, root: str, codec: Codec, v: str, sign_key: bytes) -> dict[str, str]:
+    urls = {}
+    for output in ("pxl", *(OUTPUTS if codec.kind == "thumb" else PHOTO_OUTPUTS)):
+        path, query = f"/v1/images/{id}/{codec.kind}.{output}", f"codec={codec.name}&v={v}"
+        urls[output] = f"{root}{path}?{signed(b'' if output == 'pxl' else sign_key, path, query)}"
+    return urls
+
+
+def _stream(codec: Codec, kept: StoredStream, inline_bytes: int) -> dict[str, object]:
     facts = kept.facts
     entry: dict[str, object] = {
         "bytes": facts.total_bytes,
@@ -190,10 +203,6 @@ def _stream(base: str, codec: Codec, kept: StoredStream, inline_bytes: int) -> d
         "height": facts.size.height,
         "measured": {"width": facts.measured.width, "height": facts.measured.height},
         "levels": [_level(codec.kind, facts, level) for level in facts.levels],
-        "urls": {
-            output: f"{base}/{codec.kind}.{output}?codec={codec.name}&v={facts.v}"
-            for output in ("pxl", *(OUTPUTS if codec.kind == "thumb" else PHOTO_OUTPUTS))
-        },
     }
     if inline_bytes and kept.stream is not None:
         entry["stream"] = base64.b64encode(kept.stream[:inline_bytes]).decode()

@@ -15,7 +15,7 @@ from urllib.parse import unquote_plus
 
 from service.codec.header import HEADER_BYTES
 from service.errors import ParameterError
-from service.pictures import FITS, OUTPUTS
+from service.pictures import FITS, PHOTO_OUTPUTS
 
 Schema = dict[str, Any]
 BYTES = range(HEADER_BYTES, 2**26 + 1)
@@ -235,10 +235,17 @@ QUALITY = Parameter(
     _whole_schema(QUALITIES),
     "How the picture is compressed (not PNG); absent: so that the stream's own loss is the larger",
 )
+DECODE_SIZE = Parameter(
+    "size",
+    lambda text: whole("size", text, PHOTO_SIZES),
+    _whole_schema(PHOTO_SIZES),
+    "Long side in pixels, up to 512 of a thumbnail; absent: a thumbnail is square, as the codec"
+    " paints it, a photo has its own, 2048 at most",
+)
 FORMAT = Parameter(
     "format",
-    lambda text: chosen("format", text, OUTPUTS),
-    {"type": "string", "enum": list(OUTPUTS), "default": "png"},
+    lambda text: chosen("format", text, PHOTO_OUTPUTS),
+    {"type": "string", "enum": list(PHOTO_OUTPUTS), "default": "png"},
     "What to paint",
 )
 BACKGROUND = Parameter(

@@ -76,6 +76,7 @@ async def upload(request: Request) -> Reply:
         made.image,
         services.codecs,
         request.scope["root_path"],
+        sign_key=services.settings.sign_key.get_secret_value().encode(),
         stored=made.stored,
         inline_bytes=inline_bytes if made.stored else limit,
     )
@@ -96,7 +97,9 @@ async def read(request: Request) -> Reply:
         image = await load_image(services.store, id, sorted(services.codecs))
     if image is None or not image.streams:
         raise UnknownImageError("no image under this id; upload it")
-    body = json_body(document(image, services.codecs, request.scope["root_path"]))
+    sign_key = services.settings.sign_key.get_secret_value().encode()
+    root = request.scope["root_path"]
+    body = json_body(document(image, services.codecs, root, sign_key=sign_key))
     common = ((b"cache-control", b"no-cache"),)
     return answer(request.scope, represent(body, common, ((b"content-type", JSON),)), body)
 

@@ -16,10 +16,11 @@ from service.errors import (
     NotEncodedError,
     ParameterError,
     QueueFullError,
+    SignatureError,
     StreamGoneError,
     UnknownImageError,
 )
-from service.http.jobs.raster_jobs import MEDIA_TYPES, photo_raster, raster
+from service.http.jobs.raster_jobs import MEDIA_TYPES, check_size, photo_raster, raster
 from service.http.jobs.selection import (
     PREFIX_PARAMETERS,
     Asked,
@@ -47,6 +48,7 @@ from service.http.protocol.resource import (
     described_answer,
     endpoint,
 )
+from service.http.request.signature import without_signature
 from service.pictures import OUTPUTS, PHOTO_OUTPUTS, Frame
 from service.serving.services import services_of
 
@@ -69,8 +71,9 @@ def thumb(output: Output) -> Endpoint:
     """The endpoint of one output of thumbnails."""
 
     async def read(request: Request) -> Reply:
-        query = read_query(request.scope["query_string"], THUMB_PARAMETERS)
+        query = read_query(_signed_query(request, "thumb", output), THUMB_PARAMETERS)
         size = query.pop("size", None)
+        check_size(services_of(request), "size", size)
         asked = Asked("thumb", **query)
         selected = await select(request.scope, services_of(request), asked)
         with gone_with_its_codec():
@@ -85,7 +88,7 @@ def photo(output: Output) -> Endpoint:
     parameters = photo_parameters(output)
 
     async def read(request: Request) -> Reply:
-        query = read_query(request.scope["query_string"], parameters)
+        query = read_query(_signed_query(request, "photo", output), parameters)
         frame = Frame(**{name: query.pop(name) for name in FRAME if name in query})
         quality = query.pop("quality", None)
         asked = Asked("photo", **query)
@@ -95,6 +98,14 @@ def photo(output: Output) -> Endpoint:
         return _reply(request, asked, selected, output, body)
 
     return read
+
+
+def _signed_query(request: Request, kind: Kind, output: Output) -> bytes:
+    """The query, once its signature was seen to hold. Raises SignatureError."""
+    key = services_of(request).settings.sign_key.get_secret_value().encode()
+    path = f"/v1/images/{request.path_params['id']}/{kind}.{output}"
+    query: bytes = request.scope["query_string"]
+    return without_signature(key, path, query)
 
 
 @contextmanager
@@ -131,6 +142,7 @@ def _resource(kind: Kind, output: Output) -> Resource:
     }
     errors = (
         ParameterError,
+        SignatureError,
         UnknownImageError,
         NotEncodedError,
         StreamGoneError,

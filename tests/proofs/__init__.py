@@ -11,6 +11,7 @@
     python -m tests.proofs.failover      a replica promoted behind an address that stays
     python -m tests.proofs.drain         SIGTERM under load
     python -m tests.proofs.fuzz          damaged uploads and streams
+    python -m tests.proofs.pictures      files that once opened wrongly, beside what they hold
     python -m tests.proofs.contract      schemathesis against /openapi.json, at length
     python -m tests.proofs.image         the Dockerfile's commands in a bare virtual environment
 

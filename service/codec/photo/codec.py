@@ -44,6 +44,8 @@ GRIDS = 8
 """Geometries that are kept: that of 16 megapixels takes 2 MB."""
 ENCODE_COST, DECODE_COST, DECODE_COST_A_BYTE = 700, 60, 2500
 """Nanoseconds of one core: a pixel encoded, a pixel painted, a byte parsed (`prefixel bench`)."""
+ENCODE_MEMORY = 48
+"""Bytes a pixel, at the most."""
 _NO_PRICE = np.zeros((1, 2))
 _NO_COUNTS = np.zeros((1, 1, 2), np.int64)
 T = TypeVar("T")
@@ -106,6 +108,10 @@ class PhotoCodec:
             return size.pixels * ENCODE_COST
         return max(1, size.pixels * DECODE_COST + prefix_bytes * DECODE_COST_A_BYTE)
 
+    def memory(self, size: Size) -> int:
+        """By pixels."""
+        return size.pixels * ENCODE_MEMORY
+
     def encode(
         self,
         pictures: Sequence[Pixels],
@@ -163,6 +169,12 @@ class PhotoCodec:
             self._measured(picture, stream)
             for picture, stream in zip(pictures, streams, strict=True)
         ]
+
+    def measured_size(self, size: Size) -> Size:
+        """A low-pass resolution of a photo that is larger."""
+        splits = levels.splits_of(size)
+        height, width = sizes_of(size.height, size.width, splits)[splits]
+        return Size(width, height)
 
     def _measured(self, picture: Pixels, stream: bytes) -> tuple[Level, ...]:
         splits = levels.splits_of(Size.of(picture))

@@ -54,7 +54,7 @@ async def upload(request: Request) -> Reply:
     require_upload_token(request)
     query = read_query(request.scope["query_string"], UPLOAD_PARAMETERS)
     services = services_of(request)
-    codecs = query.get("codecs", (services.settings.default_codec,))
+    codecs = query.get("codecs", services.upload_codecs)
     for name in codecs:
         if name not in services.codecs:
             loaded = ", ".join(services.codecs)
@@ -74,7 +74,9 @@ async def upload(request: Request) -> Reply:
         )
     content = document(
         made.image,
+        services.codecs,
         request.scope["root_path"],
+        sign_key=services.settings.sign_key.get_secret_value().encode(),
         stored=made.stored,
         inline_bytes=inline_bytes if made.stored else limit,
     )
@@ -95,7 +97,9 @@ async def read(request: Request) -> Reply:
         image = await load_image(services.store, id, sorted(services.codecs))
     if image is None or not image.streams:
         raise UnknownImageError("no image under this id; upload it")
-    body = json_body(document(image, request.scope["root_path"]))
+    sign_key = services.settings.sign_key.get_secret_value().encode()
+    root = request.scope["root_path"]
+    body = json_body(document(image, services.codecs, root, sign_key=sign_key))
     common = ((b"cache-control", b"no-cache"),)
     return answer(request.scope, represent(body, common, ((b"content-type", JSON),)), body)
 

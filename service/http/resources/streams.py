@@ -1,4 +1,4 @@
-"""/v1/images/{id}/thumb.pxl: a stream or its prefix. The hot path, so nothing is done twice."""
+"""/v1/images/{id}/thumb.pxl, photo.pxl: a stream or its prefix. The hot path: nothing twice."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ from service.http.protocol.representation import Conditions, Representation
 from service.http.protocol.resource import Operation, Resource, described_answer
 
 if TYPE_CHECKING:
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from service.codec.interface import Kind
     from service.serving.services import Services
 
 MEDIA_TYPE = "application/vnd.prefixel"
@@ -35,24 +36,28 @@ _FRESH: Header = (
 )
 
 
-async def stream(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer GET and HEAD."""
-    services: Services = scope["app"].state.services
-    asked = Asked(**read_query(scope["query_string"], PREFIX_PARAMETERS))
-    conditions = Conditions.of(scope)
-    if asked.whole:
-        reply = await _whole(scope, services, asked, conditions)
-    else:
-        reply = await _prefix(scope, services, asked, conditions)
-    sent = await reply.to(scope, receive, send)
-    if sent:
-        services.metrics.sent(sent)
+def stream_of(kind: Kind) -> ASGIApp:
+    """What answers GET and HEAD for streams of a kind."""
+    parameters = PREFIX_PARAMETERS[kind]
+
+    async def stream(scope: Scope, receive: Receive, send: Send) -> None:
+        services: Services = scope["app"].state.services
+        asked = Asked(kind, **read_query(scope["query_string"], parameters))
+        conditions = Conditions.of(scope)
+        if asked.whole:
+            reply = await _whole(scope, services, asked, conditions)
+        else:
+            reply = await _prefix(scope, services, asked, conditions)
+        sent = await reply.to(scope, receive, send)
+        if sent:
+            services.metrics.sent(sent)
+
+    return stream
 
 
 async def _prefix(scope: Scope, services: Services, asked: Asked, conditions: Conditions) -> Reply:
     """A prefix is a representation of its own: its own ETag and digests, and no ranges."""
-    by_bytes_alone = asked.ssim is None and asked.psnr is None
-    stop = first_bytes(asked.bytes) if by_bytes_alone else AT_ONCE_BYTES
+    stop = AT_ONCE_BYTES if asked.needs_facts else first_bytes(asked.bytes)
     selected = await select(scope, services, asked, 0, stop)
     part, length = selected.part, selected.length
     if length == part.total_bytes:
@@ -101,14 +106,14 @@ def _representation(
     return Representation(etag, digest, common, content, has_ranges)
 
 
-RESOURCES = (
-    Resource(
-        "/v1/images/{id}/thumb.pxl",
+def _resource(kind: Kind) -> Resource:
+    return Resource(
+        f"/v1/images/{{id}}/{kind}.pxl",
         "streams",
         {
             "GET": Operation(
-                stream,
-                "A stream or its prefix",
+                stream_of(kind),
+                f"The stream of a {kind} or its prefix",
                 {
                     200: described_answer(
                         "The stream, or the prefix that was asked for", MEDIA_TYPE
@@ -124,8 +129,10 @@ RESOURCES = (
                     RangeError,
                     CacheUnavailableError,
                 ),
-                PREFIX_PARAMETERS,
+                PREFIX_PARAMETERS[kind],
             )
         },
-    ),
-)
+    )
+
+
+RESOURCES = (_resource("thumb"), _resource("photo"))

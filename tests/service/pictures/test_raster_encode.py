@@ -12,7 +12,7 @@ from PIL import Image
 
 from service.errors import ParameterError
 from service.pictures import OUTPUTS, paint, sniff
-from service.pictures.painting import box
+from service.pictures.raster_encode import box
 from tests.support.photos import crops
 
 THUMB = np.asarray(crops(1, 3)[0].resize((32, 32)))

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from service.errors import BrokenPictureError
 from service.pictures.exif import orientation
-from service.pictures.headers.header import Header
-from service.pictures.limits import Limits, check_parts, cut, unpack
+from service.pictures.limits import Limits, check_parts, check_unfilled, cut, unpack
+from service.pictures.probe.header import Header
 
 ALPHA_FLAG, ANIMATION_FLAG = 0x10, 0x02
 PIXEL_BYTES = 18
@@ -23,7 +23,7 @@ def check(data: bytes, limits: Limits) -> Header:
     if kind in (b"VP8 ", b"VP8L"):
         width, height = _frame_size(kind, body)
         limits.check_pixels(width, height)
-        return _header(width, height, _chunk(kind, body))
+        return _header((width, height), (width, height), (0, 0), _chunk(kind, body))
     if kind != b"VP8X":
         raise BrokenPictureError("a WebP that begins with neither a picture nor a header")
 
@@ -32,37 +32,52 @@ def check(data: bytes, limits: Limits) -> Header:
     limits.check_pixels(width, height)
     found: dict[bytes, bytes] = {}
     wanted = b"ANMF" if flags & ANIMATION_FLAG else b"VP8"
-    for kind, body in chunks:
-        found.setdefault(b"VP8" if kind in (b"VP8 ", b"VP8L") else kind, _chunk(kind, body))
+    try:
+        for kind, body in chunks:
+            found.setdefault(b"VP8" if kind in (b"VP8 ", b"VP8L") else kind, _chunk(kind, body))
+    except BrokenPictureError:
+        # cut short behind the picture, which is whole, or before: then there is none
+        if wanted not in found:
+            raise
     if wanted not in found:
         raise BrokenPictureError("a WebP without a picture")
     profile, exif = (found.get(kind, b"")[8:] for kind in (b"ICCP", b"EXIF"))
-    head = bytes((flags & (ALPHA_FLAG | ANIMATION_FLAG), 0, 0, 0)) + canvas[0] + canvas[1]
-    picture = found[wanted]
     if wanted == b"ANMF":
-        parts = [_chunk(b"ANIM", bytes(6)), _first_frame(picture[8:], width, height)]
+        coded, place, picture = _first_frame(found[wanted][8:])
+        if place[0] + coded[0] > width or place[1] + coded[1] > height:
+            raise BrokenPictureError("a WebP whose first frame reaches over its canvas")
     else:
-        if _frame_size(picture[:4], picture[8:]) != (width, height):
+        coded, place, picture = (width, height), (0, 0), found[wanted]
+        if _frame_size(picture[:4], picture[8:]) != coded:
             raise BrokenPictureError("a WebP whose picture is not as large as its canvas")
         alpha = found.get(b"ALPH", b"") if picture[:4] == b"VP8 " else b""
-        parts = [alpha, picture]
+        head = bytes((flags & ALPHA_FLAG, 0, 0, 0)) + canvas[0] + canvas[1]
+        picture = b"".join((_chunk(b"VP8X", head), alpha, picture))
     return _header(
-        width,
-        height,
-        b"".join((_chunk(b"VP8X", head), *parts)),
+        (width, height),
+        coded,
+        place,
+        picture,
         orientation(exif),
         profile if len(profile) <= limits.profile_limit_bytes else b"",
     )
 
 
 def _header(
-    width: int, height: int, chunks: bytes, orientation: int = 1, profile: bytes = b""
+    size: tuple[int, int],
+    coded: tuple[int, int],
+    place: tuple[int, int],
+    chunks: bytes,
+    orientation: int = 1,
+    profile: bytes = b"",
 ) -> Header:
     return Header(
         format="webp",
-        width=width,
-        height=height,
+        width=size[0],
+        height=size[1],
         body=b"RIFF" + (len(chunks) + 4).to_bytes(4, "little") + b"WEBP" + chunks,
+        coded=coded,
+        place=place,
         pixel_bytes=PIXEL_BYTES,
         orientation=orientation,
         profile=profile,
@@ -84,25 +99,32 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
     return kind + len(body).to_bytes(4, "little") + body + bytes(len(body) % 2)
 
 
-def _first_frame(body: bytes, width: int, height: int) -> bytes:
-    """An ANMF chunk that holds its picture and its alpha only, and lies inside the canvas."""
-    left, top, across, down = (int.from_bytes(cut(body, at, 3), "little") for at in (0, 3, 6, 9))
-    across, down = across + 1, down + 1
-    if 2 * left + across > width or 2 * top + down > height:
-        raise BrokenPictureError("a WebP whose first frame reaches over its canvas")
-    kept = [cut(body, 0, 16)]
+def _first_frame(body: bytes) -> tuple[tuple[int, int], tuple[int, int], bytes]:
+    """Size, place and chunks of an ANMF chunk's picture, as a still of its own.
+
+    The canvas around it is clear, whatever the animation's background and flags say: decoders
+    that paint a canvas without the flag of alpha leave it black.
+    """
+    left, top, *sides = (int.from_bytes(cut(body, at, 3), "little") for at in (0, 3, 6, 9))
+    across, down = (side + 1 for side in sides)
+    alpha = b""
     for kind, inner in _chunks(body, 16, len(body)):
-        if kind == b"ALPH" and len(kept) == 1:
-            kept.append(_chunk(kind, inner))
+        if kind == b"ALPH":
+            alpha = alpha or _chunk(kind, inner)
         elif kind in (b"VP8 ", b"VP8L"):
             if _frame_size(kind, inner) != (across, down):
                 raise BrokenPictureError("a WebP whose first frame is not as large as it says")
-            return _chunk(b"ANMF", b"".join((*kept, _chunk(kind, inner))))
+            picture = _chunk(kind, inner)
+            if alpha and kind == b"VP8 ":
+                head = bytes((ALPHA_FLAG, 0, 0, 0)) + cut(body, 6, 6)
+                picture = b"".join((_chunk(b"VP8X", head), alpha, picture))
+            return (across, down), (2 * left, 2 * top), picture
     raise BrokenPictureError("a WebP whose first frame is empty")
 
 
 def _frame_size(kind: bytes, body: bytes) -> tuple[int, int]:
     """Width and height in the bitstream itself (RFC 9649, sections 2.5 and 2.6)."""
+    check_unfilled(body, "a WebP")
     if kind == b"VP8 ":
         tag, start, width, height = unpack("<B2x3sHH", body, 0)
         if tag & 1 or start != b"\x9d\x01\x2a":

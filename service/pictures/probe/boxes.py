@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -42,6 +43,8 @@ class Items:
     made_of: dict[int, tuple[int, ...]] = field(default_factory=dict)
     aids: defaultdict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
     idat: Box | None = None
+    metadata: list[int] = field(default_factory=list)
+    """Where the kinds of items are written that are EXIF or XMP."""
 
     def data(self, file: bytes, number: int) -> bytes:
         """The bytes of an item. Raises BrokenPictureError when they are not all there."""
@@ -103,6 +106,8 @@ def _read_kinds(data: bytes, box: Box, found: Items) -> None:
             layout = ">I2x4s" if kind_version == 3 else ">H2x4s"
             number, kind = unpack(layout, data, entry.start + 4)
             found.items[number].kind = kind
+            if kind in (b"Exif", b"mime"):
+                found.metadata.append(entry.start + struct.calcsize(layout))
 
 
 def _read_places(data: bytes, box: Box, found: Items) -> None:

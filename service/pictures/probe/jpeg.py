@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 
 from service.errors import BrokenPictureError, PictureTooLargeError
 from service.pictures.exif import orientation
-from service.pictures.headers.header import Header
-from service.pictures.limits import WORK_FACTOR, Limits, check_parts, cut, unpack
+from service.pictures.jpeg_ends import CHECK_DECODES
+from service.pictures.limits import FILLING_LIMIT, WORK_FACTOR, Limits, check_parts, cut, unpack
+from service.pictures.probe.header import Header
+from service.pictures.probe.jpeg_scans import is_complete
 
 SOI, EOI, SOS, DHT, DAC, DQT, DRI = 0xD8, 0xD9, 0xDA, 0xC4, 0xCC, 0xDB, 0xDD
 APP0, APP1, APP2, APP14 = 0xE0, 0xE1, 0xE2, 0xEE
@@ -86,25 +88,38 @@ def check(data: bytes, limits: Limits) -> Header:
     if count not in (1, 3, 4):
         raise BrokenPictureError(f"a JPEG of {count} components; 1, 3 or 4 are decoded")
     (in_first_scan,) = unpack(">B", data, start + 4)
-    end, scans = _scans(data, start, limits.scan_limit)
-    if scans * pixels > WORK_FACTOR * limits.pixel_limit:
+    end, scans, is_closed = _scans(data, start, limits.scan_limit)
+    work_limit = WORK_FACTOR * limits.pixel_limit
+    if scans * pixels > work_limit:
         raise PictureTooLargeError(
-            f"{scans} scans of {pixels} pixels; the limit is {WORK_FACTOR * limits.pixel_limit}",
+            f"{scans} scans of {pixels} pixels; the limit is {work_limit}",
             scans=scans,
             pixels=pixels,
         )
+    if head.progressive and not is_complete(data, start, end, head.frame):
+        raise BrokenPictureError("a progressive JPEG that lacks some of its scans")
+    last = end - 2 * is_closed
+    is_doubtful = not is_closed or not any(data[max(start, last - FILLING_LIMIT) : last])
+    is_checkable = CHECK_DECODES * scans * pixels <= work_limit
+    if is_doubtful and not is_checkable:
+        raise BrokenPictureError(f"a JPEG of {scans} scans whose end is not marked")
     # libjpeg keeps every coefficient (2 bytes) of a picture whose components come in several scans
     is_buffered = head.progressive or in_first_scan < count
     return Header(
         format="jpeg",
         width=width,
         height=height,
-        body=b"".join((*head.kept, data[start:end])),
+        body=b"".join((*head.kept, data[start:end], b"" if is_closed else b"\xff\xd9")),
         pixel_bytes=1 if count == 1 else 4,
         fixed_bytes=int(2 * pixels * _samples_a_pixel(head.frame, count)) if is_buffered else 0,
         orientation=orientation(head.exif),
         profile=head.profile(limits.profile_limit_bytes),
-        scalable=True,
+        # at a lower scale the last scan of a progressive picture, if it is cut, may not show
+        scalable=not (is_doubtful and head.progressive),
+        is_doubtful=is_doubtful,
+        is_closed=is_closed,
+        # of a progressive picture the scans were seen to be complete
+        is_checkable=is_checkable and not head.progressive,
     )
 
 
@@ -131,15 +146,18 @@ def _head(data: bytes) -> tuple[_Head, int]:
     raise BrokenPictureError("a JPEG without a scan")
 
 
-def _scans(data: bytes, start: int, scan_limit: int) -> tuple[int, int]:
-    """Where the picture ends, and how many scans it has. Raises PictureTooLargeError."""
+def _scans(data: bytes, start: int, scan_limit: int) -> tuple[int, int, bool]:
+    """Where the picture ends, how many scans it has, whether its end is marked.
+
+    Raises PictureTooLargeError for too many, BrokenPictureError for two pictures in one.
+    """
     at, scans, parts = start, 0, 0
     while match := AFTER_SCAN.search(data, at):
         parts += 1
         check_parts(parts, "segments between scans")
         marker, at = data[match.end() - 1], match.end()
         if marker == EOI:
-            return at, scans
+            return at, scans, True
         if marker == SOI or marker in FRAMES or marker in OTHER_FRAMES:
             raise BrokenPictureError("a JPEG whose picture begins twice")
         if marker == SOS:
@@ -151,7 +169,7 @@ def _scans(data: bytes, start: int, scan_limit: int) -> tuple[int, int]:
         if marker not in STANDALONE:
             (length,) = unpack(">H", data, at)
             at += max(length, 2)
-    return len(data), scans
+    return len(data), scans, False
 
 
 def _samples_a_pixel(frame: bytes, count: int) -> float:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from service.errors import PictureError
 from service.pictures import FORMATS, Limits
-from service.pictures.headers import Header, av1, hevc, read_header
-from service.pictures.headers.bits import Bits
+from service.pictures.probe import Header, av1, hevc, read_header
+from service.pictures.probe.bits import Bits
 from tests.fuzz.mutate import mutate
 from tests.support.variants import variants
 
@@ -50,8 +50,8 @@ def test_what_the_decoder_gets_is_checked_again_to_the_same_header(format: str) 
     for name, body in variants(format).items():
         first = read_header(format, body, LIMITS)
         second = read_header(format, first.body, LIMITS)
-        assert (second.width, second.height) == (first.width, first.height), name
-        assert len(second.body) <= len(first.body) + 400, name
+        assert second.coded_size == first.coded_size, name
+        assert len(second.body) <= len(first.body) + 1000, name
 
 
 @pytest.mark.parametrize("format", ["jpeg", "png", "webp", "gif"])

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from service.pictures.headers import bmp, gif, heif, jpeg, png, tiff, webp
-from service.pictures.headers.header import Header
 from service.pictures.limits import Limits
+from service.pictures.probe import bmp, gif, heif, jpeg, png, tiff, webp
+from service.pictures.probe.header import Header
 
 _CHECKS = {
     "jpeg": jpeg.check,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from fractions import Fraction
+
 from service.errors import BrokenPictureError, PictureTooLargeError, UnsupportedPictureError
-from service.pictures.headers import av1, hevc
-from service.pictures.headers.boxes import Box, Items, boxes, read_items
-from service.pictures.headers.header import Header
-from service.pictures.limits import Limits, cut, unpack
+from service.pictures.colour_space import ColourSpace, coded_colour
+from service.pictures.limits import Limits, check_unfilled, cut, unpack
+from service.pictures.probe import av1, hevc
+from service.pictures.probe.boxes import Box, Items, boxes, read_items
+from service.pictures.probe.header import Header
 
 AVIF_CODING, HEIC_CODING = b"av01", b"hvc1"
 STILL_BRANDS = {b"avis": b"avif", b"hevc": b"heic", b"hevx": b"heix", b"msf1": b"mif1"}
@@ -21,7 +25,7 @@ DEPTH_LIMIT = 3
 
 def check(data: bytes, limits: Limits, format: str) -> Header:
     """Walk the boxes of ``format``, avif or heic. Raises PictureError and nothing else."""
-    top = list(boxes(data, 0, len(data)))
+    top = list(_top_boxes(data))
     meta = next((box for box in top if box.kind == b"meta"), None)
     if meta is None:
         raise UnsupportedPictureError("an image sequence without a still picture is not decoded")
@@ -32,13 +36,74 @@ def check(data: bytes, limits: Limits, format: str) -> Header:
     limits.check_pixels(width, height)
     work = _Work(data, found, AVIF_CODING if format == "avif" else HEIC_CODING, limits)
     work.add(found.primary, 1, 0)
+    coded = width, height
+    place = (0, 0)
+    if format == "avif" and (window := _window(data, found, coded)):
+        # libheif crops by itself, libavif leaves that to who calls it
+        place, (width, height) = (-window[0], -window[1]), window[2:]
     return Header(
         format=format,
         width=width,
         height=height,
-        body=_still(data, top, format),
-        pixel_bytes=_pixel_bytes(data, found, format) * max(1, work.largest / (width * height)),
+        body=_still(data, top, found, format),
+        coded=coded,
+        place=place,
+        pixel_bytes=_pixel_bytes(data, found, format)
+        * max(1, work.largest / (coded[0] * coded[1])),
+        colour=_colour(data, found, format),
     )
+
+
+def _top_boxes(data: bytes) -> Iterator[Box]:
+    """The outermost boxes; the last may be cut, since what is behind a picture does not matter."""
+    end = 0
+    try:
+        for box in boxes(data, 0, len(data)):
+            yield box
+            end = box.end
+    except BrokenPictureError:
+        kind = data[end + 4 : end + 8]
+        if kind == b"meta" or end == 0:
+            raise
+        yield Box(kind, end, min(end + 8, len(data)), len(data))
+
+
+def _window(data: bytes, items: Items, size: tuple[int, int]) -> tuple[int, int, int, int] | None:
+    """Left, top, width and height of the clean aperture (ISO/IEC 14496-12, 12.1.4).
+
+    None where there is none, or where its numbers name no part of the picture.
+    """
+    for box in items.items[items.primary].properties:
+        if box.kind == b"clap" and box.end - box.start >= 32:
+            numbers = unpack(">8i", data, box.start)
+            if min(numbers[1::2]) <= 0:
+                return None
+            across, down, right, low = (
+                Fraction(top, bottom)
+                for top, bottom in zip(numbers[::2], numbers[1::2], strict=True)
+            )
+            width, height = round(across), round(down)
+            left = round((size[0] - across) / 2 + right)
+            top = round((size[1] - down) / 2 + low)
+            if left < 0 or top < 0 or width < 1 or height < 1:
+                return None
+            if left + width > size[0] or top + height > size[1]:
+                return None
+            return left, top, width, height
+    return None
+
+
+def _colour(data: bytes, items: Items, format: str) -> ColourSpace | None:
+    """What nclx says of the primary picture or its first tile, else the AV1 bitstream."""
+    tiles = items.made_of.get(items.primary, ())[:1]
+    for number in (items.primary, *tiles):
+        for box in items.items[number].properties:
+            if box.kind == b"colr" and data[box.start : box.start + 4] == b"nclx":
+                return coded_colour(*unpack(">HH", data, box.start + 4))
+    if format == "avif":
+        coded = tiles[0] if tiles else items.primary
+        return coded_colour(*av1.colour_codes(items.data(data, coded)))
+    return None
 
 
 class _Work:
@@ -85,6 +150,7 @@ class _Work:
         width, height = _size(self._data, self._items, number)
         said = self._limits.check_pixels(width, height)
         body = self._items.data(self._data, number)
+        check_unfilled(body, "an AVIF or HEIC")
         if self._coding == AVIF_CODING:
             return max(said, av1.painted_pixels(body))
         config = _property(self._items, number, b"hvcC")
@@ -128,9 +194,15 @@ def _size(data: bytes, items: Items, number: int) -> tuple[int, int]:
     return width, height
 
 
-def _still(data: bytes, top: list[Box], format: str) -> bytes:
-    """The file without its image sequence, under brands that promise a still picture."""
+def _still(data: bytes, top: list[Box], items: Items, format: str) -> bytes:
+    """The file without its image sequence and its metadata, branded as a still picture."""
     body = bytearray(data)
+    for place in items.metadata:
+        body[place : place + 4] = b"none"
+    last = top[-1]
+    (length,) = unpack(">I", data, last.at)
+    if length > 1 and last.at + length > len(data):
+        body[last.at : last.at + 4] = bytes(4)  # to the end of the file
     for box in top:
         if box.kind == b"moov":
             body[box.at + 4 : box.at + 8] = b"free"

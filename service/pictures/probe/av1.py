@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from service.errors import BrokenPictureError
-from service.pictures.headers.bits import Bits
 from service.pictures.limits import check_parts, cut, unpack
+from service.pictures.probe.bits import Bits
 
 SEQUENCE_HEADER, FRAME_HEADER, FRAME = 1, 3, 6
+UNTOLD = 2, 2
 SEQUENCE_BYTES = 512
 """More than a sequence header has up to its sizes: 32 operating points of 11 bytes."""
 
@@ -47,9 +48,32 @@ def _leb128(data: bytes, at: int) -> tuple[int, int]:
 
 def _size(header: bytes) -> tuple[int, int]:
     """Largest frame width and height of a sequence header (5.5.1)."""
+    return _sequence(header)[:2]
+
+
+def colour_codes(data: bytes) -> tuple[int, int]:
+    """Primaries and transfer of the first sequence header as H.273 numbers them; 2 if not told."""
+    at = 0
+    while at < len(data):
+        (head,) = unpack(">B", data, at)
+        at += 1 + (head >> 2 & 1)
+        length, at = _leb128(data, at) if head >> 1 & 1 else (len(data) - at, at)
+        if head >> 3 & 15 == SEQUENCE_HEADER:
+            try:
+                return _colours(*_sequence(cut(data, at, min(length, SEQUENCE_BYTES)))[2:])
+            except BrokenPictureError:
+                return UNTOLD
+        at += length
+    return UNTOLD
+
+
+def _sequence(header: bytes) -> tuple[int, int, Bits, int, bool]:
+    """Largest width and height; what follows, the profile, and whether the header is reduced."""
     bits = Bits(header)
-    bits.take(4)  # profile, still picture
-    if bits.take(1):  # reduced header
+    profile = bits.take(3)
+    bits.take(1)  # still picture
+    is_reduced = bool(bits.take(1))
+    if is_reduced:
         bits.take(5)
     else:
         delay_bits = 0
@@ -70,4 +94,28 @@ def _size(header: bytes) -> tuple[int, int]:
             if has_display_delay and bits.take(1):
                 bits.take(4)
     width_bits, height_bits = bits.take(4) + 1, bits.take(4) + 1
-    return bits.take(width_bits) + 1, bits.take(height_bits) + 1
+    return bits.take(width_bits) + 1, bits.take(height_bits) + 1, bits, profile, is_reduced
+
+
+def _colours(bits: Bits, profile: int, is_reduced: bool) -> tuple[int, int]:
+    """What the colour configuration tells (5.5.1 behind the sizes, and 5.5.2)."""
+    if not is_reduced and bits.take(1):  # frame ids
+        bits.take(7)
+    bits.take(3)
+    if not is_reduced:
+        bits.take(4)
+        has_order_hint = bits.take(1)
+        if has_order_hint:
+            bits.take(2)
+        # a flag that is absent is chosen frame by frame, and then so is the next
+        screen_content = 2 if bits.take(1) else bits.take(1)
+        if screen_content and not bits.take(1):
+            bits.take(1)
+        if has_order_hint:
+            bits.take(3)
+    bits.take(3)
+    if bits.take(1) and profile == 2:  # high bit depth
+        bits.take(1)
+    if profile != 1:
+        bits.take(1)  # monochrome
+    return (bits.take(8), bits.take(8)) if bits.take(1) else UNTOLD

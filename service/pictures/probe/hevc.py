@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from service.errors import BrokenPictureError
-from service.pictures.headers.bits import Bits
 from service.pictures.limits import check_parts, cut, unpack
+from service.pictures.probe.bits import Bits
 
 LAST_SLICE, PARAMETER_SET = 31, 33
 SET_BYTES = 512

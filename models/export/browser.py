@@ -36,6 +36,7 @@ from service.errors import ArtifactError
 
 ROOT = Path(__file__).parents[2]
 KIT = ROOT / "service" / "static" / "kit"
+THUMB = KIT / "thumb"
 ARTIFACT = ROOT / "models" / "artifacts" / "prefixel"
 GRAPH = "synthesis"
 GENERATED = re.compile(r"(tables-\d-[0-9a-f]{8}\.js|weights-\d-[0-9a-f]{8}\.bin|versions\.js)")
@@ -85,7 +86,7 @@ def arguments() -> argparse.Namespace:
         default=[ARTIFACT],
         help=f"folders of artifacts, one a version ({ARTIFACT.relative_to(ROOT)})",
     )
-    parser.add_argument("--out", type=Path, default=KIT, help="folder of the kit (%(default)s)")
+    parser.add_argument("--out", type=Path, default=THUMB, help="folder of the kit (%(default)s)")
     parser.add_argument("--check", action="store_true", help="write nothing; fail if not current")
     return parser.parse_args()
 

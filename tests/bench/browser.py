@@ -20,6 +20,7 @@ import gzip
 import json
 import os
 import platform
+import posixpath
 import re
 import shutil
 import statistics
@@ -257,7 +258,7 @@ def _kit_bytes(server_url: str, weights: Path | None) -> int:
     """What a first visit loads, compressed as it is sent."""
     base = kit_url(server_url)
     seen: dict[str, int] = {}
-    left = ["element.js", "worker.js"]
+    left = ["element.js", "worker/worker.js"]
     while left:
         name = left.pop()
         if name in seen:
@@ -265,8 +266,9 @@ def _kit_bytes(server_url: str, weights: Path | None) -> int:
         answer = httpx.get(f"{base}/{name}", headers={"Accept-Encoding": "gzip"})
         seen[name] = int(answer.raise_for_status().headers["content-length"])
         if name.endswith(".js"):
-            left += re.findall(r'(?:from|import)\s*"\./([^"]+)"', answer.text)
-            left += re.findall(r'"(weights-[^"]+\.bin)"', answer.text)
+            named = re.findall(r'(?:from|import)\s*"(\.[^"]+)"', answer.text)
+            named += re.findall(r'"(weights-[^"]+\.bin)"', answer.text)
+            left += [posixpath.normpath(posixpath.join(name, "..", one)) for one in named]
     total = sum(seen.values())
     return total + (len(gzip.compress(weights.read_bytes(), 9)) if weights else 0)
 

@@ -5,8 +5,8 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { StreamError } from "../../service/static/kit/codec.js";
-import { decodeMany, load, sketch, sketchMany } from "../../service/static/kit/decoder.js";
+import { StreamError } from "../../service/static/kit/thumb/codec.js";
+import { decodeMany, load, sketch, sketchMany } from "../../service/static/kit/thumb/decoder.js";
 
 const golden = fileURLToPath(new URL("../vectors/prefixel/streams.json", import.meta.url));
 const streams = JSON.parse(readFileSync(golden)).streams.map(({ stream }) => {

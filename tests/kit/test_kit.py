@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from models.export import kernel
-from models.export.browser import ARTIFACT, GENERATED, KIT, generate
+from models.export.browser import ARTIFACT, GENERATED, THUMB, generate
 from service.codec import artifact
 
 HERE = Path(__file__).parent
@@ -49,7 +49,7 @@ def test_the_kit_does_what_the_service_does(node: str, cases: Path, script: str)
 
 def test_the_tables_and_weights_of_the_kit_are_those_of_the_artifact() -> None:
     made = generate([artifact.read(ARTIFACT)])
-    there = {path.name: path.read_bytes() for path in KIT.iterdir() if GENERATED.match(path.name)}
+    there = {path.name: path.read_bytes() for path in THUMB.iterdir() if GENERATED.match(path.name)}
     assert there == made, "run python -m models.export.browser"
 
 

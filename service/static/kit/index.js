@@ -4,13 +4,13 @@
  *     const { rgba, width, height, aspect } = await decode(bytes);
  */
 
-import { StreamError } from "./codec.js";
-import * as here from "./decoder.js";
-import { Turn } from "./turns.js";
+import { StreamError } from "./thumb/codec.js";
+import * as here from "./thumb/decoder.js";
+import { Turn } from "./core/turns.js";
 
-export { StreamError, readHeader } from "./codec.js";
-export { sketch } from "./decoder.js";
-export { fetchThumbs, readContainer } from "./thumbs.js";
+export { StreamError, readHeader } from "./thumb/codec.js";
+export { sketch } from "./thumb/decoder.js";
+export { fetchThumbs, readContainer } from "./core/container.js";
 
 let remote = null;
 
@@ -62,7 +62,7 @@ export function upgrade(picture, more) {
 /** The worker once it runs; null where none can be: Node, or a policy that forbids it. */
 async function startWorker() {
   if (typeof Worker === "undefined" || typeof document === "undefined") return null;
-  const url = new URL("./worker.js", import.meta.url).href;
+  const url = new URL("./worker/worker.js", import.meta.url).href;
   const isOurs = url.startsWith(`${location.origin}/`);
   const source = new Blob([`import ${JSON.stringify(url)};`], { type: "text/javascript" });
   const start = isOurs ? url : URL.createObjectURL(source);

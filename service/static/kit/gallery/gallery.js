@@ -1,8 +1,8 @@
 /** The gallery: photos in, their streams at any number of bytes, beside other formats. */
 
 import { PrefixelImage, fillGallery } from "../element.js";
-import { Turn } from "../turns.js";
-import { NEWEST, VERSIONS } from "../versions.js";
+import { Turn } from "../core/turns.js";
+import { NEWEST, VERSIONS } from "../thumb/versions.js";
 import { showDetail } from "./detail.js";
 import { grouped } from "./number.js";
 import { weigh } from "./weigh.js";
@@ -81,7 +81,7 @@ function update() {
 async function countWeights() {
   if (weightsAsked) return;
   weightsAsked = true;
-  const weights = new URL(`../${VERSIONS[NEWEST].weights}`, import.meta.url);
+  const weights = new URL(`../thumb/${VERSIONS[NEWEST].weights}`, import.meta.url);
   const answer = await fetch(weights, { cache: "force-cache" });
   await answer.arrayBuffer();
   tellTotals();

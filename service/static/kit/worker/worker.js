@@ -1,11 +1,11 @@
 /** The decoder in a worker: many streams in a message, many pictures in the answer. */
 
-import { StreamError } from "./codec.js";
-import { decodeMany, load, newestCodec, sketchMany } from "./decoder.js";
+import { StreamError } from "../thumb/codec.js";
+import { decodeMany, load, newestCodec, sketchMany } from "../thumb/decoder.js";
 // asked for at once
-import "./kernel.js";
-import "./synthesis.js";
-import "./versions.js";
+import "../thumb/kernel.js";
+import "../thumb/synthesis.js";
+import "../thumb/versions.js";
 
 const WORK = {
   async decode(streams) {

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 
 import numpy as np
 import pytest
 
-from models.export.browser import ARTIFACT, KIT, generate
-from service.codec import artifact
+from models.export.browser import KIT
 from tests.browser.support import (
     inline,
     kit_url,
@@ -155,23 +153,12 @@ def test_the_closed_form_comes_first_and_the_network_refines_it(
     context, page, kit, stream, random_weights
 ):
     """With a network of random weights in place of the kit's own."""
-    made = generate([artifact.read(ARTIFACT)])
-    versions = re.sub(
-        r'weights: (null|"[^"]+")', 'weights: "weights-9.bin"', made["versions.js"].decode()
-    )
-
     context.route(
-        "**/versions.js",
+        "**/weights-*",
         lambda route: route.fulfill(
             content_type="text/javascript",
             headers={"access-control-allow-origin": "*"},
-            body=versions,
-        ),
-    )
-    context.route(
-        "**/weights-9.bin",
-        lambda route: route.fulfill(
-            headers={"access-control-allow-origin": "*"}, body=random_weights
+            body=random_weights,
         ),
     )
     page.goto(serve_page(context, f'<prefixel-img data-stream="{inline(stream)}">', kit))
@@ -183,11 +170,11 @@ def test_the_closed_form_comes_first_and_the_network_refines_it(
 def random_weights(tmp_path):
     """A file of weights as the kit reads it."""
     pytest.importorskip("torch")
-    from models.export.browser import pack, read_synthesis
+    from models.export.browser import pack, read_synthesis, weights_module
     from tests.kit.cases import random_network
 
     random_network(tmp_path)
-    return pack(read_synthesis(tmp_path / "synthesis.onnx"))
+    return weights_module(pack(read_synthesis(tmp_path / "synthesis.onnx")))
 
 
 @pytest.mark.parametrize(

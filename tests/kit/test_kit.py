@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,18 +12,9 @@ import pytest
 from models.export import kernel
 from models.export.browser import ARTIFACT, GENERATED, THUMB, generate
 from service.codec import artifact
+from tests.support.npm import node
 
 HERE = Path(__file__).parent
-
-
-@pytest.fixture(scope="module")
-def node() -> str:
-    """Where Node is; CI has it, elsewhere its tests are skipped without it."""
-    found = shutil.which("node")
-    if found is None and "CI" not in os.environ:
-        pytest.skip("node is not installed")
-    assert found is not None, "CI needs node"
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +26,9 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("script", sorted(path.name for path in HERE.glob("*.test.js")))
-def test_the_kit_does_what_the_service_does(node: str, cases: Path, script: str) -> None:
+def test_the_kit_does_what_the_service_does(cases: Path, script: str) -> None:
     done = subprocess.run(
-        [node, "--test", HERE / script],
+        [node(), "--test", HERE / script],
         env={**os.environ, "KIT_CASES": str(cases)},
         capture_output=True,
         text=True,

@@ -9,6 +9,7 @@
     python -m tests.proofs.drain         SIGTERM under load
     python -m tests.proofs.fuzz          damaged uploads and streams
     python -m tests.proofs.contract      schemathesis against /openapi.json, at length
+    python -m tests.proofs.bundlers      Rollup and Parcel build a page that paints
     python -m tests.proofs.image         the Dockerfile's commands in a bare virtual environment
 
 All of them stay on the loopback, and in bounds that their options name. ``test_proofs.py`` runs

@@ -10,9 +10,10 @@
  * `error` (with `error`). None bubbles.
  */
 
-import { newestCodec } from "../thumb/decoder.js";
-import { StreamError, decodeMany, fetchThumbs, preload, readHeader, sketch, sketchMany } from "../index.js";
+import { fetchThumbs } from "../core/container.js";
 import { Turn } from "../core/turns.js";
+import { StreamError, readHeader } from "../thumb/codec.js";
+import { decodeMany, preload, prepareSketches, sketch, sketchMany } from "../thumb/thumbs.js";
 
 const SHEET = `
 :host { display: block; overflow: hidden }
@@ -83,7 +84,7 @@ async function sketchInline() {
   isSketching = true;
   const turn = new Turn();
   await turn.next();
-  if (!isNetworkHere) newestCodec(); // takes a turn of its own
+  if (!isNetworkHere) prepareSketches(); // takes a turn of its own
   await turn.next();
   for (const [element, wanted] of inline) {
     inline.delete(element);

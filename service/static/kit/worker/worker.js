@@ -1,31 +1,37 @@
-/** The decoder in a worker: many streams in a message, many pictures in the answer. */
+/**
+ * The decoder in a worker: tables and weights are given, then many streams come in a message, and
+ * many pictures go in its answer.
+ */
 
 import { StreamError } from "../thumb/codec.js";
-import { decodeMany, load, newestCodec, sketchMany } from "../thumb/decoder.js";
-// asked for at once
-import "../thumb/kernel.js";
-import "../thumb/synthesis.js";
-import "../thumb/versions.js";
+import { Decoder } from "../thumb/decoder.js";
 
-const WORK = {
-  async decode(streams) {
-    await load();
-    return decodeMany(streams);
-  },
-  sketch: sketchMany,
-};
+const decoder = new Decoder();
+let given = Promise.resolve();
+let broken = null;
 
-addEventListener("message", async ({ data: { id, work, streams } }) => {
+addEventListener("message", ({ data: { id, work, streams, version, asset } }) => {
+  if (id === undefined) {
+    // in their order: what follows waits for a network that is being made
+    given = given.then(() => decoder[work](version, asset)).catch((error) => {
+      broken = error;
+    });
+  } else {
+    answer(id, work, streams);
+  }
+});
+
+async function answer(id, work, streams) {
   try {
-    const found = await WORK[work](streams);
+    await given;
+    if (work === "decode" && broken) throw broken;
+    const found = decoder.paint(work, streams);
     const pictures = found.map((one) => (one instanceof StreamError ? { refused: one.message } : one));
     const buffers = found.flatMap((one) => (one instanceof StreamError ? [] : [one.rgba.buffer]));
     postMessage({ id, pictures }, { transfer: buffers });
   } catch (error) {
     postMessage({ id, failed: String(error) });
   }
-});
+}
 
-load().catch(() => {}); // told when it is needed
 postMessage({ ready: true });
-newestCodec();

@@ -261,30 +261,6 @@ def test_where_no_worker_may_run_the_page_decodes_itself(
     assert page.workers == []
 
 
-def test_the_component_for_react_makes_the_element(context, page, kit, stream):
-    """With a stand-in for React: what it is asked to create."""
-    context.route(
-        "http://elsewhere.test/react.js",
-        lambda route: route.fulfill(
-            content_type="text/javascript",
-            body="export const createElement = (name, properties) => ({ name, properties });",
-        ),
-    )
-    imports = '<script type="importmap">{"imports": {"react": "/react.js"}}</script>'
-    page.goto(serve_page(context, "", kit, head=imports))
-    thumbnail = """
-    async ([kit, stream]) => {
-      const { Thumbnail } = await import(`${kit}/react.js`);
-      return Thumbnail({ stream, alt: "A" });
-    }
-    """
-    made = page.evaluate(thumbnail, [kit, inline(stream)])
-    assert made == {
-        "name": "prefixel-img",
-        "properties": {"data-stream": inline(stream), "alt": "A"},
-    }
-
-
 def test_the_package_names_only_what_is_there():
     package = json.loads((KIT / "package.json").read_text())
     for entry in package["exports"].values():

@@ -1,3 +1,4 @@
 /** <prefixel-img>, and galleries of it. */
 
-export { PrefixelImage, fillGallery } from "./element/element.js";
+export { PrefixelImage } from "./element/element.js";
+export { fillGallery } from "./element/gallery.js";

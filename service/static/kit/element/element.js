@@ -10,116 +10,36 @@
  * `error` (with `error`). None bubbles.
  */
 
-import { fetchThumbs } from "../core/container.js";
-import { Turn } from "../core/turns.js";
 import { StreamError, readHeader } from "../thumb/codec.js";
-import { decodeMany, preload, prepareSketches, sketch, sketchMany } from "../thumb/thumbs.js";
+import { enqueue, inline, queueFor, unrefined } from "./painting.js";
 
 const SHEET = `
 :host { display: block; overflow: hidden }
 :host([hidden]) { display: none }
 div { position: relative; width: 100%; height: 100% }
-canvas, img { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: cover }
-slot { display: none }
-.failed slot { display: block }
+canvas, .full { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: cover }
+slot, .fallback { display: none }
+.failed slot, .failed .fallback { display: block }
+.fallback img { display: block; width: 100%; height: auto }
 .failed canvas { visibility: hidden }
-img { opacity: 0; transition: opacity .4s }
-.loaded img { opacity: 1 }
-@media (prefers-reduced-motion: reduce) { img { transition: none } }
+.full { opacity: 0; transition: opacity .4s }
+.loaded .full { opacity: 1 }
+@media (prefers-reduced-motion: reduce) { .full { transition: none } }
 `;
-/** How long inline streams may keep the page's own thread; those after them go to the worker. */
-const SKETCHES_MS = 30;
-/** Pictures in a message, few enough to show at once; messages at a time, so that none waits. */
-const BATCH = 16;
-const BATCHES = 2;
 const HEADER_BYTES = 2;
 const GONE = 404;
 const PARTIAL = 206;
 
 let sheet = null;
-let sketchedMs = 0;
-
-/** Whether the worker has the network, so that what it paints is final. */
-let isNetworkHere = false;
-
-/** The last bytes of elements, for a sketch in this thread, one in the worker, the network. */
-const inline = new Map();
-const unpainted = new Map();
-const unrefined = new Map();
-let batches = 0;
-let isSketching = false;
-
-function enqueue(queue, element, wanted) {
-  for (const other of [inline, unpainted, unrefined]) other.delete(element);
-  queue.set(element, wanted);
-  // all that is asked for in one turn of the page is painted together
-  queueMicrotask(queue === inline ? sketchInline : paintAll);
-}
-
-/**
- * Few messages to the worker at a time: what is asked for meanwhile waits, only its last bytes.
- * All are sketched before the network refines the first of them.
- */
-async function paintAll() {
-  if (batches === BATCHES) return;
-  batches += 1;
-  while (unpainted.size > 0 || (isNetworkHere && unrefined.size > 0)) {
-    const [queue, paint] = unpainted.size > 0 ? [unpainted, sketchMany] : [unrefined, decodeMany];
-    const batch = [...queue].slice(0, BATCH);
-    for (const [element] of batch) queue.delete(element);
-    const streams = batch.map(([, { bytes }]) => bytes);
-    try {
-      const pictures = await paint(streams);
-      batch.forEach(([element, wanted], n) => element.settle(wanted, pictures[n]));
-    } catch (error) {
-      for (const [element] of batch) element.fail(error);
-    }
-  }
-  batches -= 1;
-}
-
-/** What cannot be sketched the worker paints, or tells. */
-async function sketchInline() {
-  if (isSketching) return;
-  isSketching = true;
-  const turn = new Turn();
-  await turn.next();
-  if (!isNetworkHere) prepareSketches(); // takes a turn of its own
-  await turn.next();
-  for (const [element, wanted] of inline) {
-    inline.delete(element);
-    if (isNetworkHere || sketchedMs > SKETCHES_MS || !isSketched(element, wanted)) {
-      enqueue(unpainted, element, wanted);
-    }
-    if (turn.isOver) await turn.next();
-  }
-  isSketching = false;
-}
-
-function isSketched(element, wanted) {
-  const began = performance.now();
-  try {
-    element.settle(wanted, sketch(wanted.bytes));
-    return true;
-  } catch (error) {
-    if (error instanceof StreamError) return false;
-    throw error;
-  } finally {
-    sketchedMs += performance.now() - began;
-  }
-}
-
-function refineAll() {
-  isNetworkHere = true;
-  for (let n = 0; n < BATCHES; n += 1) paintAll();
-}
-
 function isContinued(one, other) {
   const length = Math.min(one.length, other.length);
   return length > HEADER_BYTES && one.subarray(0, length).every((byte, n) => byte === other[n]);
 }
 
-export class PrefixelImage extends HTMLElement {
+/** Where pages are rendered there are no elements: the class is one that nobody makes. */
+const Element = globalThis.HTMLElement ?? class {};
+
+export class PrefixelImage extends Element {
   static observedAttributes = ["src", "bytes", "image", "alt", "data-stream"];
 
   #box = document.createElement("div");
@@ -132,6 +52,8 @@ export class PrefixelImage extends HTMLElement {
   #fetching = null;
   #source = null;
   #isConnected = false;
+  /** The last event of each kind, for who begins to listen after it. */
+  told = {};
   /** The stream that is shown, and how many times bytes of any were asked for and painted. */
   #generation = 0;
   #asked = 0;
@@ -145,6 +67,7 @@ export class PrefixelImage extends HTMLElement {
     }
     const root = this.attachShadow({ mode: "open" });
     root.adoptedStyleSheets = [sheet];
+    this.#image.className = "full";
     this.#image.alt = "";
     this.#image.decoding = "async";
     this.#box.append(this.#canvas, this.#image, document.createElement("slot"));
@@ -200,7 +123,7 @@ export class PrefixelImage extends HTMLElement {
   }
 
   set stream(bytes) {
-    this.#show(bytes, isNetworkHere && this.#painted > 0 ? unrefined : unpainted);
+    this.#show(bytes, queueFor(this.#painted > 0));
   }
 
   #show(bytes, queue) {
@@ -300,7 +223,7 @@ export class PrefixelImage extends HTMLElement {
     this.#box.classList.add("painted");
     this.#box.classList.remove("failed");
     const detail = { bytes: bytes.length, isFinal: picture.isFinal };
-    this.dispatchEvent(new CustomEvent("paint", { detail }));
+    this.#tell(new CustomEvent("paint", { detail }));
   }
 
   /** Say that something went wrong, and show what stands inside if nothing is painted. */
@@ -310,15 +233,26 @@ export class PrefixelImage extends HTMLElement {
       this.#box.classList.add("failed");
       this.#takeFallback();
     }
-    this.dispatchEvent(new ErrorEvent("error", { error, message: error.message }));
+    this.#tell(new ErrorEvent("error", { error, message: error.message }));
   }
 
-  /** The picture that pages without scripts show; with scripts it is only text until now. */
+  #tell(event) {
+    this.told[event.type] = event;
+    this.dispatchEvent(event);
+  }
+
+  /**
+   * The picture that pages without scripts show; with scripts it is only text until now. The page's
+   * own tree stays as it is: whoever rendered it may come to look after it.
+   */
   #takeFallback() {
     const unscripted = this.querySelector(":scope > noscript");
-    if (unscripted === null) return;
+    if (unscripted === null || this.#box.querySelector(".fallback")) return;
     const page = new DOMParser().parseFromString(unscripted.textContent, "text/html");
-    unscripted.replaceWith(...page.querySelectorAll("img"));
+    const fallback = document.createElement("span");
+    fallback.className = "fallback";
+    fallback.append(...page.querySelectorAll("img"));
+    this.#box.append(fallback);
   }
 
   #takeInline() {
@@ -354,34 +288,11 @@ export class PrefixelImage extends HTMLElement {
     }
     if (this.getAttribute("image") !== url) return;
     this.#box.classList.add("loaded");
-    this.dispatchEvent(new Event("load"));
+    this.#tell(new Event("load"));
   }
 }
 
-/**
- * Paint a whole gallery from one request: elements with a `data-id`, at `bytes` bytes each. The
- * elements get their `src`, so that `refine` continues the same stream. Resolves with the entries.
- */
-export async function fillGallery(elements, { server = "", bytes, codec = "prefixel", signal }) {
-  const list = [...elements];
-  const ids = list.map((element) => element.dataset.id);
-  const entries = await fetchThumbs(server, ids, { bytes, codec, signal });
-  entries.forEach((entry, n) => {
-    const element = list[n];
-    if (entry.state !== "ok") {
-      element.fail(new Error(`image ${entry.state}`));
-      return;
-    }
-    element.continueFrom(
-      entry.bytes,
-      `${server}/v1/images/${ids[n]}/thumb.pxl?codec=${codec}&v=${entry.v}`,
-    );
-  });
-  return entries;
+// another copy of the kit may have come first
+if (globalThis.customElements && !customElements.get("prefixel-img")) {
+  customElements.define("prefixel-img", PrefixelImage);
 }
-
-preload().then(refineAll, (error) => {
-  // the weights are away: closed forms stay
-  for (const element of unrefined.keys()) element.fail(error);
-});
-customElements.define("prefixel-img", PrefixelImage);

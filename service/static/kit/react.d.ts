@@ -19,6 +19,13 @@ export interface PrefixelAttributes {
   /** The photo's own size, or any of its shape: the box has that shape from the start. */
   width?: number | string;
   height?: number | string;
+  /** "lazy": nothing is fetched before the element is seen. */
+  loading?: "eager" | "lazy";
+  srcSet?: string;
+  sizes?: string;
+  decoding?: "async" | "sync" | "auto";
+  fetchPriority?: "high" | "low" | "auto";
+  crossOrigin?: "" | "anonymous" | "use-credentials";
 }
 
 export interface ThumbnailProperties
@@ -42,7 +49,13 @@ declare module "react" {
   namespace JSX {
     interface IntrinsicElements {
       "prefixel-img": DetailedHTMLProps<HTMLAttributes<PrefixelImage>, PrefixelImage> &
-        PrefixelAttributes & { class?: string; "data-stream"?: string };
+        Omit<PrefixelAttributes, "srcSet" | "fetchPriority" | "crossOrigin"> & {
+          class?: string;
+          "data-stream"?: string;
+          srcset?: string;
+          fetchpriority?: PrefixelAttributes["fetchPriority"];
+          crossorigin?: PrefixelAttributes["crossOrigin"];
+        };
     }
   }
 }

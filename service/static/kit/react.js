@@ -17,7 +17,8 @@ import { readHeader } from "./index.js";
 const useFirstEffect = globalThis.document ? useLayoutEffect : useEffect;
 
 export const Thumbnail = forwardRef(function Thumbnail(properties, ref) {
-  const { stream, className, style, onPaint, onLoad, onError, ...attributes } = properties;
+  const { stream, className, style, onPaint, onLoad, onError, ...others } = properties;
+  const { srcSet, fetchPriority, crossOrigin, ...attributes } = others;
   const element = useRef(null);
   useImperativeHandle(ref, () => element.current, []);
   useListener(element, "paint", onPaint);
@@ -27,6 +28,9 @@ export const Thumbnail = forwardRef(function Thumbnail(properties, ref) {
     ...attributes,
     ref: element,
     class: className,
+    srcset: srcSet,
+    fetchpriority: fetchPriority,
+    crossorigin: crossOrigin,
     style: { display: "block", aspectRatio: shapeOf(properties), ...style },
     "data-stream": stream,
   });

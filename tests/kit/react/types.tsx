@@ -16,6 +16,9 @@ export const component = (
     image="/photo.jpg"
     alt="A photo"
     className="thumbnail"
+    loading="lazy"
+    srcSet="/photo.jpg 640w"
+    fetchPriority="high"
     onPaint={({ detail: { bytes, isFinal } }) => `${bytes + 1}${isFinal}`}
     onLoad={({ type }) => type.length}
     onError={({ message }) => message.length}
@@ -29,7 +32,7 @@ export const nameless = <Thumbnail src="/v1/images/ID/thumb.pxl" />;
 export const stream = <Thumbnail stream={new Uint8Array(2)} alt="" />;
 
 export const element = (
-  <prefixel-img ref={ref} src="/v1/images/ID/thumb.pxl" bytes="64" alt="" class="a" />
+  <prefixel-img ref={ref} src="/v1/images/ID/thumb.pxl" bytes="64" alt="" class="a" srcset="" />
 );
 
 // @ts-expect-error no such attribute

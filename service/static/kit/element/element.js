@@ -5,32 +5,24 @@
  *       <noscript><img src="/v1/images/ID/thumb.webp?bytes=64" alt="…"></noscript>
  *     </prefixel-img>
  *
- * What stands inside, or the picture of its <noscript>, is shown where the stream cannot be.
+ * What stands inside, or the picture of its <noscript>, or `alt` is shown where the stream cannot be.
+ * `width`, `height`, `loading`, `srcset`, `sizes`, `decoding`, `fetchpriority`, and the properties
+ * `object-fit` and `object-position` are as for an <img>; `loading="lazy"` holds for the stream too.
  * Events: `paint` (a prefix is on the screen; `detail.bytes` of it), `load` (the full picture is),
  * `error` (with `error`). None bubbles.
  */
 
 import { StreamError, readHeader } from "../thumb/codec.js";
+import { Frame, IMAGE_ATTRIBUTES } from "./frame.js";
 import { enqueue, inline, queueFor, unrefined } from "./painting.js";
 
-const SHEET = `
-:host { display: block; overflow: hidden }
-:host([hidden]) { display: none }
-div { position: relative; width: 100%; height: 100% }
-canvas, .full { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: cover }
-slot, .fallback { display: none }
-.failed slot, .failed .fallback { display: block }
-.fallback img { display: block; width: 100%; height: auto }
-.failed canvas { visibility: hidden }
-.full { opacity: 0; transition: opacity .4s }
-.loaded .full { opacity: 1 }
-@media (prefers-reduced-motion: reduce) { .full { transition: none } }
-`;
 const HEADER_BYTES = 2;
 const GONE = 404;
 const PARTIAL = 206;
 
-let sheet = null;
+/** The requests' own priorities; the attribute may say anything. */
+const PRIORITIES = ["high", "low", "auto"];
+
 function isContinued(one, other) {
   const length = Math.min(one.length, other.length);
   return length > HEADER_BYTES && one.subarray(0, length).every((byte, n) => byte === other[n]);
@@ -40,11 +32,12 @@ function isContinued(one, other) {
 const Element = globalThis.HTMLElement ?? class {};
 
 export class PrefixelImage extends Element {
-  static observedAttributes = ["src", "bytes", "image", "alt", "data-stream"];
+  static observedAttributes = [
+    "src", "bytes", "image", "alt", "data-stream", "width", "height", ...IMAGE_ATTRIBUTES,
+  ];
+  static #nearing = null;
 
-  #box = document.createElement("div");
-  #canvas = document.createElement("canvas");
-  #image = document.createElement("img");
+  #frame = new Frame(this);
   #internals = this.attachInternals();
   #bytes = new Uint8Array(0);
   #total = Infinity;
@@ -52,54 +45,64 @@ export class PrefixelImage extends Element {
   #fetching = null;
   #source = null;
   #isConnected = false;
+  #isStarted = false;
   /** The last event of each kind, for who begins to listen after it. */
   told = {};
   /** The stream that is shown, and how many times bytes of any were asked for and painted. */
   #generation = 0;
   #asked = 0;
   #painted = 0;
-
-  constructor() {
-    super();
-    if (sheet === null) {
-      sheet = new CSSStyleSheet();
-      sheet.replaceSync(SHEET);
-    }
-    const root = this.attachShadow({ mode: "open" });
-    root.adoptedStyleSheets = [sheet];
-    this.#image.className = "full";
-    this.#image.alt = "";
-    this.#image.decoding = "async";
-    this.#box.append(this.#canvas, this.#image, document.createElement("slot"));
-    root.append(this.#box);
-  }
+  #loads = 0;
 
   connectedCallback() {
     this.#isConnected = true;
     this.#name();
+    this.#frame.takeSize();
     if (this.dataset.stream) this.#takeInline();
-    else if (this.src) this.refine(this.budget).catch(() => {}); // told by the event
-    this.#loadImage();
+    if (this.getAttribute("loading") === "lazy") this.#startWhenSeen();
+    else this.#start();
   }
 
   disconnectedCallback() {
     this.#isConnected = false;
+    this.#isStarted = false;
+    PrefixelImage.#nearing?.unobserve(this);
     this.#fetching?.abort();
   }
 
   attributeChangedCallback(name, before, now) {
     if (!this.#isConnected || before === now) return;
     if (name === "alt") this.#name();
-    else if (name === "image") this.#loadImage();
+    else if (name === "width" || name === "height") this.#frame.takeSize();
     else if (name === "data-stream") this.#takeInline();
-    else if (name === "bytes") this.refine(this.budget).catch(() => {});
-    else {
-      this.#bytes = new Uint8Array(0);
-      this.#total = Infinity;
-      this.#etag = null;
-      this.#source = null;
-      this.refine(this.budget).catch(() => {});
-    }
+    else if (name === "loading" && now !== "lazy") this.#start();
+    else if (name === "src") this.#forget();
+    if (!this.#isStarted) return;
+    if (name === "src" || name === "bytes") this.refine(this.budget).catch(() => {});
+    else if (name === "image" || name === "srcset" || name === "sizes") this.#loadImage();
+  }
+
+  /** Fetch what the attributes name; what stands in the page itself is shown without. */
+  #start() {
+    if (this.#isStarted) return;
+    this.#isStarted = true;
+    PrefixelImage.#nearing?.unobserve(this);
+    if (!this.dataset.stream && this.src) this.refine(this.budget).catch(() => {}); // it is told
+    this.#loadImage();
+  }
+
+  #startWhenSeen() {
+    PrefixelImage.#nearing ??= new IntersectionObserver((entries) => {
+      for (const { isIntersecting, target } of entries) if (isIntersecting) target.#start();
+    });
+    PrefixelImage.#nearing.observe(this);
+  }
+
+  #forget() {
+    this.#bytes = new Uint8Array(0);
+    this.#total = Infinity;
+    this.#etag = null;
+    this.#source = null;
   }
 
   /** URL of the whole stream, best with its `?v=`. */
@@ -131,8 +134,7 @@ export class PrefixelImage extends Element {
     if (!isContinued(this.#bytes, bytes)) this.#generation += 1;
     this.#bytes = bytes;
     try {
-      const { aspect } = readHeader(bytes);
-      this.#box.style.aspectRatio = String(aspect);
+      this.#frame.takeAspect(readHeader(bytes).aspect);
     } catch (error) {
       this.fail(error);
       return;
@@ -162,6 +164,7 @@ export class PrefixelImage extends Element {
       const answer = await fetch(this.src, {
         headers: this.#conditions(here, bytes),
         signal: fetching.signal,
+        priority: PRIORITIES.find((one) => one === this.getAttribute("fetchpriority")) ?? "auto",
       });
       await this.#take(answer, here);
     } catch (error) {
@@ -216,43 +219,21 @@ export class PrefixelImage extends Element {
     }
     this.#painted = turn;
     if (!picture.isFinal && turn === this.#asked) unrefined.set(this, { bytes, generation, turn });
-    const { width, height, rgba } = picture;
-    if (this.#canvas.width !== width) this.#canvas.width = width;
-    if (this.#canvas.height !== height) this.#canvas.height = height;
-    this.#canvas.getContext("2d").putImageData(new ImageData(rgba, width, height), 0, 0);
-    this.#box.classList.add("painted");
-    this.#box.classList.remove("failed");
+    this.#frame.paint(picture);
     const detail = { bytes: bytes.length, isFinal: picture.isFinal };
     this.#tell(new CustomEvent("paint", { detail }));
   }
 
   /** Say that something went wrong, and show what stands inside if nothing is painted. */
   fail(error) {
-    if (error instanceof StreamError) this.#box.classList.remove("painted");
-    if (!this.#box.classList.contains("painted")) {
-      this.#box.classList.add("failed");
-      this.#takeFallback();
-    }
+    if (error instanceof StreamError) this.#frame.unpaint();
+    if (!this.#frame.isPainted) this.#frame.fail();
     this.#tell(new ErrorEvent("error", { error, message: error.message }));
   }
 
   #tell(event) {
     this.told[event.type] = event;
     this.dispatchEvent(event);
-  }
-
-  /**
-   * The picture that pages without scripts show; with scripts it is only text until now. The page's
-   * own tree stays as it is: whoever rendered it may come to look after it.
-   */
-  #takeFallback() {
-    const unscripted = this.querySelector(":scope > noscript");
-    if (unscripted === null || this.#box.querySelector(".fallback")) return;
-    const page = new DOMParser().parseFromString(unscripted.textContent, "text/html");
-    const fallback = document.createElement("span");
-    fallback.className = "fallback";
-    fallback.append(...page.querySelectorAll("img"));
-    this.#box.append(fallback);
   }
 
   #takeInline() {
@@ -273,22 +254,14 @@ export class PrefixelImage extends Element {
   }
 
   async #loadImage() {
-    const url = this.getAttribute("image");
-    this.#box.classList.remove("loaded");
-    if (!url) {
-      this.#image.removeAttribute("src");
-      return;
-    }
-    this.#image.src = url;
+    this.#loads += 1;
+    const load = this.#loads;
     try {
-      await this.#image.decode();
+      const isThere = await this.#frame.load();
+      if (isThere && load === this.#loads) this.#tell(new Event("load"));
     } catch (error) {
-      if (this.getAttribute("image") === url) this.fail(error);
-      return;
+      if (load === this.#loads) this.fail(error);
     }
-    if (this.getAttribute("image") !== url) return;
-    this.#box.classList.add("loaded");
-    this.#tell(new Event("load"));
   }
 }
 

@@ -16,7 +16,7 @@ export interface PrefixelAttributes {
   /** URL of the full picture, which fades in over the thumbnail. */
   image?: string;
   alt?: string;
-  /** The photo's own size, or any of its shape: the box has that shape from the start. */
+  /** Of the box, unless a style says another, and of the photo: it has its shape from the start. */
   width?: number | string;
   height?: number | string;
   /** "lazy": nothing is fetched before the element is seen. */

@@ -31,7 +31,7 @@ export const Thumbnail = forwardRef(function Thumbnail(properties, ref) {
     srcset: srcSet,
     fetchpriority: fetchPriority,
     crossorigin: crossOrigin,
-    style: { display: "block", aspectRatio: shapeOf(properties), ...style },
+    style: { display: "block", ...boxOf(properties), ...style },
     "data-stream": stream,
   });
 });
@@ -51,9 +51,17 @@ function useListener(element, kind, listener) {
   }, [element, kind]);
 }
 
-/** The box has its shape before a script runs: of the attributes, or of the stream's header. */
-function shapeOf({ width, height, stream }) {
-  if (width && height) return `${width} / ${height}`;
+/**
+ * The box before a script runs, as the element will make it: of the attributes, or of the stream's
+ * header. A class may say another width, which a style here would outdo.
+ */
+function boxOf({ width, height, className, stream }) {
+  if (!width || !height) return { aspectRatio: shapeOf(stream) };
+  const aspectRatio = `${width} / ${height}`;
+  return className ? { aspectRatio } : { aspectRatio, width: Number(width), maxWidth: "100%" };
+}
+
+function shapeOf(stream) {
   if (!stream) return undefined;
   try {
     const head = atob(stream.slice(0, 4).replaceAll("-", "+").replaceAll("_", "/"));

@@ -17,7 +17,7 @@ export function App({ stream, told }) {
         onError={tell("error")}
         image="data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
       />
-      <Thumbnail stream="!!" alt="No photo" width={3} height={2} onError={tell("refused")}>
+      <Thumbnail stream="!!" alt="No photo" width={300} height={200} onError={tell("refused")}>
         <noscript>
           <img alt="No photo" src="data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7" />
         </noscript>

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 
-from models.export.browser import KIT
 from tests.browser.support import (
     inline,
     kit_url,
@@ -259,10 +256,3 @@ def test_where_no_worker_may_run_the_page_decodes_itself(
     page.goto(serve_page(context, body, kit))
     eventually(lambda: page.evaluate("told.some((one) => one.detail?.isFinal)"), 30)
     assert page.workers == []
-
-
-def test_the_package_names_only_what_is_there():
-    package = json.loads((KIT / "package.json").read_text())
-    for entry in package["exports"].values():
-        for name in [entry] if isinstance(entry, str) else entry.values():
-            assert (KIT / name).is_file(), name

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from models.export.graphs import Exported, Flat, Shape, export, round_to_bytes, round_to_half
+from models.export.graphs import Exported, Flat, export, round_to_bytes, round_to_half
 from models.zoo.johnston2017 import codec as johnston2017
 from models.zoo.toderici2016 import codec as toderici2016
 from models.zoo.toderici2016.network import BITS, TILE, Decoder, Encoder
@@ -51,7 +51,6 @@ def export_graphs(model: Codec, out: Path, *, eight_bits: bool) -> dict[str, Exp
         "decoder": _half(decoder, bits, ("bits", "output"), out / "decoder.onnx", eight_bits),
     }
     if isinstance(model, toderici2016.Codec) and model.gain is not None:
-        shape = (free(2 * TILE),)
         exported["gain"] = export(
             model.gain,
             (torch.zeros(batch, 3, 2 * TILE * rows, 2 * TILE * columns),),
@@ -59,16 +58,9 @@ def export_graphs(model: Codec, out: Path, *, eight_bits: bool) -> dict[str, Exp
             ("gain",),
             out / "gain.onnx",
             eight_bits=eight_bits,
-            shapes=shape,
+            scales=dict.fromkeys(("picture", "gain"), 2 * TILE),
         )
     return exported
-
-
-def free(scale: int) -> Shape:
-    """Batch, height and width of a tensor that has so many rows for each row of bits."""
-    batch = torch.export.Dim("N", min=1, max=4096)
-    rows, columns = (torch.export.Dim(name, min=1, max=4096) for name in ("h", "w"))
-    return {0: batch, 2: scale * rows, 3: scale * columns}
 
 
 def _half(
@@ -80,14 +72,20 @@ def _half(
 ) -> Exported:
     batch, rows, columns = EXAMPLE
     states = half.start(batch, TILE * rows, TILE * columns)
-    scales = [value.shape[2] // rows, *(state.shape[2] // rows for state in states)]
+    inputs = (names[0], *(f"state_{n}" for n in range(len(states))))
+    outputs = (names[1], *(f"next_{n}" for n in range(len(states))))
+    result, _ = half(value, states)
+    shown = dict(zip((*inputs, names[1]), (value, *states, result), strict=True))
+    scales = {name: tensor.shape[2] // rows for name, tensor in shown.items()}
+    scales |= {f"next_{n}": scales[f"state_{n}"] for n in range(len(states))}
+    arguments = (value, *states)
     return export(
         Flat(half),
-        (value, *states),
-        (names[0], *(f"state_{n}" for n in range(len(states)))),
-        (names[1], *(f"next_{n}" for n in range(len(states)))),
+        arguments,
+        inputs,
+        outputs,
         path,
         nested_from=1,
         eight_bits=eight_bits,
-        shapes=tuple(free(scale) for scale in scales),
+        scales=scales,
     )

@@ -6,7 +6,6 @@ import hashlib
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -17,8 +16,6 @@ from torch import Tensor, nn
 from models.export.names import BYTES, HALF, SCALE
 
 OPSET = 18
-Shape = dict[int, Any]
-"""Names (``torch.export.Dim``) of the dimensions of a tensor that are free."""
 
 
 @dataclass(frozen=True)
@@ -73,18 +70,21 @@ def export(
     *,
     nested_from: int | None = None,
     eight_bits: bool = False,
-    shapes: tuple[Shape, ...] | None = None,
+    scales: dict[str, int] | None = None,
 ) -> Exported:
     """Write a module as a graph; the first dimension of all its arguments is the batch "N".
 
-    ``shapes`` name the free dimensions of each argument where there are more.
+    ``scales`` makes height and width free: rows of each input and output for one row of "h". Only
+    for what has no shape in its layers, such as convolutions.
 
     Arguments from ``nested_from`` on are the module's ``*args``. With ``eight_bits`` kernels of
     convolutions are kept as ``round_to_bytes`` left them; all else is kept as float16.
     """
     batch = torch.export.Dim("N", min=1, max=4096)
-    shapes = shapes or tuple({0: batch} for _ in arguments)
-    nested = shapes if nested_from is None else (*shapes[:nested_from], shapes[nested_from:])
+    shapes: tuple[object, ...] = tuple({0: batch} for _ in arguments)
+    if nested_from is not None:
+        shapes = (*shapes[:nested_from], shapes[nested_from:])
+    dynamic = None if scales else shapes
     program = torch.onnx.export(
         module.eval(),
         arguments,
@@ -92,11 +92,13 @@ def export(
         opset_version=OPSET,
         input_names=list(inputs),
         output_names=list(outputs),
-        dynamic_shapes=nested,
+        dynamic_shapes=dynamic,
         verbose=False,
     )
     assert program is not None
     graph = program.model_proto
+    if scales:
+        free_sizes(graph, scales)
     if eight_bits:
         store_as_bytes(graph)
     store_as_half(graph)
@@ -104,6 +106,28 @@ def export(
     onnx.checker.check_model(graph, full_check=True)
     path.write_bytes(graph.SerializeToString(deterministic=True))
     return Exported(path.name, hashlib.sha256(path.read_bytes()).hexdigest(), inputs, outputs)
+
+
+SIZELESS = {"Add", "Concat", "Conv", "DepthToSpace", "Div", "Elu", "Mul", "Resize", "Sigmoid"}
+SIZELESS |= {"Split", "Sub", "Tanh", "Clip", "Sqrt", "Reciprocal", "Less", "Where"}
+"""Operations of these graphs that hold no height and no width of what they were traced at."""
+
+
+def free_sizes(graph: onnx.ModelProto, scales: dict[str, int]) -> None:
+    """Give inputs and outputs the batch "N", the height and width "h" and "w", times their scale.
+
+    The exporter can trace with free sizes too, but works out every one of them with algebra, which
+    takes three times as long. Raises ValueError for an operation that is not known to hold no size.
+    """
+    if found := {node.op_type for node in graph.graph.node} - SIZELESS:
+        raise ValueError(f"{sorted(found)} may hold the size that was traced")
+    for value in (*graph.graph.input, *graph.graph.output):
+        dims = value.type.tensor_type.shape.dim
+        scale = scales[value.name]
+        for dim, name in zip(dims, ("N", "", f"{scale}*h", f"{scale}*w"), strict=True):
+            if name:
+                dim.dim_param = name
+    del graph.graph.value_info[:]
 
 
 LARGEST = (127, 31)

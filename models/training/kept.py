@@ -42,9 +42,9 @@ def read(path: Path) -> dict[str, Tensor]:
 
 def rounded(weights: NDArray[np.float32]) -> NDArray[np.float16]:
     """To float16, with the last bits zero."""
-    whole = weights.astype(np.float16).view(np.uint16).astype(np.uint32)
-    whole = (whole + (1 << DROPPED_BITS >> 1)) >> DROPPED_BITS << DROPPED_BITS
-    return whole.astype(np.uint16).view(np.float16)
+    whole = weights.astype(np.float16).view(np.uint16).astype(np.int64)
+    kept = (whole + (1 << DROPPED_BITS >> 1)) >> DROPPED_BITS << DROPPED_BITS
+    return kept.astype(np.uint16).view(np.float16)
 
 
 def main() -> None:

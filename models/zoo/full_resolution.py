@@ -25,10 +25,10 @@ class System:
     budgets: Mapping[str, int]
 
 
-def _of_2016(*pair: str, encoder_cell: str | None = None) -> System:
+def _of_2016(cell: str, reconstruction: str, encoder_cell: str | None = None) -> System:
     return System(
         "Toderici et al. 2016, Full Resolution Image Compression with Recurrent Neural Networks",
-        toderici2016.configs(*pair, encoder_cell=encoder_cell),
+        toderici2016.configs(cell, reconstruction, encoder_cell),
         toderici2016.Codec,
         BUDGETS,
     )

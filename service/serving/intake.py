@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from service.errors import QueueFullError
 
 
@@ -13,6 +15,8 @@ class Intake:
         self._memory_bytes = memory_bytes
         self.uploads = 0
         self.held_bytes = 0
+        self.parsing = asyncio.Semaphore(1)
+        """One chunk of a form is parsed in a turn of the loop, however many are here."""
 
     def enter(self) -> None:
         """Take a place. Raises QueueFullError when all are taken, or the memory is."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from service.settings import Settings
 
 BACKLOG = 2048
+UNSENT_BYTES = 128 * 1024
 
 
 class DrainingServer(uvicorn.Server):
@@ -121,6 +122,14 @@ class DrainingServer(uvicorn.Server):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket (port 0: a free one). Raises OSError."""
+    """A listening socket (port 0: a free one). Raises OSError.
+
+    The kernel may hold megabytes for a client that does not read, and takes answers for sent that
+    are not. Past ``UNSENT_BYTES`` it takes no more; what is under way to the client is not bounded.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        # Accepted connections have it from their listener.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+    return listener

@@ -71,8 +71,10 @@ async def watching(server: Server, *, every_seconds: float = 0.2) -> AsyncIterat
                         status = (await connection.ask(endpoint.request("GET", path))).status
                 except (OSError, TimeoutError):
                     status = 0
+                finally:  # one that has no answer yet when the watching ends was slow too
+                    took = time.perf_counter() - begin
+                    watch.slowest_seconds = max(watch.slowest_seconds, took)
                 watch.health[path, status] += 1
-                watch.slowest_seconds = max(watch.slowest_seconds, time.perf_counter() - begin)
             watch.rss_mib.append(rss_mib(server))
             await asyncio.sleep(every_seconds)
 

@@ -36,6 +36,7 @@ class Config:
 class Gain(nn.Module):
     """Picture [N, 3, H, W] -> how much its residual is enlarged, over 1, [N, 1, H, W].
 
+    H and W are multiples of 32.
     Five convolutions of stride 2, ELU after each, plus 2: one number for 32x32 pixels, repeated.
     """
 
@@ -51,8 +52,7 @@ class Gain(nn.Module):
         x = picture
         for conv in self.convs:
             x = functional.elu(conv(x))
-        x = functional.interpolate(x + 2, scale_factor=32.0)  # nearest: each number 32x32 times
-        return x[:, :, : picture.shape[2], : picture.shape[3]]
+        return functional.interpolate(x + 2, scale_factor=32.0)  # nearest: each number 32x32 times
 
 
 class Codec(nn.Module):

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from models.zoo.toderici2016.network import BITS
-from service.codec import range_coder
+from service.codec.entropy import range_coder
 
 if TYPE_CHECKING:
     from models.zoo.toderici2016.binary_rnn import BinaryRNN
@@ -39,7 +39,8 @@ def encode(model: BinaryRNN, codes: list[Tensor]) -> bytes:
             encoder = range_coder.put(encoder, out, *share)
         return bits
 
-    _through(model, len(codes), *whole.shape[2:], put)
+    _, _, height, width = whole.shape
+    _through(model, len(codes), height, width, put)
     return out[: range_coder.finish(encoder, out)].tobytes()
 
 

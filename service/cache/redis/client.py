@@ -12,7 +12,14 @@ from redis.asyncio.cluster import RedisCluster
 from redis.asyncio.connection import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError, RedisClusterException, RedisError
+from redis.exceptions import (
+    ConnectionError,
+    MasterDownError,
+    ReadOnlyError,
+    RedisClusterException,
+    RedisError,
+    ResponseError,
+)
 
 from service.cache.redis.connection import Line, Reply
 from service.errors import CacheUnavailableError, ConfigurationError
@@ -27,6 +34,9 @@ _pack = cast(Callable[[Command], bytes], hiredis.pack_command)
 # Sixteen connections' worth of HTTP fit into one line and one write; a second line is opened when
 # so many wait on the first that its replies, not its writes, are what takes long.
 _COMMANDS_PER_LINE = 32
+# So old is a connection at least that is left because its server is of no use: while nobody is
+# promoted yet, every new one finds the same.
+_ANEW_SECONDS = 0.5
 # A cluster's first command reads the topology too, and one that moved is sent again.
 _CLUSTER_ROUNDS = 4
 
@@ -69,32 +79,65 @@ class ServerClient:
         self._timeout_seconds = timeout_ms / 1000
         self._connections = connections
         self._lines: list[Line] = []
+        self._left: list[Line] = []
 
     async def call(self, *command: bytes | str | int) -> Reply:
         """The reply to one command. Raises ResponseError when Redis refuses it."""
-        (reply,) = await self._line().send(_pack(command), 1)
+        (reply,) = await self._send(_pack(command), 1)
         if isinstance(reply, RedisError):
             raise reply
         return reply
 
     async def batch(self, commands: Sequence[Command]) -> list[Reply]:
         """The replies to all, in one write; a refused one is a ResponseError in its place."""
-        return await self._line().send(b"".join(map(_pack, commands)), len(commands))
+        return await self._send(b"".join(map(_pack, commands)), len(commands))
 
     async def close(self) -> None:
         """Disconnect."""
-        lines, self._lines = self._lines, []
+        lines = self._lines + self._left
+        self._lines, self._left = [], []
         await asyncio.gather(*(line.close() for line in lines))
+
+    async def _send(self, packed: bytes, commands: int) -> list[Reply]:
+        replies = await self._line().send(packed, commands)
+        for reply in replies:
+            if isinstance(reply, ResponseError) and _is_elsewhere(reply):
+                self._leave_lines()
+                break
+        return replies
+
+    def _leave_lines(self) -> None:
+        """Connect anew, so that a stable address leads to whoever is the primary now.
+
+        Who waits for a reply on what is left still gets it.
+        """
+        old = [line for line in self._lines if line.age() >= _ANEW_SECONDS]
+        self._lines = [line for line in self._lines if line not in old]
+        for line in old:
+            line.leave()
+        self._left = [line for line in self._left + old if line.load]
 
     def _line(self) -> Line:
         for line in self._lines:
             if line.load < _COMMANDS_PER_LINE:
                 return line
-        if len(self._lines) == self._connections:
+        if len(self._lines) + sum(line.load > 0 for line in self._left) >= self._connections:
             raise CacheUnavailableError("too many commands wait for the cache already")
         line = Line(self._pool.make_connection, self._timeout_seconds)
         self._lines.append(line)
         return line
+
+
+def _is_elsewhere(refusal: ResponseError) -> bool:
+    """Whether this server says that it is not, or no longer, the one to be asked.
+
+    A replica that takes no writes or has lost its primary; a primary that has lost its replicas
+    (and is perhaps replaced). What the library takes for a ConnectionError (NOAUTH, WRONGPASS,
+    LOADING, too many clients) has broken the connection already.
+    """
+    return isinstance(refusal, ReadOnlyError | MasterDownError) or str(refusal).startswith(
+        "NOREPLICAS"
+    )
 
 
 class ClusterClient:

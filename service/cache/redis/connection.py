@@ -76,7 +76,21 @@ class Line:
         self._outbox: list[bytes] = []
         # Who waits, in order: whose replies, how many, since when (loop time).
         self._waiting: deque[tuple[asyncio.Future[list[Reply]], int, float]] = deque()
+        self._since = math.inf
+        self._leaving = False
         self.load = 0
+
+    def age(self) -> float:
+        """Seconds since it was connected; less than any number while it is not."""
+        if self._connection is None:
+            return -math.inf
+        return asyncio.get_running_loop().time() - self._since
+
+    def leave(self) -> None:
+        """Disconnect as soon as nobody waits any more; not to be sent on from now on."""
+        self._leaving = True
+        if not self.load:
+            self._break(ConnectionError("the connection was left"))
 
     async def send(self, packed: bytes, commands: int) -> list[Reply]:
         """The replies to that many packed commands; a refused one is a ResponseError in its place.
@@ -100,6 +114,8 @@ class Line:
             return await future
         finally:
             self.load -= 1
+            if self._leaving:
+                self.leave()
 
     async def close(self) -> None:
         """Disconnect; whoever waits gets a ConnectionError."""
@@ -135,6 +151,7 @@ class Line:
             await connection.disconnect(nowait=True)
             raise
         self._connection = connection
+        self._since = asyncio.get_running_loop().time()
         self._reader = asyncio.create_task(self._read(connection))
 
     async def _write(self) -> None:

@@ -378,7 +378,7 @@ def test_the_best_effort_is_best_in_its_own_measure(codec, thumbnails: np.ndarra
         thumbnails.astype(np.float32), len(encoder_rdo.OPERATING_POINTS.payloads), axis=0
     )
     losses = [
-        judge._judged(
+        judge._measured(
             codec.values(thumbnails, effort).astype(np.float32),
             target,
             encoder_rdo.OPERATING_POINTS,

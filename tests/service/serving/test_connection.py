@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+import random
+import re
 import time
+from contextlib import ExitStack
+from threading import Thread
 
 import httpx
 import psutil
@@ -114,3 +119,51 @@ def test_over_the_limit_with_nobody_idle_the_new_one_is_503():
             status, headers, _ = read_answer(refused)
             assert (status, headers["retry-after"]) == (503, "1")
         assert read_answer(busy)[0] == 200
+
+
+def pipelined(draw: random.Random) -> tuple[bytes, int]:
+    """A request with a body that looks like requests, and how long that is."""
+    body = draw.choice([b"\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", b"x"]) * draw.randrange(1, 50)
+    if draw.random() < 0.5:
+        return head("POST", "/test/length", f"Content-Length: {len(body)}") + body, len(body)
+    size = draw.choice([1, 7, 1000])
+    pieces = [body[at : at + size] for at in range(0, len(body), size)]
+    chunks = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
+    top = head("POST", "/test/length", "Transfer-Encoding: chunked")
+    return top + chunks + b"0\r\n\r\n", len(body)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_pipelined_requests_are_all_answered_in_their_order(server, seed):
+    draw = random.Random(seed)
+    made = [pipelined(draw) for _ in range(200)]
+    sent = b"".join(request for request, _ in made)
+    edges = sorted(draw.randrange(len(sent)) for _ in range(draw.choice([0, 3, 60])))
+    with connection(server) as sock:
+        sender = Thread(
+            target=lambda: [
+                sock.sendall(sent[begin:end])
+                for begin, end in itertools.pairwise([0, *edges, len(sent)])
+            ]
+        )
+        sender.start()
+        received = b""
+        while received.count(b'{"length":') < len(made):
+            received += sock.recv(65536)
+        sender.join()
+    found = [int(one) for one in re.findall(rb'{"length":(\d+)}', received)]
+    assert found == [length for _, length in made]
+
+
+def test_thousands_of_waiting_requests_cost_no_more_than_their_bytes(server):
+    """Each parsed request would hold 2 kB: 100 MB."""
+    process = psutil.Process(server.process.pid)
+    before = process.memory_info().rss
+    request = b"GET /test/patient?seconds=1 HTTP/1.1\r\n\r\n"
+    with ExitStack() as stack:
+        for _ in range(40):
+            sock = stack.enter_context(connection(server))
+            sock.sendall(request * (64_000 // len(request)))
+        assert httpx.get(server.url + "/livez").status_code == 200
+        time.sleep(0.3)
+        assert process.memory_info().rss - before < 25e6

@@ -33,7 +33,7 @@ def _avif(name: str, subsampling: str) -> Baseline:
         BASELINES["avif" if subsampling == "4:4:4" else "avif-420"],
         name=name,
         title=f"AVIF {subsampling}, speed {AVIF_SPEED}",
-        settings=(10, 25, 40, 52, 64, 75, 86),
+        settings=(2, 18, 36, 50, 63, 75, 86),
         encode=partial(avif.encode, subsampling, AVIF_SPEED),
     )
 
@@ -58,7 +58,7 @@ PHOTO_BASELINES: dict[str, Baseline] = {
             BASELINES["jxl"],
             name="jxl-e7",
             title=f"JPEG XL, effort {JPEGXL_EFFORT}",
-            settings=tuple(25 - distance for distance in (18, 11, 7, 4.5, 3, 2, 1.3, 0.8)),
+            settings=tuple(25 - distance for distance in (25, 14, 8, 5, 3.2, 2.1, 1.3, 0.8)),
             encode=partial(jpegxl.encode, JPEGXL_EFFORT),
         ),
         _avif("avif-s6", "4:4:4"),

@@ -17,6 +17,7 @@ from service.codec.registry import load_codecs
 from service.errors import ConfigurationError
 from service.evaluation.data.pictures import squash
 from service.evaluation.measure.metrics import METRICS
+from service.evaluation.photos.measures import find_measures, score
 from service.evaluation.photos.measuring import TARGETS, Points
 from service.evaluation.photos.rates import clipped, rate_of
 from service.inference import Runtime
@@ -24,7 +25,7 @@ from service.quality.psnr import psnr
 from service.settings import packaged_artifacts
 from tests.support.photos import free_photos
 
-for needed in ("bjontegaard", "matplotlib", "imagecodecs", "scipy"):
+for needed in ("bjontegaard", "matplotlib", "imagecodecs", "scipy", "ssimulacra2"):
     pytest.importorskip(needed)
 
 ASKED = ["--orders", "psnr,default", "--baselines", "webp,jpeg-opt", "--steps", "5"]
@@ -152,6 +153,17 @@ def test_wrong_use_is_said(folder, wrong) -> None:
     told = parser().parse_args(["evaluate", "--codec", "photo", "--data", str(folder), *wrong])
     with pytest.raises(ConfigurationError):
         make_plan(told)
+
+
+def test_ssimulacra2_is_measured_only_when_asked_for() -> None:
+    wanted = np.ascontiguousarray(free_photos()["coffee"][:64, :72])
+    noise = np.random.default_rng(5).integers(-30, 31, wanted.shape)
+    shown = np.clip(wanted + noise, 0, 255).astype(np.uint8)
+    asked = find_measures(64, ssimulacra2=True)
+    assert [one.name for one in asked] == ["psnr", "ssim", "ssimulacra2"]
+    assert len(find_measures(161, ssimulacra2=False)) == 3
+    assert score(asked, wanted, wanted)[-1] == pytest.approx(100)
+    assert score(asked, wanted, shown)[-1] < 60
 
 
 def curve(name: str, bpp: list[list[float]], scores: list[list[float]]) -> Points:

@@ -182,6 +182,10 @@ class Codec(Format, Protocol):
         """What prefixes of these pictures' streams are worth, ascending; the last is the whole."""
         ...
 
+    def measured_size(self, size: Size) -> Size:
+        """The resolution at which ``measure`` compares a picture of ``size``."""
+        ...
+
     def decode(self, prefixes: Sequence[bytes], size: int | None = None) -> list[Pixels]:
         """Paint any prefixes that have their header. Raises CodecError, and nothing else.
 

@@ -34,14 +34,14 @@ def encoder(codec: Codec, settings: Settings, metrics: Metrics) -> Batcher[ToEnc
         metrics.encoded(codec.name, pictures)
 
     def cost(job: ToEncode) -> int:
-        return codec.cost(Size.of(job.picture.rgb))
+        return codec.cost(Size.of(job.picture.pixels(codec.kind)))
 
     return _batcher(codec, "encode", encode, cost, lambda _: None, settings, _hooks(metrics, ran))
 
 
 def encoded(codec: Codec, jobs: list[ToEncode]) -> list[Encoded]:
     """One batch, in its order; levels are measured where a job asks for them."""
-    rgb = [job.picture.rgb for job in jobs]
+    rgb = [job.picture.pixels(codec.kind) for job in jobs]
     made = codec.encode(rgb, [job.picture.aspect for job in jobs])
     asked = [n for n, job in enumerate(jobs) if job.measured]
     levels = measured(codec, [rgb[n] for n in asked], [made[n] for n in asked])

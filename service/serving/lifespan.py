@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
-from service.cache import SingleFlight, build_store
-from service.codec.interface import Codec, Size
+from service.cache import Event, SingleFlight, build_store
+from service.cache.failures import FailureLog
+from service.codec.interface import Codec, Kind, Size
 from service.errors import ConfigurationError
 from service.http.jobs.picture_threads import BoundedExecutor
+from service.http.protocol.queries import BYTES
+from service.inference.work_limit import WorkLimit
 from service.observability.logs import LogWriter
 from service.observability.metrics import Metrics
 from service.pictures import Limits, Opener
-from service.serving.batchers import decoder, encoder
+from service.serving.batchers import SECOND, decoder, encoder
 from service.serving.intake import Intake
 from service.serving.services import Lifecycle, Services
 from service.settings import Settings
 
 SHA_DIGITS = 12
+PHOTO = "photo"
 OPENED_PIXEL_BYTES = 6
 """Of a photo that is as large as it may stay: as it was decoded, and upright."""
 
@@ -34,17 +38,34 @@ async def running(
 
     Raises ConfigurationError when the settings do not fit the codecs or the store.
     """
-    if settings.default_codec not in codecs:
-        raise ConfigurationError(
-            f"PREFIXEL_DEFAULT_CODEC is '{settings.default_codec}'; loaded are:"
-            f" {', '.join(sorted(codecs)) or 'none'}"
-        )
+    upload_codecs = _upload_codecs(settings, codecs)
+    for name, codec in codecs.items():
+        if codec.maximum_bytes not in BYTES:
+            raise ConfigurationError(
+                f"'{name}' makes streams of {codec.maximum_bytes} bytes; the longest here are"
+                f" {BYTES.stop - 1}"
+            )
+    failures = FailureLog(log, metrics.cache_error)
+
+    def on_event(event: Event) -> None:
+        metrics.cache_event(event)
+        if event in ("breaker_open", "breaker_closed"):
+            failures.breaker(is_open=event == "breaker_open")
+
     services = Services(
         settings=settings,
         codecs=codecs,
         encoders={name: encoder(codec, settings, metrics) for name, codec in codecs.items()},
         decoders={name: decoder(codec, settings, metrics) for name, codec in codecs.items()},
-        store=build_store(settings, metrics.cache_event, tuple(codecs)),
+        defaults=_defaults(settings, codecs, upload_codecs),
+        upload_codecs=upload_codecs,
+        store=build_store(
+            settings,
+            on_event,
+            tuple(codecs),
+            [name for name, codec in codecs.items() if codec.kind == "photo"],
+            failures.failed,
+        ),
         single_flight=SingleFlight(),
         opener=Opener(
             Limits(
@@ -55,6 +76,7 @@ async def running(
             )
         ),
         picture_executor=BoundedExecutor(settings.picture_threads, settings.queue_limit),
+        rasters=WorkLimit(round(settings.raster_seconds * SECOND), settings.raster_memory_bytes),
         metrics=metrics,
         log=log,
         intake=Intake(settings.uploads_limit, settings.body_memory_bytes),
@@ -74,6 +96,35 @@ async def running(
             batcher.stop()
         services.picture_executor.shutdown(wait=False, cancel_futures=True)
         await services.store.close()
+
+
+def _upload_codecs(settings: Settings, codecs: Mapping[str, Codec]) -> tuple[str, ...]:
+    """Codecs of uploads that name none. Raises ConfigurationError for one that is not loaded."""
+    asked = [("PREFIXEL_DEFAULT_CODEC", settings.default_codec)]
+    asked += (("PREFIXEL_DEFAULT_CODECS", name) for name in settings.default_codecs)
+    for setting, name in asked:
+        if name not in codecs:
+            loaded = ", ".join(sorted(codecs)) or "none"
+            raise ConfigurationError(f"{setting} is '{name}'; loaded are: {loaded}")
+    if codecs[settings.default_codec].kind != "thumb":
+        raise ConfigurationError(
+            f"PREFIXEL_DEFAULT_CODEC is '{settings.default_codec}', a codec of photos;"
+            " PREFIXEL_DEFAULT_CODECS names those of uploads"
+        )
+    if settings.default_codecs:
+        return tuple(dict.fromkeys(settings.default_codecs))
+    return (settings.default_codec, *((PHOTO,) if PHOTO in codecs else ()))
+
+
+def _defaults(
+    settings: Settings, codecs: Mapping[str, Codec], upload_codecs: Sequence[str]
+) -> dict[Kind, str]:
+    """For photos the first that uploads make, else the first there is; or none."""
+    defaults: dict[Kind, str] = {"thumb": settings.default_codec}
+    for name in (*upload_codecs, *sorted(codecs)):
+        if codecs[name].kind == "photo":
+            defaults.setdefault("photo", name)
+    return defaults
 
 
 def picture_memory(settings: Settings, codecs: Mapping[str, Codec]) -> int:

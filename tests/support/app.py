@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import httpx
 
 from service.app import create_app
-from service.cache import Key, MemoryStore, Prefix
+from service.cache import Found, Key, MemoryStore, Part
 from service.codec.interface import Codec
 from service.errors import CacheUnavailableError
 from service.serving.services import Services
@@ -44,15 +44,15 @@ class WatchedStore:
         self._note("put")
         await self.inner.put(key, stream, meta)
 
-    async def prefix(self, key: Key, n: int | None) -> Prefix | None:
-        self._note(f"prefix {n}")
-        return await self.inner.prefix(key, n)
+    async def read(self, key: Key, start: int = 0, stop: int | None = None) -> Part | None:
+        self._note(f"read {start} {stop}")
+        return await self.inner.read(key, start, stop)
 
     async def meta(self, key: Key) -> bytes | None:
         self._note("meta")
         return await self.inner.meta(key)
 
-    async def many(self, keys: Sequence[Key], n: int) -> list[Prefix | None]:
+    async def many(self, keys: Sequence[Key], n: int) -> list[Found]:
         self._note("many")
         return await self.inner.many(keys, n)
 

@@ -94,6 +94,10 @@ class GreyCodec:
         )
         return [levels for _ in streams]
 
+    def measured_size(self, size: Size) -> Size:
+        """Its own."""
+        return size
+
     def decode(self, prefixes: Sequence[bytes], size: int | None = None) -> list[Pixels]:
         """uint8 [32, 32, 3] each."""
         time.sleep(self.delay_seconds)
@@ -193,6 +197,10 @@ class RawPhotoCodec:
                 levels.append(Level(end, float(ssim), float(psnr(*pair)[0])))
             found.append(tuple(levels))
         return found
+
+    def measured_size(self, size: Size) -> Size:
+        """Its own."""
+        return size
 
     def decode(self, prefixes: Sequence[bytes], size: int | None = None) -> list[Pixels]:
         """uint8 [H, W, 3] each, or every 2nd, 4th, 8th, 16th pixel where ``size`` has fewer."""

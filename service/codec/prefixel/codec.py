@@ -191,6 +191,10 @@ class EmbeddedCodec:
         parts = (slice(at, at + LARGEST_BATCH) for at in range(0, len(streams), LARGEST_BATCH))
         return [levels for part in parts for levels in self._levels(batch[part], streams[part])]
 
+    def measured_size(self, size: Size) -> Size:
+        """That of the picture."""
+        return size
+
     def _levels(self, pictures: Pixels, streams: Sequence[bytes]) -> list[tuple[Level, ...]]:
         lengths = [length for length in LEVELS_BYTES if length <= self.maximum_bytes]
         cuts = np.tile(np.array(lengths, np.int64), (len(streams), 1))

@@ -136,6 +136,10 @@ class RecurrentCodec:
             for picture, stream in zip(pictures, streams, strict=True)
         ]
 
+    def measured_size(self, size: Size) -> Size:
+        """That of the picture."""
+        return size
+
     def steps(self, pictures: Pixels) -> Iterator[tuple[Floats, Pixels]]:
         """Each iteration's bits, [N, bits, rows, columns] of -1 and +1, and what they paint.
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from service.cache import Key
-from service.codec.interface import Encoded
+from service.codec.interface import Codec, Encoded
 from service.errors import CacheUnavailableError
 from service.http.jobs.documents import (
     DOCUMENT,
@@ -34,7 +34,7 @@ class UploadJob:
     id: str
     codecs: tuple[str, ...]
     background: tuple[int, int, int]
-    inline: bool
+    inline_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ async def encode_upload(request: Request, wanted: UploadJob, data: bytes) -> Upl
     image = None
     with contextlib.suppress(CacheUnavailableError), span(request, "cache"):
         image = await load_image(
-            services.store, wanted.id, wanted.codecs, with_streams=wanted.inline
+            services.store, wanted.id, wanted.codecs, inline_bytes=wanted.inline_bytes
         )
     there = {
         name: kept
@@ -63,12 +63,12 @@ async def encode_upload(request: Request, wanted: UploadJob, data: bytes) -> Upl
     if image is not None and not missing:
         return UploadResult(image, is_new=False, stored=True)
     made: dict[str, Encoded] = {}
-    with await open_picture(request, data, background=wanted.background) as picture:
+    with await open_picture(request, data, missing, background=wanted.background) as picture:
         for name in missing:
             [made[name]] = await submit(
                 request, services.encoders[name], [ToEncode(picture, measured=True)]
             )
-    fresh = {name: _kept(encoded) for name, encoded in made.items()}
+    fresh = {name: _kept(services.codecs[name], encoded) for name, encoded in made.items()}
     image = Image(
         wanted.id,
         picture.width,
@@ -81,9 +81,9 @@ async def encode_upload(request: Request, wanted: UploadJob, data: bytes) -> Upl
     return UploadResult(image, is_new=True, stored=stored)
 
 
-def _kept(encoded: Encoded) -> StoredStream:
+def _kept(codec: Codec, encoded: Encoded) -> StoredStream:
     v = hashlib.sha256(encoded.stream).digest()[:4].hex()
-    return StoredStream(facts_of(encoded, v), encoded.stream)
+    return StoredStream(facts_of(codec, encoded, v), encoded.stream)
 
 
 async def _store(

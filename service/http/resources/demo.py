@@ -22,7 +22,7 @@ from service.evaluation.baselines.placeholders import PLACEHOLDERS
 from service.evaluation.baselines.webp import WEBP
 from service.http.jobs.picture_threads import in_picture_thread, open_picture
 from service.http.protocol.body import read_upload
-from service.http.protocol.resource import JSON, json_body
+from service.http.protocol.reply import JSON, json_body
 from service.http.request.admission import body_slot, require_upload_token
 from service.http.request.client import while_connected
 from service.pictures import paint, sniff

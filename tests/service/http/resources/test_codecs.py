@@ -34,6 +34,7 @@ def test_every_codec_is_listed_by_name_with_its_bounds():
         assert answer.headers["content-type"] == "application/json"
         content = answer.json()
         assert content["default"] == DEFAULT
+        assert content["uploads"] == [DEFAULT]
         names = [one["name"] for one in content["codecs"]]
         assert names == ["another", DEFAULT, "raw-photo"]
         assert (content["codecs"][2]["kind"], content["codecs"][2]["picture_size"]) == (

@@ -1,10 +1,12 @@
 """``python -m models.export.browser``: the artifacts of ``prefixel`` -> what the browser kit loads.
 
-    tables-VERSION-HASH.js    the integer tables, as a module: painted before any weight is here
-    weights-VERSION-HASH.bin  the synthesis network's weights, where the version has one
-    versions.js               which versions there are; the last one's tables come with the kit
+    tables-VERSION-HASH.js   the integer tables, as a module: painted before any weight is here
+    weights-VERSION-HASH.js  the synthesis network's weights, where the version has one
+    versions.js              which versions there are; the last one's tables come with the kit
 
-The names hold the SHA-256 of their content, so that they may be cached for ever.
+The names hold the SHA-256 of their content, so that they may be cached for ever. All are modules,
+which every bundler follows; of other files each bundler has its own idea. Weights are a string, a
+byte a character: gzip makes 2 kB more of it than of the bytes, and 8 kB more of base64.
 
     weights: u32 width, widened, blocks, known, hidden, told; the two layers that tell, f16 weights
     [outputs, inputs] and f16 biases [outputs] each; for each convolution in turn (the first;
@@ -36,10 +38,13 @@ from service.errors import ArtifactError
 
 ROOT = Path(__file__).parents[2]
 KIT = ROOT / "service" / "static" / "kit"
+THUMB = KIT / "thumb"
 ARTIFACT = ROOT / "models" / "artifacts" / "prefixel"
 GRAPH = "synthesis"
-GENERATED = re.compile(r"(tables-\d-[0-9a-f]{8}\.js|weights-\d-[0-9a-f]{8}\.bin|versions\.js)")
+GENERATED = re.compile(r"(tables-\d-[0-9a-f]{8}\.js|weights-\d-[0-9a-f]{8}\.js|versions\.js)")
 HASH_DIGITS = 8
+SHIFT = 72
+"""Added to a byte for its character: few bytes then need an escape, or two bytes of UTF-8."""
 Floats = NDArray[np.float32]
 
 
@@ -85,7 +90,7 @@ def arguments() -> argparse.Namespace:
         default=[ARTIFACT],
         help=f"folders of artifacts, one a version ({ARTIFACT.relative_to(ROOT)})",
     )
-    parser.add_argument("--out", type=Path, default=KIT, help="folder of the kit (%(default)s)")
+    parser.add_argument("--out", type=Path, default=THUMB, help="folder of the kit (%(default)s)")
     parser.add_argument("--check", action="store_true", help="write nothing; fail if not current")
     return parser.parse_args()
 
@@ -128,11 +133,11 @@ def generate(artifacts: list[artifact.Artifact]) -> dict[str, bytes]:
             load = f'async () => (await import("./{name}")).default'
         weights = "null"
         if GRAPH in one.manifest.graphs:
-            content = pack(read_synthesis(one.graph(GRAPH)))
-            weights_name = f"weights-{version}-{_digits(content)}.bin"
+            content = weights_module(pack(read_synthesis(one.graph(GRAPH))))
+            weights_name = f"weights-{version}-{_digits(content)}.js"
             made[weights_name] = content
-            weights = f'"{weights_name}"'
-        entries.append(f"  {version}: {{ tables: {load}, weights: {weights} }},\n")
+            weights = f'async () => (await import("./{weights_name}")).default'
+        entries.append(f"  {version}: {{\n    tables: {load},\n    weights: {weights},\n  }},\n")
     made["versions.js"] = (
         "/** Made by `python -m models.export.browser`: tables and weights of each version. */\n"
         + "".join(imports)
@@ -159,6 +164,20 @@ def tables_module(one: artifact.Artifact) -> bytes:
     )
     head = "/** Made by `python -m models.export.browser`: FORMAT.md, Tables. */\n"
     return (head + "export default {\n" + "".join(lines) + "};\n").encode()
+
+
+def weights_module(weights: bytes) -> bytes:
+    """A file of weights as the default export of a module: a Uint8Array."""
+    text = json.dumps("".join(chr((byte + SHIFT) % 256) for byte in weights), ensure_ascii=False)
+    return (
+        "/** Made by `python -m models.export.browser`: weights of the synthesis network. */\n"
+        f"const TEXT =\n  {text};\n\n"
+        "const bytes = new Uint8Array(TEXT.length);\n"
+        "for (let n = 0; n < bytes.length; n += 1) {\n"
+        f"  bytes[n] = TEXT.charCodeAt(n) - {SHIFT};\n"
+        "}\n"
+        "export default bytes;\n"
+    ).encode()
 
 
 def pack(network: Synthesis) -> bytes:

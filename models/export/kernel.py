@@ -12,9 +12,9 @@ import sys
 
 from wasmtime import wat2wasm
 
-from models.export.browser import KIT
+from models.export.browser import THUMB
 
-SOURCE, MODULE = KIT / "kernel.wat", KIT / "kernel.js"
+SOURCE, MODULE = THUMB / "kernel.wat", THUMB / "kernel.js"
 _PREAMBLE_BYTES = 8
 _CUSTOM = 0
 

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, cast
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from service.serving.follow_ups import FollowUps
+
 if TYPE_CHECKING:
     from uvicorn.config import Config
     from uvicorn.server import ServerState
@@ -32,7 +34,6 @@ STOPPING_SECONDS = 1.0
 PIPELINE = 4
 SLICE_BYTES = 256
 UNTAKEN_BYTES = 4 * 1024
-TURN_FOLLOW_UPS = 8
 TURN_SLICES = 16
 TURN_LINES = 256
 LINE_END, HEAD_END = b"\r\n", b"\r\n\r\n"
@@ -61,29 +62,6 @@ def bounded(settings: Settings) -> type[asyncio.Protocol]:
         follow_ups = FollowUps()
 
     return Connection
-
-
-class FollowUps:
-    """Connections whose next pipelined request waits for its turn, behind everybody's first ones.
-
-    Else 300 clients that pipeline make a turn of 300 requests, and a probe, which takes several
-    turns from connecting to its answer, waits for seconds.
-    """
-
-    def __init__(self) -> None:
-        self._waiting: deque[BoundedConnection] = deque()
-
-    def add(self, connection: BoundedConnection) -> None:
-        """Start its next request in a turn to come."""
-        self._waiting.append(connection)
-        if len(self._waiting) == 1:
-            connection.loop.call_soon(self._start_some, connection.loop)
-
-    def _start_some(self, loop: asyncio.AbstractEventLoop) -> None:
-        for _ in range(min(TURN_FOLLOW_UPS, len(self._waiting))):
-            self._waiting.popleft().start_next()
-        if self._waiting:
-            loop.call_soon(self._start_some, loop)
 
 
 class _Flow(FlowControl):

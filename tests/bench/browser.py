@@ -16,10 +16,10 @@ random ones): the time that a network takes does not depend on what it has learn
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import os
 import platform
+import posixpath
 import re
 import shutil
 import statistics
@@ -32,8 +32,9 @@ from typing import Any
 import httpx
 import numpy as np
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from models.export.browser import weights_module
 from service.evaluation.baselines.avif import AVIF
 from service.evaluation.baselines.base import Baseline
 from service.evaluation.baselines.jpeg import JPEG
@@ -126,7 +127,7 @@ def main() -> None:
             print(f"Chromium {browser.version}")
             context = browser.new_context()
             if options.weights:
-                _replace_weights(context, server.url, options.weights.read_bytes())
+                _replace_weights(context, weights_module(options.weights.read_bytes()))
             page = context.new_page()
             _worker(page, server.url, streams)
             context.add_init_script(WATCH)
@@ -136,14 +137,15 @@ def main() -> None:
         _sizes(server.url, ids, options)
 
 
-def _replace_weights(context: BrowserContext, server_url: str, weights: bytes) -> None:
-    def versions(route: Route) -> None:
-        text = httpx.get(route.request.url).text
-        text = re.sub(r'weights: (?:null|"[^"]+")', 'weights: "weights-replaced.bin"', text)
-        route.fulfill(content_type="text/javascript", body=text)
-
-    context.route("**/versions.js", versions)
-    context.route("**/weights-replaced.bin", lambda route: route.fulfill(body=weights))
+def _replace_weights(context: BrowserContext, module: bytes) -> None:
+    context.route(
+        "**/weights-*",
+        lambda route: route.fulfill(
+            content_type="text/javascript",
+            headers={"access-control-allow-origin": "*"},
+            body=module,
+        ),
+    )
 
 
 def _worker(page: Page, server_url: str, streams: Sequence[bytes]) -> None:
@@ -227,7 +229,7 @@ def _largest_task(events: Sequence[dict[str, Any]]) -> tuple[float, float]:
 
 
 def _sizes(server_url: str, ids: Sequence[str], options: argparse.Namespace) -> None:
-    kit = _kit_bytes(server_url, options.weights)
+    kit = _kit_bytes(server_url)
     query = f"ids={','.join(ids)}&bytes={options.bytes}&codec=prefixel"
     body = len(httpx.get(f"{server_url}/v1/thumbs?{query}").raise_for_status().content)
     print(f"bytes: kit {kit}, container of {len(ids)} streams {body}; of equal SSIM:")
@@ -253,11 +255,11 @@ def _sizes(server_url: str, ids: Sequence[str], options: argparse.Namespace) -> 
         )
 
 
-def _kit_bytes(server_url: str, weights: Path | None) -> int:
+def _kit_bytes(server_url: str) -> int:
     """What a first visit loads, compressed as it is sent."""
     base = kit_url(server_url)
     seen: dict[str, int] = {}
-    left = ["element.js", "worker.js"]
+    left = ["element.js", "worker/worker.js"]
     while left:
         name = left.pop()
         if name in seen:
@@ -265,10 +267,9 @@ def _kit_bytes(server_url: str, weights: Path | None) -> int:
         answer = httpx.get(f"{base}/{name}", headers={"Accept-Encoding": "gzip"})
         seen[name] = int(answer.raise_for_status().headers["content-length"])
         if name.endswith(".js"):
-            left += re.findall(r'(?:from|import)\s*"\./([^"]+)"', answer.text)
-            left += re.findall(r'"(weights-[^"]+\.bin)"', answer.text)
-    total = sum(seen.values())
-    return total + (len(gzip.compress(weights.read_bytes(), 9)) if weights else 0)
+            named = re.findall(r'(?:from|import|import\()\s*"(\.[^"]+)"', answer.text)
+            left += [posixpath.normpath(posixpath.join(name, "..", one)) for one in named]
+    return sum(seen.values())
 
 
 def _smallest(

@@ -6,13 +6,13 @@
 
 import { readFileSync } from "node:fs";
 
-import { Codec, precision, toRgba } from "../../service/static/kit/codec.js";
+import { Codec, precision, toRgba } from "../../service/static/kit/thumb/codec.js";
 import {
   makeNetwork,
   makeScriptNetwork,
   readWeights,
-} from "../../service/static/kit/synthesis.js";
-import { NEWEST, VERSIONS } from "../../service/static/kit/versions.js";
+} from "../../service/static/kit/thumb/synthesis.js";
+import { NEWEST, VERSIONS } from "../../service/static/kit/thumb/versions.js";
 
 const BYTES = 64;
 const RUNS = 9;

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import re
-
 import numpy as np
 import pytest
 
-from models.export.browser import ARTIFACT, KIT, generate
-from service.codec import artifact
 from tests.browser.support import (
     inline,
     kit_url,
@@ -155,23 +150,12 @@ def test_the_closed_form_comes_first_and_the_network_refines_it(
     context, page, kit, stream, random_weights
 ):
     """With a network of random weights in place of the kit's own."""
-    made = generate([artifact.read(ARTIFACT)])
-    versions = re.sub(
-        r'weights: (null|"[^"]+")', 'weights: "weights-9.bin"', made["versions.js"].decode()
-    )
-
     context.route(
-        "**/versions.js",
+        "**/weights-*",
         lambda route: route.fulfill(
             content_type="text/javascript",
             headers={"access-control-allow-origin": "*"},
-            body=versions,
-        ),
-    )
-    context.route(
-        "**/weights-9.bin",
-        lambda route: route.fulfill(
-            headers={"access-control-allow-origin": "*"}, body=random_weights
+            body=random_weights,
         ),
     )
     page.goto(serve_page(context, f'<prefixel-img data-stream="{inline(stream)}">', kit))
@@ -183,11 +167,11 @@ def test_the_closed_form_comes_first_and_the_network_refines_it(
 def random_weights(tmp_path):
     """A file of weights as the kit reads it."""
     pytest.importorskip("torch")
-    from models.export.browser import pack, read_synthesis
+    from models.export.browser import pack, read_synthesis, weights_module
     from tests.kit.cases import random_network
 
     random_network(tmp_path)
-    return pack(read_synthesis(tmp_path / "synthesis.onnx"))
+    return weights_module(pack(read_synthesis(tmp_path / "synthesis.onnx")))
 
 
 @pytest.mark.parametrize(
@@ -272,34 +256,3 @@ def test_where_no_worker_may_run_the_page_decodes_itself(
     page.goto(serve_page(context, body, kit))
     eventually(lambda: page.evaluate("told.some((one) => one.detail?.isFinal)"), 30)
     assert page.workers == []
-
-
-def test_the_component_for_react_makes_the_element(context, page, kit, stream):
-    """With a stand-in for React: what it is asked to create."""
-    context.route(
-        "http://elsewhere.test/react.js",
-        lambda route: route.fulfill(
-            content_type="text/javascript",
-            body="export const createElement = (name, properties) => ({ name, properties });",
-        ),
-    )
-    imports = '<script type="importmap">{"imports": {"react": "/react.js"}}</script>'
-    page.goto(serve_page(context, "", kit, head=imports))
-    thumbnail = """
-    async ([kit, stream]) => {
-      const { Thumbnail } = await import(`${kit}/react.js`);
-      return Thumbnail({ stream, alt: "A" });
-    }
-    """
-    made = page.evaluate(thumbnail, [kit, inline(stream)])
-    assert made == {
-        "name": "prefixel-img",
-        "properties": {"data-stream": inline(stream), "alt": "A"},
-    }
-
-
-def test_the_package_names_only_what_is_there():
-    package = json.loads((KIT / "package.json").read_text())
-    for entry in package["exports"].values():
-        for name in [entry] if isinstance(entry, str) else entry.values():
-            assert (KIT / name).is_file(), name

@@ -5,8 +5,13 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { StreamError } from "../../service/static/kit/codec.js";
-import { decodeMany, load, sketch, sketchMany } from "../../service/static/kit/decoder.js";
+import { StreamError } from "../../service/static/kit/thumb/codec.js";
+import {
+  decodeMany,
+  preload,
+  sketch,
+  sketchMany,
+} from "../../service/static/kit/thumb/thumbs.js";
 
 const golden = fileURLToPath(new URL("../vectors/prefixel/streams.json", import.meta.url));
 const streams = JSON.parse(readFileSync(golden)).streams.map(({ stream }) => {
@@ -19,7 +24,7 @@ function looks(pictures) {
 
 test("a closed form is one, whether the network is here or not", async () => {
   const before = await sketchMany(streams);
-  await load();
+  await preload();
   const after = await sketchMany(streams);
   assert.deepEqual(looks(after), looks(before));
   assert.deepEqual(looks(streams.map(sketch)), looks(before));

@@ -5,8 +5,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 
-import { COEFFICIENTS, KNOWN, PIXELS } from "../../service/static/kit/codec.js";
-import { makeNetwork, makeScriptNetwork, readWeights } from "../../service/static/kit/synthesis.js";
+import { COEFFICIENTS, KNOWN, PIXELS } from "../../service/static/kit/thumb/codec.js";
+import { makeNetwork, makeScriptNetwork, readWeights } from "../../service/static/kit/thumb/synthesis.js";
 import { readNpz } from "./npz.js";
 
 const file = readFileSync(join(process.env.KIT_CASES, "weights.bin"));

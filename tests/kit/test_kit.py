@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,20 +10,11 @@ from pathlib import Path
 import pytest
 
 from models.export import kernel
-from models.export.browser import ARTIFACT, GENERATED, KIT, generate
+from models.export.browser import ARTIFACT, GENERATED, THUMB, generate
 from service.codec import artifact
+from tests.support.npm import node
 
 HERE = Path(__file__).parent
-
-
-@pytest.fixture(scope="module")
-def node() -> str:
-    """Where Node is; CI has it, elsewhere its tests are skipped without it."""
-    found = shutil.which("node")
-    if found is None and "CI" not in os.environ:
-        pytest.skip("node is not installed")
-    assert found is not None, "CI needs node"
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +26,9 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("script", sorted(path.name for path in HERE.glob("*.test.js")))
-def test_the_kit_does_what_the_service_does(node: str, cases: Path, script: str) -> None:
+def test_the_kit_does_what_the_service_does(cases: Path, script: str) -> None:
     done = subprocess.run(
-        [node, "--test", HERE / script],
+        [node(), "--test", HERE / script],
         env={**os.environ, "KIT_CASES": str(cases)},
         capture_output=True,
         text=True,
@@ -49,7 +39,7 @@ def test_the_kit_does_what_the_service_does(node: str, cases: Path, script: str)
 
 def test_the_tables_and_weights_of_the_kit_are_those_of_the_artifact() -> None:
     made = generate([artifact.read(ARTIFACT)])
-    there = {path.name: path.read_bytes() for path in KIT.iterdir() if GENERATED.match(path.name)}
+    there = {path.name: path.read_bytes() for path in THUMB.iterdir() if GENERATED.match(path.name)}
     assert there == made, "run python -m models.export.browser"
 
 

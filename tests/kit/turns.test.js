@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Turn } from "../../service/static/kit/turns.js";
+import { Turn } from "../../service/static/kit/core/turns.js";
 
 test("a turn is over after a while, and others run before the next begins", async (context) => {
   let now = 0;

@@ -13,6 +13,7 @@
     python -m tests.proofs.fuzz          damaged uploads and streams
     python -m tests.proofs.pictures      files that once opened wrongly, beside what they hold
     python -m tests.proofs.contract      schemathesis against /openapi.json, at length
+    python -m tests.proofs.bundlers      Rollup and Parcel build a page that paints
     python -m tests.proofs.image         the Dockerfile's commands in a bare virtual environment
 
 All of them stay on the loopback, and in bounds that their options name. ``test_proofs.py`` runs

@@ -453,7 +453,7 @@ def scan(
                     context = older * 13 + int(coarse[min(near, 4095)])
                     packed = int(models.fine[group, context])
                     share = _share(packed, LEAST_HALF)
-                    bit = 0 if reading else abs(values[i]) >> plane & 1
+                    bit = 0 if reading else int(abs(values[i])) >> plane & 1
                     bit, encoder, decoder = _coded(mode, encoder, decoder, data, limit, share, bit)
                     if bit == STOP:
                         stage, stopped = 2, True

@@ -24,7 +24,6 @@ STATIC = Path(__file__).parents[2] / "static"
 TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".css": "text/css; charset=utf-8",
-    ".bin": "application/octet-stream",
 }
 RELEASE_DIGITS = 12
 IMMUTABLE = b"public, max-age=31536000, immutable"

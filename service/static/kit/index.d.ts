@@ -53,8 +53,11 @@ export function sketch(bytes: Uint8Array): Picture;
 /** As `decodeMany`, in closed form, which waits for no weights. */
 export function sketchMany(streams: readonly Uint8Array[]): Promise<(Picture | StreamError)[]>;
 
-/** Start the worker, which fetches the weights; else the first call does. */
+/** Start the worker and fetch the weights; else the first call does. */
 export function preload(): Promise<void>;
+
+/** How the worker is made, where it is not by itself: a Worker that runs `prefixel/worker`. */
+export function setWorker(made: () => Worker): void;
 
 /** Prefixes of many images in one request to `server` ("" for the page's own). */
 export function fetchThumbs(

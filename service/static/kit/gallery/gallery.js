@@ -1,8 +1,7 @@
 /** The gallery: photos in, their streams at any number of bytes, beside other formats. */
 
 import { PrefixelImage, fillGallery } from "../element.js";
-import { Turn } from "../turns.js";
-import { NEWEST, VERSIONS } from "../versions.js";
+import { Turn } from "../core/turns.js";
 import { showDetail } from "./detail.js";
 import { grouped } from "./number.js";
 import { weigh } from "./weigh.js";
@@ -18,7 +17,6 @@ const at = (id) => document.getElementById(id);
  */
 const photos = [];
 let fillingSince = null;
-let weightsAsked = false;
 
 function budget() {
   return Number(at("bytes").value);
@@ -74,19 +72,6 @@ function update() {
   tellTotals();
 }
 
-/**
- * Bring the weights among what this page has loaded: the worker fetched them, and a page is told
- * nothing of a worker's fetches. They come out of the browser's cache.
- */
-async function countWeights() {
-  if (weightsAsked) return;
-  weightsAsked = true;
-  const weights = new URL(`../${VERSIONS[NEWEST].weights}`, import.meta.url);
-  const answer = await fetch(weights, { cache: "force-cache" });
-  await answer.arrayBuffer();
-  tellTotals();
-}
-
 /** What the kit took to load, compressed as it came, without the gallery itself. */
 function kitBytes() {
   const loaded = performance
@@ -102,9 +87,6 @@ function tellTotals() {
     ? `${photos.length} pictures, ${grouped(painted)} bytes of streams` +
       ` (the kit: ${grouped(kitBytes())} bytes, once)`
     : "";
-  if (photos.some(({ element }) => element.stream.length > 0)) {
-    countWeights().catch(({ message }) => tell(message));
-  }
   const hasDemo = document.documentElement.dataset.demo === "on";
   at("weighing").hidden = !(hasDemo && photos.some(({ file }) => file !== null));
 }

@@ -46,7 +46,7 @@ def test_every_module_that_a_module_imports_is_there(release):
         for imported in re.findall(r'(?:from|import|import\()\s*"(\.[^"]+)"', answer.text):
             target = httpx.URL(f"{release}/{name}").join(imported)
             left.append(str(target).removeprefix(f"{release}/"))
-    assert {"element.js", "index.js", "codec.js", "versions.js"} <= seen
+    assert {"element.js", "index.js", "thumb/codec.js", "thumb/versions.js"} <= seen
 
 
 def test_a_name_without_a_release_may_change(server):
@@ -61,7 +61,7 @@ def test_a_name_without_a_release_may_change(server):
         "/kit/",
         "/kit/element.ts",
         "/kit/package.json",
-        "/kit/kernel.wat",
+        "/kit/thumb/kernel.wat",
         "/kit/index.html",
         "/kit/0123456789ab/element.js",
         "/kit/%2e%2e/%2e%2e/app.py",
@@ -74,7 +74,7 @@ def test_nothing_else_is_served(server, path):
 
 
 def test_it_is_compressed_for_whoever_takes_that(release):
-    url = f"{release}/codec.js"
+    url = f"{release}/thumb/codec.js"
     plain = httpx.get(url, headers={"Accept-Encoding": "identity"})
     packed = httpx.get(url, headers={"Accept-Encoding": "br, gzip;q=0.5"})
     refused = httpx.get(url, headers={"Accept-Encoding": "gzip;q=0"})
@@ -88,7 +88,7 @@ def test_it_is_compressed_for_whoever_takes_that(release):
 
 
 def test_an_etag_that_holds_is_answered_with_304(release):
-    url = f"{release}/codec.js"
+    url = f"{release}/thumb/codec.js"
     etag = httpx.get(url).headers["etag"]
     again = httpx.get(url, headers={"If-None-Match": etag})
     assert (again.status_code, again.content) == (304, b"")
@@ -98,7 +98,7 @@ def test_an_etag_that_holds_is_answered_with_304(release):
 
 
 def test_head_says_the_length(release):
-    url = f"{release}/codec.js"
+    url = f"{release}/thumb/codec.js"
     head, get = httpx.head(url), httpx.get(url)
     assert head.content == b""
     assert head.headers["content-length"] == get.headers["content-length"]
@@ -136,8 +136,10 @@ def test_the_kit_is_small():
     """Code of at most 20 kB, all of it at most 140 kB, gzipped as it is sent."""
     sizes = {
         path.name: len(gzip.compress(path.read_bytes(), 9))
-        for path in (STATIC / "kit").iterdir()
-        if path.suffix in (".js", ".bin") and path.name != "react.js"
+        for path in (STATIC / "kit").rglob("*.*")
+        if path.suffix == ".js"
+        and path.name not in ("react.js", "prefixel.js", "script.js")
+        and path.parent.name != "gallery"
     }
     made = sum(n for name, n in sizes.items() if name.startswith(("tables-", "weights-")))
     assert sum(sizes.values()) - made <= 20_000

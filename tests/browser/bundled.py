@@ -1,0 +1,40 @@
+"""What a page that a bundler built must paint: the page is tests/kit/bundlers/main.js."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+from numpy.typing import NDArray
+from playwright.sync_api import Page
+
+from tests.browser.support import inline
+
+VECTORS = Path(__file__).parents[1] / "vectors" / "prefixel"
+
+
+def golden_stream() -> tuple[bytes, NDArray[np.int64]]:
+    """A stream, and what the service paints of it: [32, 32, 3]."""
+    entry = json.loads((VECTORS / "streams.json").read_text())["streams"][0]
+    stream = bytes.fromhex(entry["stream"])
+    with np.load(VECTORS / "pictures.npz") as pictures:
+        return stream, pictures[f"{entry['name']}-{len(stream)}"].astype(int)
+
+
+def painted(page: Page, url: str, stream: bytes, expected: NDArray[np.int64]) -> int:
+    """Open the page and wait until its network has painted; how many workers it has.
+
+    Raises AssertionError for an error event, or where a pixel is further than 1 off.
+    """
+    page.goto(f"{url}#{quote(inline(stream))}")
+    page.wait_for_function("window.picture && told.some(({ detail }) => detail?.isFinal)")
+    assert page.evaluate("told.filter(({ kind }) => kind === 'error')") == []
+    found = page.evaluate("picture")
+    assert found["isFinal"]
+    rgba = np.array(found["rgba"], int).reshape(32, 32, 4)
+    assert np.abs(rgba[..., :3] - expected).max() <= 1
+    workers = len(page.workers)
+    page.goto("about:blank")
+    return workers

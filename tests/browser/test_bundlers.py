@@ -1,0 +1,33 @@
+"""The package of npm in pages that bundlers build, each opened in a real browser."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.browser.bundled import golden_stream, painted
+from tests.support.npm import make_project, run, served, tools, with_page
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    made = make_project(tmp_path_factory.mktemp("bundlers"), tools())
+    return with_page(made)
+
+
+@pytest.fixture(scope="module")
+def golden():
+    return golden_stream()
+
+
+@pytest.mark.parametrize("bundler", ["vite", "webpack", "esbuild", "esbuild-alone"])
+def test_a_page_that_a_bundler_builds_paints_in_a_worker(bundler, project, page, watched, golden):
+    """Without a worker's file (esbuild on its own) the page paints too, in its own thread."""
+    run(project, "build.js", bundler)
+    has_worker = bundler != "esbuild-alone"
+    if not has_worker:
+        watched.allowed.append("404")
+    folder = project / "dist" / bundler
+    scripts = "".join(path.read_text() for path in folder.rglob("*.js"))
+    assert str(project) not in scripts
+    with served(folder) as url:
+        assert painted(page, f"{url}/index.html", *golden) == has_worker

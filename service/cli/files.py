@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Timer
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from service.codec.interface import Codec
 
 PATIENCE_SECONDS = 1.0
+STANDARD = Path("-")
+"""Standard input, or output."""
 
 
 def add_codec_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,13 +55,39 @@ def codec_of(codecs: dict[str, Codec], stream: bytes) -> Codec:
     raise CodecError(f"no codec of wire id {wire_id} is installed")
 
 
-def destinations(sources: Sequence[Path], folder: Path, suffix: str) -> list[Path]:
-    """Where each result goes, in a folder that is made. Raises ConfigurationError.
+def sources_of(named: Sequence[Path], suffixes: Collection[str]) -> list[Path]:
+    """Those that were named, and in the place of a folder its files with these suffixes, sorted.
 
-    Two sources of one name, or a result in the place of a source, are refused before any work.
+    Raises ConfigurationError for a folder without any.
     """
+    found: list[Path] = []
+    for source in named:
+        if not source.is_dir():
+            found.append(source)
+            continue
+        inside = sorted(path for path in source.iterdir() if path.suffix.lower() in suffixes)
+        if not inside:
+            raise ConfigurationError(f"{source} holds no file of {', '.join(sorted(suffixes))}")
+        found += inside
+    return found
+
+
+def destinations(sources: Sequence[Path], out: Path | None, suffix: str) -> list[Path]:
+    """Where each result goes: a file in a folder that is made, or ``STANDARD``.
+
+    ``out`` is None where none was named: then it is ``STANDARD`` for that source, else here. Two
+    sources of one name, or a result in the place of a source, are refused before any work.
+    Raises ConfigurationError.
+    """
+    if out == STANDARD or (out is None and list(sources) == [STANDARD]):
+        if len(sources) > 1:
+            raise ConfigurationError(f"{len(sources)} results do not go to standard output")
+        return [STANDARD]
+    folder = Path() if out is None else out
     found: dict[Path, Path] = {}
     for source in sources:
+        if source == STANDARD:
+            source = Path("stdin")
         target = folder / f"{source.stem}{suffix}"
         if target in found:
             raise ConfigurationError(f"{found[target]} and {source} would both become {target}")
@@ -71,6 +99,22 @@ def destinations(sources: Sequence[Path], folder: Path, suffix: str) -> list[Pat
     except OSError as wrong:
         raise ConfigurationError(f"cannot make the folder {folder}: {wrong.strerror}") from wrong
     return list(found)
+
+
+def read(source: Path) -> bytes:
+    """A file, or standard input. Raises OSError."""
+    return sys.stdin.buffer.read() if source == STANDARD else source.read_bytes()
+
+
+def write(target: Path, data: bytes, said: str) -> None:
+    """A file, or standard output, which then holds nothing else. Raises OSError."""
+    if target == STANDARD:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        print(said, file=sys.stderr)
+    else:
+        target.write_bytes(data)
+        print(said)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from service.cli.files import Failures, add_codec_arguments, codec_of, load
+from service.cli.files import Failures, add_codec_arguments, codec_of, load, read
 
 if TYPE_CHECKING:
     from service.codec.interface import Inspection
@@ -22,7 +22,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "inspect", help="header, chunks and sizes of a stream", description=DESCRIPTION
     )
-    parser.add_argument("stream", type=Path, metavar="STREAM", help="a .pxl file")
+    parser.add_argument("stream", type=Path, metavar="STREAM", help="a .pxl file, or -")
     add_codec_arguments(parser)
     parser.set_defaults(run=run)
 
@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     codecs = load(arguments)
     failures = Failures()
     with failures.of(arguments.stream):
-        stream = arguments.stream.read_bytes()
+        stream = read(arguments.stream)
         print(_text(arguments.stream, codec_of(codecs, stream).inspect(stream)))
     return failures.code
 

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from service.codec.interface import Codec
-from service.codec.registry import load_codecs
+from service.codec.registry import Encoding, load_codecs
 from service.http.protocol import problems
 from service.http.request.middleware import RequestMiddleware
 from service.http.resources import codecs as codecs_
@@ -69,7 +69,7 @@ def create_app(
     app.router.routes.extend(RESOURCES)
     app.include_router(operations.router(metrics=settings.metrics_port is None))
     app.include_router(openapi.router)
-    app.include_router(kit.router(demo=settings.demo))
+    app.router.routes.extend(kit.resources(demo=settings.demo))
     if settings.demo:
         app.include_router(demo.router)
     problems.install(app)
@@ -91,4 +91,5 @@ def real_app(settings: Settings, log: LogWriter, lifecycle: Lifecycle) -> FastAP
 
 def _load(settings: Settings) -> dict[str, Codec]:
     runtime = Runtime(settings.device, settings.inference_threads)
-    return load_codecs(settings.artifacts(), settings.codecs, runtime, settings.effort)
+    how = Encoding(settings.effort, settings.photo_bpp)
+    return load_codecs(settings.artifacts(), settings.codecs, runtime, how)

@@ -6,6 +6,7 @@
     ├── RequestError            admission
     │   ├── ParameterError          400  a parameter is out of its range
     │   ├── UnauthorizedError       401  no token that holds
+    │   ├── SignatureError          403  the URL needs a signature that holds
     │   ├── NoRouteError            404  nothing is served under this path
     │   ├── MethodError             405  the path does not take this method
     │   └── RangeError              416  the range lies outside the stream
@@ -80,6 +81,12 @@ class UnauthorizedError(RequestError):
     """A token is needed and none that holds came."""
 
     status, slug, title = 401, "unauthorized", "A token is needed"
+
+
+class SignatureError(RequestError):
+    """The URL needs a signature, and none that holds came."""
+
+    status, slug, title = 403, "signature", "The URL needs a signature"
 
 
 class RangeError(RequestError):

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from service.codec.geometry import PHOTO_SIDE, THUMB_SIDE
 from service.errors import ConfigurationError
 
 Words = Annotated[tuple[str, ...], NoDecode]
@@ -40,7 +41,17 @@ class Settings(BaseSettings):
     codecs: Words = Field(
         default=(), description="Codecs to load; empty: every artifact that is there"
     )
-    default_codec: str = Field(default="prefixel", description="Codec of an upload that names none")
+    default_codec: str = Field(
+        default="prefixel", description="Codec of thumb.*, /v1/thumbs and /v1/encode, unless named"
+    )
+    default_codecs: Words = Field(
+        default=(),
+        description="Codecs of an upload that names none; empty: PREFIXEL_DEFAULT_CODEC and, where"
+        " it is loaded, photo",
+    )
+    photo_bpp: float = Field(
+        default=2.0, gt=0, le=8, description="Longest stream of a photo, in bits a pixel"
+    )
     effort: Literal["default", "high", "best"] = Field(
         default="default",
         description="How much an encoder does for a stream; high and best search, and take long",
@@ -64,8 +75,30 @@ class Settings(BaseSettings):
     queue_limit: int = Field(
         default=512, ge=1, le=65536, description="Pictures that may wait for one network; more: 503"
     )
+    queue_seconds: float = Field(
+        default=20.0,
+        gt=0,
+        le=3600,
+        description="Work that may wait for one network, in seconds of one core; more: 503",
+    )
     picture_threads: int = Field(
         default=2, ge=1, le=64, description="Pictures decoded or painted at the same time"
+    )
+
+    raster_seconds: float = Field(
+        default=4.0,
+        gt=0,
+        le=3600,
+        description="Painting of rasters under way or waiting, in seconds of one core; more: 503",
+    )
+    raster_memory_bytes: int = Field(
+        default=256 * 2**20,
+        ge=2**20,
+        description="Memory of the pictures that are being painted; more: 503",
+    )
+    raster_sizes: Annotated[tuple[int, ...], NoDecode] = Field(
+        default=(),
+        description="Values that size, width and height of rasters may have; empty: any",
     )
 
     # limits on what comes in
@@ -94,7 +127,13 @@ class Settings(BaseSettings):
     decode_memory_bytes: int = Field(
         default=512 * 2**20,
         ge=2**20,
-        description="Memory that pictures being decoded may take together",
+        description="Memory that pictures may take together until they are encoded",
+    )
+    photo_side: int = Field(
+        default=2048,
+        ge=THUMB_SIDE,
+        le=PHOTO_SIDE,
+        description="Long side of photos, in pixels; larger uploads are shrunk to it",
     )
     scan_limit: int = Field(
         default=64,
@@ -111,6 +150,13 @@ class Settings(BaseSettings):
         default=256, ge=1, le=4096, description="Most ids in one /v1/thumbs request"
     )
 
+    inline_limit_bytes: int = Field(
+        default=2**20,
+        ge=64,
+        le=2**26,
+        description="Most bytes of a stream inside of an upload's answer; the first ones of longer",
+    )
+
     # cache
     redis_url: SecretStr | None = Field(
         default=None, description="redis://, rediss:// or redis+cluster://; unset: SQLite or memory"
@@ -120,6 +166,19 @@ class Settings(BaseSettings):
     )
     redis_connections: int = Field(
         default=32, ge=1, le=4096, description="Connections to Redis at most"
+    )
+    photo_redis_url: SecretStr | None = Field(
+        default=None,
+        description="A Redis of their own for photos; unset: connections of their own to the same",
+    )
+    photo_redis_timeout_ms: float = Field(
+        default=1000.0,
+        gt=0,
+        le=60_000,
+        description="Longest wait for one Redis command about photos, in ms",
+    )
+    photo_redis_connections: int = Field(
+        default=8, ge=1, le=4096, description="Connections to Redis for photos at most"
     )
     breaker_failures: int = Field(
         default=5, ge=1, description="Redis failures in a row that open the circuit breaker"
@@ -137,10 +196,20 @@ class Settings(BaseSettings):
         ge=2**20,
         description="Size of the SQLite file; when it is full, the oldest streams make room",
     )
+    photo_store_limit_bytes: int = Field(
+        default=16 * 2**30,
+        ge=2**20,
+        description="Size of the SQLite file of photos, beside the other; the oldest make room",
+    )
     memory_bytes: int = Field(
         default=64 * 2**20,
         ge=2**16,
         description="Size of the in-process cache, overhead counted, in bytes",
+    )
+    photo_memory_bytes: int = Field(
+        default=256 * 2**20,
+        ge=2**16,
+        description="Size of the in-process cache of photos, in bytes",
     )
     ttl_seconds: int = Field(
         default=30 * 86400,
@@ -152,6 +221,10 @@ class Settings(BaseSettings):
     id_key: SecretStr = Field(
         default=SecretStr(""),
         description="Key of the ids (HMAC-SHA256); empty: anyone can compute an id",
+    )
+    sign_key: SecretStr = Field(
+        default=SecretStr(""),
+        description="Key of the signatures that raster URLs then need; empty: they need none",
     )
     upload_tokens: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         default=(),
@@ -212,7 +285,15 @@ class Settings(BaseSettings):
         description="Least severity that is logged (JSON, one object a line, on stderr)",
     )
 
-    @field_validator("codecs", "upload_tokens", "delete_tokens", "cors_origins", mode="before")
+    @field_validator(
+        "codecs",
+        "default_codecs",
+        "raster_sizes",
+        "upload_tokens",
+        "delete_tokens",
+        "cors_origins",
+        mode="before",
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         """Comma separated in the environment, a sequence in code."""

@@ -23,6 +23,7 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from service.codec.geometry import THUMB_SIDE
 from service.serving.server import DrainingServer, listen
 from service.serving.services import Lifecycle
 from service.settings import Settings
@@ -32,15 +33,14 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-SIDE = 32
 QUALITY = 50
 
 
 def thumbnail(data: bytes) -> bytes:
     """A photo's WebP of 32x32."""
     with Image.open(BytesIO(data)) as photo:
-        photo.draft("RGB", (4 * SIDE, 4 * SIDE))
-        small = photo.convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+        photo.draft("RGB", (4 * THUMB_SIDE, 4 * THUMB_SIDE))
+        small = photo.convert("RGB").resize((THUMB_SIDE, THUMB_SIDE), Image.Resampling.LANCZOS)
     body = BytesIO()
     small.save(body, "WEBP", quality=QUALITY)
     return body.getvalue()

@@ -5,14 +5,15 @@ from service.cache.memory import MemoryStore
 from service.cache.redis.store import RedisStore
 from service.cache.single_flight import SingleFlight
 from service.cache.sqlite.store import SqliteStore
-from service.cache.store import Event, Key, OnEvent, Prefix, Store
+from service.cache.store import Event, Found, Key, OnEvent, Part, Store
 
 __all__ = [
     "Event",
+    "Found",
     "Key",
     "MemoryStore",
     "OnEvent",
-    "Prefix",
+    "Part",
     "RedisStore",
     "SingleFlight",
     "SqliteStore",

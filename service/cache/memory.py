@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from service.cache.store import Key, OnEvent, Prefix, ignore
+from service.cache.store import Found, Key, OnEvent, Part, ignore
 from service.errors import CacheUnavailableError
 
 # What CPython takes beside the strings and bytes themselves, measured with tracemalloc (a test
@@ -82,19 +82,19 @@ class MemoryStore:
         while self._bytes > self._limit_bytes:
             self._bytes -= self._images.popitem(last=False)[1].cost_bytes
 
-    async def prefix(self, key: Key, n: int | None) -> Prefix | None:
-        """The first ``n`` bytes (None: all of them), or None when nothing is kept there."""
+    async def read(self, key: Key, start: int = 0, stop: int | None = None) -> Part | None:
+        """Bytes ``start`` to ``stop`` (None: to the end), or None when nothing is kept there."""
         entry = self._find(key)
-        return None if entry is None else _cut(entry, n)
+        return None if entry is None else _cut(entry, start, stop)
 
     async def meta(self, key: Key) -> bytes | None:
         """What was put beside the stream, or None when nothing is kept there."""
         entry = self._find(key)
         return None if entry is None else entry.meta
 
-    async def many(self, keys: Sequence[Key], n: int) -> list[Prefix | None]:
+    async def many(self, keys: Sequence[Key], n: int) -> list[Found]:
         """The first ``n`` bytes of each, in the order of ``keys``."""
-        return [None if entry is None else _cut(entry, n) for entry in map(self._find, keys)]
+        return [None if entry is None else _cut(entry, 0, n) for entry in map(self._find, keys)]
 
     async def delete(self, image_id: str) -> bool:
         """Drop the image's document and all its streams; whether anything was there."""
@@ -124,5 +124,5 @@ class MemoryStore:
         return entry
 
 
-def _cut(entry: _Entry, n: int | None) -> Prefix:
-    return Prefix(entry.stream[:n], len(entry.stream), entry.digest)
+def _cut(entry: _Entry, start: int, stop: int | None) -> Part:
+    return Part(entry.stream[start:stop], len(entry.stream), entry.digest)

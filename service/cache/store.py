@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from service.errors import CacheUnavailableError
+
 Event = Literal["hit", "miss", "error", "corrupt", "breaker_open", "breaker_closed"]
 """What a store tells its metrics: one ``hit`` or ``miss`` for each key that was read, ``error`` for
 each call that ended in CacheUnavailableError, ``corrupt`` (before its ``miss``) for each value that
@@ -27,10 +29,11 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
-class Prefix:
-    """The first bytes of a stream, and what the whole of it is.
+class Part:
+    """Bytes of a stream, and what the whole of it is.
 
-    ``total_bytes`` is the length and ``digest`` the SHA-256 (32 bytes) of the whole stream.
+    ``total_bytes`` is the length and ``digest`` the SHA-256 (32 bytes) of the whole stream. Where
+    ``data`` is all of it, the store has held it against ``digest``.
     """
 
     data: bytes
@@ -41,6 +44,10 @@ class Prefix:
     def v(self) -> str:
         """The stream's name in ``?v=``: the first 8 hex digits of its hash."""
         return self.digest[:4].hex()
+
+
+Found = Part | CacheUnavailableError | None
+"""What became of one key of several: CacheUnavailableError where it alone cannot be answered."""
 
 
 class Store(Protocol):
@@ -54,16 +61,19 @@ class Store(Protocol):
         """Keep ``stream`` and what is known of it under ``key``, instead of what was there."""
         ...
 
-    async def prefix(self, key: Key, n: int | None) -> Prefix | None:
-        """The first ``n`` bytes (None: all of them), or None when nothing is kept there."""
+    async def read(self, key: Key, start: int = 0, stop: int | None = None) -> Part | None:
+        """Bytes ``start`` to ``stop`` (None: to the end), as slicing does; only they are fetched.
+
+        None when nothing is kept there. ``0 <= start <= stop``.
+        """
         ...
 
     async def meta(self, key: Key) -> bytes | None:
         """What was put beside the stream, or None when nothing is kept there."""
         ...
 
-    async def many(self, keys: Sequence[Key], n: int) -> list[Prefix | None]:
-        """The first ``n`` bytes of each, in the order of ``keys``."""
+    async def many(self, keys: Sequence[Key], n: int) -> list[Found]:
+        """The first ``n`` bytes of each, in the order of ``keys``; each fails alone."""
         ...
 
     async def delete(self, image_id: str) -> bool:

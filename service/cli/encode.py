@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,13 +77,13 @@ def run(arguments: argparse.Namespace) -> int:
         for start in range(0, len(pairs), BATCH):
             batch = pairs[start : start + BATCH]
             opened = []
-            for photo, target in batch:
-                with failures.of(photo):
-                    picture = opener.open(photo.read_bytes(), background=arguments.background)
-                    opened.append((photo, target, picture))
-            for (photo, target, _), encoded in zip(
-                opened, _encode(codec, [picture for *_, picture in opened]), strict=True
-            ):
+            with ExitStack() as held:
+                for photo, target in batch:
+                    with failures.of(photo):
+                        picture = opener.open(photo.read_bytes(), background=arguments.background)
+                        opened.append((photo, target, held.enter_context(picture)))
+                made = _encode(codec, [picture for *_, picture in opened])
+            for (photo, target, _), encoded in zip(opened, made, strict=True):
                 with failures.of(photo):
                     _write(photo, target, encoded, arguments.bytes)
             for _ in batch:
@@ -105,17 +106,15 @@ def _opener() -> Opener:
 
 
 def _encode(codec: Codec, pictures: Sequence[Picture]) -> list[Encoded]:
-    import numpy as np
+    from service.codec.interface import measured
 
-    if not pictures:
-        return []
-    rgb = np.stack([picture.rgb for picture in pictures])
-    return codec.encode(rgb, [picture.aspect for picture in pictures])
+    rgb = [picture.rgb for picture in pictures]
+    return measured(codec, rgb, codec.encode(rgb, [picture.aspect for picture in pictures]))
 
 
 def _write(photo: Path, target: Path, encoded: Encoded, budget_bytes: int | None) -> None:
     prefix = encoded.stream[:budget_bytes]
     target.write_bytes(prefix)
-    reached = [level for level in encoded.levels if level.bytes <= len(prefix)]
+    reached = [level for level in encoded.levels or () if level.bytes <= len(prefix)]
     quality = f", SSIM {reached[-1].ssim:.3f}, PSNR {reached[-1].psnr:.1f} dB" if reached else ""
     print(f"{photo} -> {target}: {len(prefix)} of {len(encoded.stream)} bytes{quality}")

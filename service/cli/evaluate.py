@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from service.codec.geometry import THUMB_SIDE
 from service.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from service.evaluation.measure.summary import Counting
     from service.evaluation.run import EvaluationPlan, Subject
 
-THUMBNAIL_SIDE = 32
 THUMBNAIL_DEFAULTS = "32,64,96,128,192,256", "ssim,psnr"
 FULL_DEFAULTS = ".125,.25,.5,1", "ssim,psnr,ms-ssim"
 EXTRA = ("bjontegaard", "blurhash", "imagecodecs", "matplotlib", "skimage", "sklearn", "thumbhash")
@@ -119,17 +119,17 @@ def make_plan(arguments: argparse.Namespace) -> EvaluationPlan:
     if arguments.kind and arguments.full:
         raise ConfigurationError("--kind draws thumbnails: there is nothing --full of them")
     pictures = _slice(
-        other_kinds(THUMBNAIL_SIDE)
+        other_kinds(THUMB_SIDE)
         if arguments.kind
-        else load_pictures(arguments.data, None if arguments.full else THUMBNAIL_SIDE),
+        else load_pictures(arguments.data, None if arguments.full else THUMB_SIDE),
         arguments,
     )
     sheet = None
     if arguments.contact_sheet:
         sheet = (
-            load_pictures(arguments.sheet_data, THUMBNAIL_SIDE)
+            load_pictures(arguments.sheet_data, THUMB_SIDE)
             if arguments.sheet_data
-            else free_photos(THUMBNAIL_SIDE)
+            else free_photos(THUMB_SIDE)
         )
     targets, metrics = FULL_DEFAULTS if arguments.full else THUMBNAIL_DEFAULTS
     workers = arguments.workers or usable_cores()

@@ -31,7 +31,7 @@ def add_codec_arguments(parser: argparse.ArgumentParser) -> None:
 
 def load(arguments: argparse.Namespace) -> dict[str, Codec]:
     """The codecs by name, as settings and arguments say. Raises StartupError."""
-    from service.codec.registry import load_codecs
+    from service.codec.registry import Encoding, load_codecs
     from service.inference import Runtime
     from service.settings import read_settings
 
@@ -39,7 +39,7 @@ def load(arguments: argparse.Namespace) -> dict[str, Codec]:
     runtime = Runtime(arguments.device or settings.device, settings.inference_threads)
     folder = arguments.artifacts or settings.artifacts()
     effort = getattr(arguments, "effort", None) or settings.effort
-    return load_codecs(folder, settings.codecs, runtime, effort)
+    return load_codecs(folder, settings.codecs, runtime, Encoding(effort, settings.photo_bpp))
 
 
 def codec_of(codecs: dict[str, Codec], stream: bytes) -> Codec:

@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from service.codec import artifact
 from service.codec.artifact import Artifact
 from service.codec.interface import Codec, Effort
+from service.codec.photo.codec import BITS_A_PIXEL, PhotoCodec
 from service.codec.prefixel.codec import EmbeddedCodec
 from service.codec.recurrent.adaptive_patches import PatchCodec
 from service.codec.recurrent.codec import RecurrentCodec
 from service.errors import ArtifactError, ConfigurationError
 from service.inference import Runtime
 
-FAMILIES: dict[str, Callable[[Artifact, Runtime, Effort], Codec]] = {
-    "embedded": EmbeddedCodec,
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """How streams are made: with which effort, and photos in how many bits a pixel at most."""
+
+    effort: Effort = "default"
+    bits_a_pixel: float = BITS_A_PIXEL
+
+
+DEFAULT_ENCODING = Encoding()
+FAMILIES: dict[str, Callable[[Artifact, Runtime, Encoding], Codec]] = {
+    "embedded": lambda artifact, runtime, how: EmbeddedCodec(artifact, runtime, how.effort),
     "patches": lambda artifact, runtime, _: PatchCodec(artifact, runtime),
+    "photo": lambda artifact, runtime, how: PhotoCodec(
+        artifact, runtime, bits_a_pixel=how.bits_a_pixel
+    ),
     "recurrent": lambda artifact, runtime, _: RecurrentCodec(artifact, runtime),
 }
-"""A family that has one way of encoding takes any effort for it."""
+"""What a family leaves no choice of, it does in its one way."""
 
 
 def available(artifacts: Path) -> tuple[str, ...]:
@@ -31,11 +46,9 @@ def available(artifacts: Path) -> tuple[str, ...]:
 
 
 def load_codecs(
-    artifacts: Path, names: Sequence[str], runtime: Runtime, effort: Effort = "default"
+    artifacts: Path, names: Sequence[str], runtime: Runtime, how: Encoding = DEFAULT_ENCODING
 ) -> dict[str, Codec]:
     """Load the codecs of these names, or all that are there when ``names`` is empty.
-
-    ``effort`` is what their streams are made with.
 
     Raises ConfigurationError for a name that is not there, ArtifactError for one that is damaged.
     """
@@ -46,7 +59,7 @@ def load_codecs(
             raise ConfigurationError(
                 f"no artifact for the codec {name!r}; there are: {', '.join(there)}"
             )
-        codec = load_codec(artifacts / name, runtime, effort)
+        codec = load_codec(artifacts / name, runtime, how)
         taken = [c.name for c in codecs.values() if c.wire_id == codec.wire_id]
         if taken:
             raise ArtifactError(f"{name} and {taken[0]} share the wire id {codec.wire_id}")
@@ -54,10 +67,10 @@ def load_codecs(
     return codecs
 
 
-def load_codec(folder: Path, runtime: Runtime, effort: Effort = "default") -> Codec:
+def load_codec(folder: Path, runtime: Runtime, how: Encoding = DEFAULT_ENCODING) -> Codec:
     """Load one artifact folder. Raises ArtifactError for an unknown family or a damaged file."""
     opened = artifact.read(folder)
     family = opened.manifest.family
     if family not in FAMILIES:
         raise ArtifactError(f"{folder} is of the family {family!r}, not {', '.join(FAMILIES)}")
-    return FAMILIES[family](opened, runtime, effort)
+    return FAMILIES[family](opened, runtime, how)

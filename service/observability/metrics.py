@@ -27,7 +27,10 @@ PREFIX = "prefixel"
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-BYTES = (16, 24, 32, 48, 64, 96, 128, 192, 256, 512, 1024, 4096, 16384, 65536)
+BYTES = (
+    *(16, 24, 32, 48, 64, 96, 128, 192, 256, 512, 1024, 4096, 16384, 65536),
+    *(262144, 1048576, 4194304, 16777216),
+)
 PICTURES = (1, 2, 4, 8, 16, 32, 64)
 
 
@@ -69,7 +72,15 @@ DEFINITIONS = (
     Definition(
         "cache_requests_total", "counter", ("result",), "Cache reads: hit, miss, error, corrupt"
     ),
-    Definition("cache_breaker_open", "gauge", (), "1 while the cache's circuit breaker is open"),
+    Definition(
+        "cache_errors_total",
+        "counter",
+        ("kind",),
+        "Failures of the cache, by kind (timeout, connection, out-of-memory, read-only, ...)",
+    ),
+    Definition(
+        "cache_breaker_open", "gauge", (), "How many of the cache's circuit breakers are open"
+    ),
     Definition("budget_bytes", "histogram", (), "Byte budgets that were asked for", BYTES),
     Definition("sent_bytes", "histogram", (), "Bytes of streams that were sent", BYTES),
     Definition("pictures_total", "counter", ("codec",), "Pictures that were encoded"),
@@ -104,6 +115,7 @@ class Metrics:
         self._dispatches = self._counter("batch_dispatch_total")
         self._rejected = self._counter("rejected_total")
         self._cache = self._counter("cache_requests_total")
+        self._cache_errors = self._counter("cache_errors_total")
         self._breaker = self._gauge("cache_breaker_open", "livemax")
         self._budgets = self._histogram("budget_bytes")
         self._sent = self._histogram("sent_bytes")
@@ -180,9 +192,13 @@ class Metrics:
     def cache_event(self, event: str) -> None:
         """A cache read ended (hit, miss, error, corrupt), or the breaker opened or closed."""
         if event.startswith("breaker"):
-            self._breaker.set(event == "breaker_open")
+            self._breaker.inc(1 if event == "breaker_open" else -1)
         else:
             self._cache.labels(event).inc()
+
+    def cache_error(self, kind: str) -> None:
+        """The cache failed in this way."""
+        self._cache_errors.labels(kind).inc()
 
     def budget(self, budget_bytes: int) -> None:
         """A client asked for at most so many bytes of a stream."""

@@ -1,6 +1,6 @@
-"""Embedded colour profiles to sRGB, and alpha over a background, on a picture already small.
+"""Colours by their profile or code points to sRGB, and alpha over a background, on a small picture.
 
-Both come after the resize: a profile then costs a thousand pixels and not millions.
+Both come after the resize: a profile then costs a thousand pixels and not millions, but for photos.
 """
 
 from __future__ import annotations
@@ -11,18 +11,31 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from service.codec.interface import Pixels
+from service.pictures.colour_space import ColourSpace
 
 SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
 """Mode -> the colour space that a profile for it must have."""
 
+SPACED = ("L", "La", "RGB", "RGBa")
+"""Modes whose colours code points can tell."""
+
 PROFILE_HEADER_BYTES = 128
+SMALL_PIXELS = 2**14
 
 
-def flatten(picture: Image.Image, profile: bytes, background: tuple[int, int, int]) -> Pixels:
+def flatten(
+    picture: Image.Image,
+    profile: bytes,
+    background: tuple[int, int, int],
+    space: ColourSpace | None = None,
+) -> Pixels:
     """Opaque sRGB, uint8 [H, W, 3], of mode L, RGB, CMYK, LAB, La or RGBa.
 
-    A profile that is broken, or not for the picture's colour space, is ignored.
+    A profile that is broken, or not for the picture's colour space, is ignored. Without a profile
+    ``space`` says what the colours are; without either they are sRGB.
     """
+    if space and not profile and picture.mode in SPACED:
+        profile = space.profile(is_grey=picture.mode in ("L", "La"))
     if picture.mode in ("La", "RGBa"):
         straight = picture.convert(picture.mode.upper())
         alpha = np.asarray(straight.getchannel("A"), dtype=np.float32)[:, :, None] / 255
@@ -49,15 +62,17 @@ def to_srgb(picture: Image.Image, profile: bytes) -> Image.Image:
 
 def _transformed(picture: Image.Image, source: ImageCms.ImageCmsProfile) -> Image.Image:
     target = ImageCms.createProfile("sRGB")
-    # Optimised, littlecms tabulates the whole colour space first: 5 ms, 60 for CMYK, and here
-    # there are a thousand pixels to convert.
+    # Optimised, littlecms tabulates the whole colour space first: 5 ms, 60 for CMYK, which a
+    # thumbnail's thousand pixels are not worth.
+    is_small = picture.width * picture.height <= SMALL_PIXELS
+    flags = ImageCms.Flags.NOOPTIMIZE if is_small else ImageCms.Flags.NONE
     transform = ImageCms.buildTransform(
         source,
         target,
         picture.mode,
         "RGB",
         ImageCms.Intent.RELATIVE_COLORIMETRIC,
-        ImageCms.Flags.NOOPTIMIZE,
+        flags,
     )
     moved = transform.apply(picture)
     moved.info.pop("icc_profile", None)

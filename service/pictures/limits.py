@@ -11,6 +11,10 @@ from service.errors import BrokenPictureError, PictureTooLargeError
 PARTS_LIMIT = 65_536
 """Most segments, chunks, boxes or tiles that a header walk visits: each costs a microsecond."""
 
+FILLING_LIMIT = 32
+FILLINGS = (bytes(FILLING_LIMIT), b"\xff" * FILLING_LIMIT)
+"""What no encoder ends compressed data with, and what cut files are often filled up with."""
+
 WORK_FACTOR = 16
 """Most pixels a progressive picture may paint over all its scans, in units of the pixel limit."""
 
@@ -63,3 +67,9 @@ def cut(data: bytes, start: int, length: int) -> bytes:
     if start < 0 or length < 0 or start + length > len(data):
         raise BrokenPictureError(f"the file ends before byte {start + length}")
     return data[start : start + length]
+
+
+def check_unfilled(data: bytes, what: str) -> None:
+    """Raises BrokenPictureError for compressed data that ends in nothing but 0 or 255."""
+    if len(data) > FILLING_LIMIT and data[-FILLING_LIMIT:] in FILLINGS:
+        raise BrokenPictureError(f"{what} that was cut: all its data ends in is filling")

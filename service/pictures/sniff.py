@@ -9,8 +9,8 @@ FORMATS = ("jpeg", "png", "webp", "avif", "gif", "tiff", "bmp", "heic")
 
 AVIF_BRANDS = frozenset((b"avif", b"avis"))
 HEIC_BRANDS = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"))
-TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0")
-"""TIFF in both byte orders, BigTIFF in the one that Pillow reads."""
+TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+"""TIFF and BigTIFF in both byte orders."""
 
 
 def sniff(data: bytes) -> str:

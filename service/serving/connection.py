@@ -2,7 +2,8 @@
 
 headers      ``header_timeout_seconds`` from the first byte (or the connection) on, 64 KiB
 body         in ``body.py``; what comes after an early answer is let go by for 5 s
-answer       ``write_timeout_seconds`` for a client that stops reading
+answer       ``write_timeout_seconds`` for a client that stops reading; what it does not take is
+             held up to ``UNTAKEN_BYTES`` and one more piece
 pipeline     ``PIPELINE`` requests wait, or what one ``SLICE_BYTES`` holds; then nothing is read
 follow-ups   start ``TURN_FOLLOW_UPS`` a turn of the loop, all connections together
 a turn       what is dear to parse goes ``TURN_SLICES`` at a time, so that others have their turn
@@ -18,6 +19,8 @@ from typing import TYPE_CHECKING, Any, cast
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from service.serving.follow_ups import FollowUps
+
 if TYPE_CHECKING:
     from uvicorn.config import Config
     from uvicorn.server import ServerState
@@ -30,7 +33,7 @@ FAREWELL_SECONDS = 1.0
 STOPPING_SECONDS = 1.0
 PIPELINE = 4
 SLICE_BYTES = 256
-TURN_FOLLOW_UPS = 8
+UNTAKEN_BYTES = 4 * 1024
 TURN_SLICES = 16
 TURN_LINES = 256
 LINE_END, HEAD_END = b"\r\n", b"\r\n\r\n"
@@ -59,29 +62,6 @@ def bounded(settings: Settings) -> type[asyncio.Protocol]:
         follow_ups = FollowUps()
 
     return Connection
-
-
-class FollowUps:
-    """Connections whose next pipelined request waits for its turn, behind everybody's first ones.
-
-    Else 300 clients that pipeline make a turn of 300 requests, and a probe, which takes several
-    turns from connecting to its answer, waits for seconds.
-    """
-
-    def __init__(self) -> None:
-        self._waiting: deque[BoundedConnection] = deque()
-
-    def add(self, connection: BoundedConnection) -> None:
-        """Start its next request in a turn to come."""
-        self._waiting.append(connection)
-        if len(self._waiting) == 1:
-            connection.loop.call_soon(self._start_some, connection.loop)
-
-    def _start_some(self, loop: asyncio.AbstractEventLoop) -> None:
-        for _ in range(min(TURN_FOLLOW_UPS, len(self._waiting))):
-            self._waiting.popleft().start_next()
-        if self._waiting:
-            loop.call_soon(self._start_some, loop)
 
 
 class _Flow(FlowControl):
@@ -121,12 +101,13 @@ class BoundedConnection(HttpToolsProtocol):
         self._refused = False
         self._unread = b""
         self._read_on_soon: asyncio.Handle | None = None
-        self._body_bytes = 0
+        self._body_bytes = self._fed_body_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, if there is room; its first headers are awaited from now on."""
         super().connection_made(transport)
         self.flow = _Flow(transport)
+        transport.set_write_buffer_limits(UNTAKEN_BYTES)
         if len(self.connections) > self.connections_limit and not self._make_room():
             self.transport.write(CROWDED)
             self.transport.close()
@@ -206,9 +187,11 @@ class BoundedConnection(HttpToolsProtocol):
         return int(length) - self._body_bytes
 
     def _feed(self, data: bytes) -> None:
+        self._fed_body_bytes = 0
         super().data_received(data)
         if self._in_headers and not self.transport.is_closing():
-            self._header_bytes += len(data)
+            # the end of a body may come with it, which is no header of the next request
+            self._header_bytes += len(data) - self._fed_body_bytes
             if self._header_bytes > REQUEST_HEADERS_LIMIT:
                 self._refuse(HEADERS_LONG)
             elif self._patience is None:
@@ -233,6 +216,7 @@ class BoundedConnection(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """A part of its body is here."""
         self._body_bytes += len(body)
+        self._fed_body_bytes += len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
 
-import numpy as np
-
-from service.cache import SingleFlight, build_store
-from service.codec.interface import Codec, Encoded, Pixels
+from service.cache import Event, SingleFlight, build_store
+from service.cache.failures import FailureLog
+from service.codec.interface import Codec, Kind, Size
 from service.errors import ConfigurationError
 from service.http.jobs.picture_threads import BoundedExecutor
-from service.inference import Batcher, Hooks
+from service.http.protocol.queries import BYTES
+from service.inference.work_limit import WorkLimit
 from service.observability.logs import LogWriter
 from service.observability.metrics import Metrics
 from service.pictures import Limits, Opener
+from service.serving.batchers import SECOND, decoder, encoder
 from service.serving.intake import Intake
-from service.serving.services import Lifecycle, Services, ToEncode
+from service.serving.services import Lifecycle, Services
 from service.settings import Settings
 
 SHA_DIGITS = 12
+PHOTO = "photo"
+OPENED_PIXEL_BYTES = 6
+"""Of a photo that is as large as it may stay: as it was decoded, and upright."""
 
 
 @asynccontextmanager
@@ -35,36 +38,53 @@ async def running(
 
     Raises ConfigurationError when the settings do not fit the codecs or the store.
     """
-    if settings.default_codec not in codecs:
-        raise ConfigurationError(
-            f"PREFIXEL_DEFAULT_CODEC is '{settings.default_codec}'; loaded are:"
-            f" {', '.join(sorted(codecs)) or 'none'}"
-        )
+    upload_codecs = _upload_codecs(settings, codecs)
+    for name, codec in codecs.items():
+        if codec.maximum_bytes not in BYTES:
+            raise ConfigurationError(
+                f"'{name}' makes streams of {codec.maximum_bytes} bytes; the longest here are"
+                f" {BYTES.stop - 1}"
+            )
+    failures = FailureLog(log, metrics.cache_error)
+
+    def on_event(event: Event) -> None:
+        metrics.cache_event(event)
+        if event in ("breaker_open", "breaker_closed"):
+            failures.breaker(is_open=event == "breaker_open")
+
     services = Services(
         settings=settings,
         codecs=codecs,
-        encoders={name: _encoder(codec, settings, metrics) for name, codec in codecs.items()},
-        decoders={name: _decoder(codec, settings, metrics) for name, codec in codecs.items()},
-        store=build_store(settings, metrics.cache_event, tuple(codecs)),
+        encoders={name: encoder(codec, settings, metrics) for name, codec in codecs.items()},
+        decoders={name: decoder(codec, settings, metrics) for name, codec in codecs.items()},
+        defaults=_defaults(settings, codecs, upload_codecs),
+        upload_codecs=upload_codecs,
+        store=build_store(
+            settings,
+            on_event,
+            tuple(codecs),
+            [name for name, codec in codecs.items() if codec.kind == "photo"],
+            failures.failed,
+        ),
         single_flight=SingleFlight(),
         opener=Opener(
             Limits(
                 pixel_limit=settings.pixel_limit,
                 scan_limit=settings.scan_limit,
-                decode_memory_bytes=settings.decode_memory_bytes,
+                decode_memory_bytes=picture_memory(settings, codecs),
                 memory_wait_seconds=settings.deadline_seconds,
             )
         ),
         picture_executor=BoundedExecutor(settings.picture_threads, settings.queue_limit),
+        rasters=WorkLimit(round(settings.raster_seconds * SECOND), settings.raster_memory_bytes),
         metrics=metrics,
         log=log,
         intake=Intake(settings.uploads_limit, settings.body_memory_bytes),
         lifecycle=lifecycle,
     )
     for codec in codecs.values():
-        artifact = getattr(codec, "artifact", None)  # one that was made in code has none
-        sha = artifact.sha256[:SHA_DIGITS] if artifact else "none"
-        metrics.artifact(codec.name, codec.version, sha)
+        sha = codec.artifact_sha256
+        metrics.artifact(codec.name, codec.version, sha[:SHA_DIGITS] if sha else "none")
     try:
         for batcher in services.batchers:
             batcher.start()
@@ -78,51 +98,49 @@ async def running(
         await services.store.close()
 
 
-def _encoder(codec: Codec, settings: Settings, metrics: Metrics) -> Batcher[ToEncode, Encoded]:
-    def encode(jobs: list[ToEncode]) -> list[Encoded]:
-        return encoded(codec, jobs)
-
-    def ran(network: str, pictures: int, seconds: float) -> None:
-        metrics.ran(network, pictures, seconds)
-        metrics.encoded(codec.name, pictures)
-
-    return _batcher(f"{codec.name}-encode", encode, settings, _hooks(metrics, ran))
-
-
-def encoded(codec: Codec, jobs: list[ToEncode]) -> list[Encoded]:
-    """One batch, in its order; levels are measured where a job asks for them."""
-    made: dict[bool, Iterator[Encoded]] = {}
-    for measured in {job.measured for job in jobs}:
-        pictures = [job.picture for job in jobs if job.measured == measured]
-        rgb = np.stack([picture.rgb for picture in pictures])
-        aspects = [picture.aspect for picture in pictures]
-        if measured:
-            made[measured] = iter(codec.encode(rgb, aspects))
-        else:
-            made[measured] = (Encoded(stream, ()) for stream in codec.streams(rgb, aspects))
-    return [next(made[job.measured]) for job in jobs]
+def _upload_codecs(settings: Settings, codecs: Mapping[str, Codec]) -> tuple[str, ...]:
+    """Codecs of uploads that name none. Raises ConfigurationError for one that is not loaded."""
+    asked = [("PREFIXEL_DEFAULT_CODEC", settings.default_codec)]
+    asked += (("PREFIXEL_DEFAULT_CODECS", name) for name in settings.default_codecs)
+    for setting, name in asked:
+        if name not in codecs:
+            loaded = ", ".join(sorted(codecs)) or "none"
+            raise ConfigurationError(f"{setting} is '{name}'; loaded are: {loaded}")
+    if codecs[settings.default_codec].kind != "thumb":
+        raise ConfigurationError(
+            f"PREFIXEL_DEFAULT_CODEC is '{settings.default_codec}', a codec of photos;"
+            " PREFIXEL_DEFAULT_CODECS names those of uploads"
+        )
+    if settings.default_codecs:
+        return tuple(dict.fromkeys(settings.default_codecs))
+    return (settings.default_codec, *((PHOTO,) if PHOTO in codecs else ()))
 
 
-def _decoder(codec: Codec, settings: Settings, metrics: Metrics) -> Batcher[bytes, Pixels]:
-    return _batcher(f"{codec.name}-decode", codec.decode, settings, _hooks(metrics, metrics.ran))
+def _defaults(
+    settings: Settings, codecs: Mapping[str, Codec], upload_codecs: Sequence[str]
+) -> dict[Kind, str]:
+    """For photos the first that uploads make, else the first there is; or none."""
+    defaults: dict[Kind, str] = {"thumb": settings.default_codec}
+    for name in (*upload_codecs, *sorted(codecs)):
+        if codecs[name].kind == "photo":
+            defaults.setdefault("photo", name)
+    return defaults
 
 
-def _batcher(network: str, run: Any, settings: Settings, hooks: Hooks) -> Batcher[Any, Any]:
-    return Batcher(
-        network,
-        run,
-        max_batch=settings.max_batch,
-        max_delay_ms=settings.max_delay_ms,
-        queue_limit=settings.queue_limit,
-        on_event=hooks,
-    )
+def picture_memory(settings: Settings, codecs: Mapping[str, Codec]) -> int:
+    """Bytes for the pictures that are open: the budget, less what encoding one photo takes.
 
-
-def _hooks(metrics: Metrics, ran: Any) -> Hooks:
-    return Hooks(
-        depth=metrics.queue_depth,
-        dispatched=metrics.dispatched,
-        dropped=metrics.dropped,
-        waited=metrics.waited,
-        ran=ran,
-    )
+    A codec encodes one batch at a time, so that is set aside once, and never waited for by a
+    picture that others wait for. Raises ConfigurationError when the largest photo does not fit.
+    """
+    largest = Size(settings.photo_side, settings.photo_side)
+    photos = [codec for codec in codecs.values() if codec.kind == "photo"]
+    left = settings.decode_memory_bytes - sum(codec.memory(largest) for codec in photos)
+    opened = OPENED_PIXEL_BYTES * largest.pixels
+    if photos and left < opened:
+        needed = settings.decode_memory_bytes - left + opened
+        raise ConfigurationError(
+            f"PREFIXEL_PHOTO_SIDE is {settings.photo_side}, and one photo of that side takes"
+            f" {needed} bytes; PREFIXEL_DECODE_MEMORY_BYTES is {settings.decode_memory_bytes}"
+        )
+    return left

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from service.codec.interface import Codec, Encoded, Pixels
+from service.codec.interface import Codec, Encoded, Kind, Pixels, Size
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from service.cache import SingleFlight, Store
     from service.inference import Batcher
+    from service.inference.work_limit import WorkLimit
     from service.observability.logs import LogWriter
     from service.observability.metrics import Metrics
     from service.pictures import Opener, Picture
@@ -44,24 +45,43 @@ class ToEncode:
 
 
 @dataclass(frozen=True, slots=True)
+class ToDecode:
+    """A prefix on its way to a picture.
+
+    ``size`` is the long side that is wanted (None: its own), ``painted`` the size that follows,
+    which is what painting costs.
+    """
+
+    prefix: bytes
+    size: int | None
+    painted: Size
+
+
+@dataclass(frozen=True, slots=True)
 class Services:
     """Everything an endpoint may use.
 
     ``encoders`` and ``decoders`` hold one batcher a codec, by the codec's name; an encoder takes
-    ``ToEncode`` and gives ``Encoded``, a decoder takes a prefix and gives uint8 [H, W, 3].
+    ``ToEncode`` and gives ``Encoded``, a decoder takes ``ToDecode`` and gives uint8 [H, W, 3].
+    ``defaults`` are the codecs of requests that name none, by what they are asked for;
+    ``upload_codecs`` those of uploads.
     ``picture_executor`` runs ``opener.open`` and ``paint`` (``settings.picture_threads`` threads);
     ``service.http.jobs.picture_threads`` calls it.
-    ``intake`` bounds the bodies in work. ``clock`` is the wall clock in seconds since the epoch.
+    ``rasters`` bounds what is being painted, ``intake`` the bodies in work. ``clock`` is the wall
+    clock in seconds since the epoch.
     """
 
     settings: Settings
     codecs: Mapping[str, Codec]
     encoders: Mapping[str, Batcher[ToEncode, Encoded]]
-    decoders: Mapping[str, Batcher[bytes, Pixels]]
+    decoders: Mapping[str, Batcher[ToDecode, Pixels]]
+    defaults: Mapping[Kind, str]
+    upload_codecs: tuple[str, ...]
     store: Store
     single_flight: SingleFlight
     opener: Opener
     picture_executor: ThreadPoolExecutor
+    rasters: WorkLimit
     metrics: Metrics
     log: LogWriter
     intake: Intake

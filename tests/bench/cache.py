@@ -84,10 +84,10 @@ async def measure(urls: dict[str, str], folder: Path, reads: int, rounds: int) -
         urls["redis"], timeout=TIMEOUT_SECONDS, **{**options, "max_connections": CONNECTIONS}
     )
     stores: dict[str, Store] = {
-        "RedisStore.prefix": redis_store(urls["redis"]),
-        "RedisStore.prefix, cluster": redis_store(urls["cluster"]),
-        "SqliteStore.prefix": SqliteStore(folder / "streams.db", 600),
-        "MemoryStore.prefix": MemoryStore(2**20),
+        "RedisStore.read": redis_store(urls["redis"]),
+        "RedisStore.read, cluster": redis_store(urls["cluster"]),
+        "SqliteStore.read": SqliteStore(folder / "streams.db", 600),
+        "MemoryStore.read": MemoryStore(2**20),
     }
     rows: dict[str, Read] = {
         "redis.asyncio getrange, pool": bare(ConnectionPool.from_url(urls["redis"], **options)),
@@ -95,7 +95,7 @@ async def measure(urls: dict[str, str], folder: Path, reads: int, rounds: int) -
     }
     for name, store in stores.items():
         await store.put(KEY, STREAM, b"")
-        rows[name] = lambda store=store: store.prefix(KEY, PREFIX_BYTES)  # type: ignore[misc]
+        rows[name] = lambda store=store: store.read(KEY, 0, PREFIX_BYTES)  # type: ignore[misc]
     print(f"{'':40}" + "".join(f"{f'{n} callers':>20}" for n in CALLERS))
     print(f"{'':40}" + f"{'wall us':>12}{'cpu':>8}" * len(CALLERS))
     best: dict[tuple[str, int], Cost] = {}

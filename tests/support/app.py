@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import httpx
 
 from service.app import create_app
-from service.cache import Key, MemoryStore, Prefix
+from service.cache import Found, Key, MemoryStore, Part
 from service.codec.interface import Codec
 from service.errors import CacheUnavailableError
 from service.serving.services import Services
@@ -44,15 +44,15 @@ class WatchedStore:
         self._note("put")
         await self.inner.put(key, stream, meta)
 
-    async def prefix(self, key: Key, n: int | None) -> Prefix | None:
-        self._note(f"prefix {n}")
-        return await self.inner.prefix(key, n)
+    async def read(self, key: Key, start: int = 0, stop: int | None = None) -> Part | None:
+        self._note(f"read {start} {stop}")
+        return await self.inner.read(key, start, stop)
 
     async def meta(self, key: Key) -> bytes | None:
         self._note("meta")
         return await self.inner.meta(key)
 
-    async def many(self, keys: Sequence[Key], n: int) -> list[Prefix | None]:
+    async def many(self, keys: Sequence[Key], n: int) -> list[Found]:
         self._note("many")
         return await self.inner.many(keys, n)
 
@@ -72,20 +72,20 @@ class CountingCodec(GreyCodec):
     """The tests' codec; notes how many pictures each call had."""
 
     encoded: list[int] = field(default_factory=list)
-    streamed: list[int] = field(default_factory=list)
+    measured: list[int] = field(default_factory=list)
     decoded: list[int] = field(default_factory=list)
 
-    def encode(self, pictures: Any, aspects: Sequence[float]) -> Any:
+    def encode(self, pictures: Any, aspects: Sequence[float], effort: Any = None) -> Any:
         self.encoded.append(len(pictures))
         return super().encode(pictures, aspects)
 
-    def streams(self, pictures: Any, aspects: Sequence[float]) -> list[bytes]:
-        self.streamed.append(len(pictures))
-        return [one.stream for one in super().encode(pictures, aspects)]
+    def measure(self, pictures: Any, streams: Sequence[bytes]) -> Any:
+        self.measured.append(len(pictures))
+        return super().measure(pictures, streams)
 
-    def decode(self, streams: Sequence[bytes]) -> Any:
-        self.decoded.append(len(streams))
-        return super().decode(streams)
+    def decode(self, prefixes: Sequence[bytes], size: int | None = None) -> Any:
+        self.decoded.append(len(prefixes))
+        return super().decode(prefixes, size)
 
 
 @dataclass(frozen=True)

@@ -46,8 +46,8 @@ async def encode(request: Request) -> Response:
         data = await read_upload(request)
 
         async def work() -> bytes:
-            picture = await open_picture(request, data)
-            (encoded,) = await submit(request, batcher, [ToEncode(picture, measured=False)])
+            with await open_picture(request, data) as picture:
+                (encoded,) = await submit(request, batcher, [ToEncode(picture, measured=False)])
             return encoded.stream
 
         return Response(await while_connected(request, work()))

@@ -57,6 +57,13 @@ class Client(Protocol):
         """
         ...
 
+    async def transaction(self, commands: Sequence[Command]) -> list[Reply]:
+        """The replies to all, sent at once, with no other client's command in between.
+
+        All keys share a hash slot. Raises ResponseError when Redis refuses one of them.
+        """
+        ...
+
     async def close(self) -> None:
         """Disconnect."""
         ...
@@ -91,6 +98,14 @@ class ServerClient:
     async def batch(self, commands: Sequence[Command]) -> list[Reply]:
         """The replies to all, in one write; a refused one is a ResponseError in its place."""
         return await self._send(b"".join(map(_pack, commands)), len(commands))
+
+    async def transaction(self, commands: Sequence[Command]) -> list[Reply]:
+        """The replies to all, in one write."""
+        *_, replies = await self.batch((("MULTI",), *commands, ("EXEC",)))
+        if isinstance(replies, RedisError):
+            raise replies
+        assert isinstance(replies, list)
+        return replies
 
     async def close(self) -> None:
         """Disconnect."""
@@ -172,6 +187,10 @@ class ClusterClient:
         """The replies to all, one pipeline a node; a refused one is in its place."""
         return await self._finish(self._batch, commands)
 
+    async def transaction(self, commands: Sequence[Command]) -> list[Reply]:
+        """The replies to all, from the node of their slot."""
+        return await self._finish(self._transaction, commands)
+
     async def close(self) -> None:
         """Disconnect."""
         for task in self._tasks:
@@ -190,6 +209,14 @@ class ClusterClient:
         for command in commands:
             pipeline.execute_command(*command)
         replies: list[Reply] = await pipeline.execute(raise_on_error=False)
+        return replies
+
+    async def _transaction(self, commands: Sequence[Command]) -> list[Reply]:
+        await self._cluster.initialize()
+        pipeline = self._cluster.pipeline(transaction=True)
+        for command in commands:
+            pipeline.execute_command(*command)
+        replies: list[Reply] = await pipeline.execute()
         return replies
 
     async def _finish(self, work: Callable[[P], Coroutine[Any, Any, T]], given: P) -> T:

@@ -243,4 +243,6 @@ class Line:
         waiting, self._waiting = self._waiting, deque()
         for future, _, _ in waiting:
             if not future.done():
-                future.set_exception(ConnectionError(str(error)))
+                broken = ConnectionError(str(error))
+                broken.__cause__ = error
+                future.set_exception(broken)

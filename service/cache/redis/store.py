@@ -1,4 +1,4 @@
-"""Streams in Redis: one GETRANGE a read, one write a put, and a breaker around all of it.
+"""Streams in Redis: one write a read, one write a put, and a breaker around all of it.
 
     px:{id}:codec        length and hash of the stream, then the stream (value.py)
     px:{id}:codec:meta   what was put beside it
@@ -16,14 +16,18 @@ from typing import ParamSpec, TypeVar
 from redis.exceptions import RedisError, ResponseError
 
 from service.cache.breaker import Breaker
+from service.cache.failures import OnFailure, ignore_failure, kind_of
 from service.cache.redis.client import Client, Command
 from service.cache.redis.connection import Reply
 from service.cache.redis.value import HEAD_BYTES, CorruptValueError, pack, unpack
-from service.cache.store import Key, OnEvent, Prefix, ignore
+from service.cache.store import Found, Key, OnEvent, Part, ignore
 from service.errors import CacheUnavailableError
 
 T = TypeVar("T")
 P = ParamSpec("P")
+
+# Bytes that may come along unasked: less than what a transaction costs.
+NEAR_BYTES = 256
 
 
 class RedisStore:
@@ -38,6 +42,7 @@ class RedisStore:
         breaker: Breaker,
         codecs: Sequence[str] = (),
         on_event: OnEvent = ignore,
+        on_failure: OnFailure = ignore_failure,
     ) -> None:
         """``codecs`` are the names that a deletion knows of without asking Redis."""
         self._client = client
@@ -45,6 +50,7 @@ class RedisStore:
         self._breaker = breaker
         self._codecs = frozenset(codecs) | {""}
         self._on_event = on_event
+        self._on_failure = on_failure
 
     async def put(self, key: Key, stream: bytes, meta: bytes) -> None:
         """Keep it for ``ttl_seconds``.
@@ -63,10 +69,18 @@ class RedisStore:
             ),
         )
 
-    async def prefix(self, key: Key, n: int | None) -> Prefix | None:
-        """The first ``n`` bytes (None: all of them), or None when nothing whole is kept there."""
-        reply = await self._ask(self._client.call, *_read(key, n))
-        return self._unpack(reply, n)
+    async def read(self, key: Key, start: int = 0, stop: int | None = None) -> Part | None:
+        """Bytes ``start`` to ``stop`` (None: to the end), or None when nothing whole is kept there.
+
+        From the begin, head and bytes are one range of the value. From further on they are two,
+        in a transaction, so that the head of one stream never comes with the bytes of another.
+        """
+        if start < NEAR_BYTES:
+            reply = await self._ask(self._client.call, *_get(key, 0, stop))
+            return self._unpack(reply, start, stop)
+        ranges = (_get(key, 0, 0), _get(key, HEAD_BYTES + start, stop))
+        head, data = await self._ask(self._client.transaction, ranges)
+        return self._checked(head, data, start, stop)
 
     async def meta(self, key: Key) -> bytes | None:
         """What was put beside the stream, or None when nothing is kept there."""
@@ -74,12 +88,12 @@ class RedisStore:
         self._on_event("miss" if reply is None else "hit")
         return reply if isinstance(reply, bytes) else None
 
-    async def many(self, keys: Sequence[Key], n: int) -> list[Prefix | None]:
+    async def many(self, keys: Sequence[Key], n: int) -> list[Found]:
         """The first ``n`` bytes of each, in the order of ``keys``, from one batch."""
         if not keys:
             return []
-        replies = await self._ask(self._batch, [_read(key, n) for key in keys])
-        return [self._unpack(reply, n) for reply in replies]
+        replies = await self._ask(self._each, [_get(key, 0, n) for key in keys])
+        return [self._found(reply, n) for reply in replies]
 
     async def delete(self, image_id: str) -> bool:
         """Drop the image's document and all its streams; whether anything was there.
@@ -117,6 +131,26 @@ class RedisStore:
                 raise reply
         return replies
 
+    async def _each(self, commands: Sequence[Command]) -> list[Reply]:
+        replies = await self._client.batch(commands)
+        failed = [reply for reply in replies if isinstance(reply, RedisError)]
+        if len(failed) == len(replies) and kind_of(failed[0]) != "wrong-type":
+            raise failed[0]
+        return replies
+
+    def _found(self, reply: Reply, n: int) -> Found:
+        """A value that is not a string is no stream: absent, and the next upload replaces it."""
+        if not isinstance(reply, RedisError):
+            return self._unpack(reply, 0, n)
+        kind = kind_of(reply)
+        self._on_failure(kind, str(reply))
+        if kind == "wrong-type":
+            self._on_event("corrupt")
+            self._on_event("miss")
+            return None
+        self._on_event("error")
+        return CacheUnavailableError()
+
     async def _ask(self, ask: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         try:
             ticket = self._breaker.admit()
@@ -126,6 +160,7 @@ class RedisStore:
         try:
             answer = await ask(*args, **kwargs)
         except (RedisError, OSError) as error:
+            self._on_failure(kind_of(error), str(error))
             # A refusal (no memory left, read only) comes at once: the breaker has no part in it.
             if isinstance(error, ResponseError):
                 self._breaker.answered(ticket)
@@ -133,7 +168,8 @@ class RedisStore:
                 self._breaker.failed(ticket)
             self._on_event("error")
             raise CacheUnavailableError from error
-        except CacheUnavailableError:
+        except CacheUnavailableError as busy:
+            self._on_failure("busy", busy.detail)
             self._breaker.left(ticket)
             self._on_event("error")
             raise
@@ -143,14 +179,22 @@ class RedisStore:
         self._breaker.answered(ticket)
         return answer
 
-    def _unpack(self, reply: Reply, n: int | None) -> Prefix | None:
+    def _unpack(self, reply: Reply, start: int, stop: int | None) -> Part | None:
+        """A value from its first byte on, up to ``stop`` of its stream."""
+        if not isinstance(reply, bytes):
+            return self._checked(b"", b"", start, stop)
+        return self._checked(reply[:HEAD_BYTES], reply[HEAD_BYTES + start :], start, stop)
+
+    def _checked(self, head: Reply, data: Reply, start: int, stop: int | None) -> Part | None:
+        part = None
         try:
-            prefix = unpack(reply, n) if isinstance(reply, bytes) else None
-        except CorruptValueError:
+            if isinstance(head, bytes) and isinstance(data, bytes):
+                part = unpack(head, data, start, stop)
+        except CorruptValueError as wrong:
             self._on_event("corrupt")
-            prefix = None
-        self._on_event("miss" if prefix is None else "hit")
-        return prefix
+            self._on_failure("corrupt", str(wrong))
+        self._on_event("miss" if part is None else "hit")
+        return part
 
 
 def _codecs_key(image_id: str) -> str:
@@ -165,8 +209,9 @@ def _meta_key(key: Key) -> str:
     return f"px:{{{key.image_id}}}:{key.codec}:meta"
 
 
-def _read(key: Key, n: int | None) -> Command:
-    return ("GETRANGE", _stream_key(key), 0, -1 if n is None else HEAD_BYTES + n - 1)
+def _get(key: Key, first: int, stop: int | None) -> Command:
+    """From byte ``first`` of the value on, up to byte ``stop`` of the stream (None: the end)."""
+    return ("GETRANGE", _stream_key(key), first, -1 if stop is None else HEAD_BYTES + stop - 1)
 
 
 def _words(members: Reply) -> set[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import struct
 
-from service.cache.store import Prefix
+from service.cache.store import Part
 
 _HEAD = struct.Struct(">I32s")
 HEAD_BYTES = _HEAD.size
@@ -25,21 +25,21 @@ def pack(stream: bytes) -> bytes:
     return _HEAD.pack(len(stream), hashlib.sha256(stream).digest()) + stream
 
 
-def unpack(value: bytes, n: int | None) -> Prefix | None:
-    """Read what asking for ``HEAD_BYTES + n`` bytes of a value (None: all) answered.
+def unpack(head: bytes, data: bytes, start: int, stop: int | None) -> Part | None:
+    """Read the first ``HEAD_BYTES`` of a value, and what came of bytes ``start`` to ``stop``
+    (None: to the end) of its stream.
 
     An empty answer is how Redis says that there is no such key: None. Raises CorruptValueError
     when the length is not the promised one or, where the whole stream is there, the hash is not.
     """
-    if not value:
+    if not head:
         return None
-    if len(value) < HEAD_BYTES:
-        raise CorruptValueError(f"a value of {len(value)} bytes has no head of {HEAD_BYTES}")
-    total_bytes, digest = _HEAD.unpack_from(value)
-    data = value[HEAD_BYTES:]
-    expected_bytes = total_bytes if n is None else min(n, total_bytes)
+    if len(head) < HEAD_BYTES:
+        raise CorruptValueError(f"a value of {len(head)} bytes has no head of {HEAD_BYTES}")
+    total_bytes, digest = _HEAD.unpack(head)
+    expected_bytes = len(range(total_bytes)[start:stop])
     if len(data) != expected_bytes:
         raise CorruptValueError(f"{len(data)} bytes of a stream where {expected_bytes} should be")
     if expected_bytes == total_bytes and hashlib.sha256(data).digest() != digest:
         raise CorruptValueError("the stream's hash is not the one in its head")
-    return Prefix(data, total_bytes, digest)
+    return Part(data, total_bytes, digest)

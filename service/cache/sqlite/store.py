@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from service.cache.failures import OnFailure, ignore_failure, kind_of
 from service.cache.sqlite.worker import SqliteThread, connect
-from service.cache.store import Key, OnEvent, Prefix, ignore
+from service.cache.store import Found, Key, OnEvent, Part, ignore
 from service.errors import CacheUnavailableError, ConfigurationError
 
 T = TypeVar("T")
@@ -31,9 +32,13 @@ _SCHEMA = f"""
     PRAGMA application_id = {_APPLICATION_ID};
     PRAGMA user_version = {SCHEMA_VERSION};
 """
-_PREFIX = """
-    SELECT coalesce(substr(stream, 1, ?), x''), length(stream), digest FROM entries
-    WHERE image_id = ? AND codec = ? AND expires > ?
+# length() reads no stream, substr() all of it: a long one is opened as a blob, which reads a part.
+_SHORT_BYTES = 16 * 1024
+_READ = f"""
+    SELECT CASE WHEN length(stream) <= {_SHORT_BYTES}
+           THEN coalesce(CAST(substr(stream, ?, ?) AS BLOB), x'') END,
+           length(stream), CAST(digest AS BLOB), rowid
+    FROM entries WHERE image_id = ? AND codec = ? AND expires > ?
 """
 _META = "SELECT meta FROM entries WHERE image_id = ? AND codec = ? AND expires > ?"
 _PUT = """
@@ -71,10 +76,12 @@ class SqliteStore:
         limit_bytes: int = 4 * 2**30,
         on_event: OnEvent = ignore,
         clock: Callable[[], float] = time.time,
+        on_failure: OnFailure = ignore_failure,
     ) -> None:
         """Open or make the file. Raises ConfigurationError when it cannot be, or is not ours."""
         self._ttl_seconds = ttl_seconds
         self._on_event = on_event
+        self._on_failure = on_failure
         self._clock = clock
         try:
             _prepare(path, limit_bytes)
@@ -110,10 +117,10 @@ class SqliteStore:
 
         await self._ask(self._writer, write)
 
-    async def prefix(self, key: Key, n: int | None) -> Prefix | None:
-        """The first ``n`` bytes (None: all of them), or None when nothing whole is kept there."""
-        (prefix,) = await self._prefixes((key,), _WHOLE if n is None else n)
-        return prefix
+    async def read(self, key: Key, start: int = 0, stop: int | None = None) -> Part | None:
+        """Bytes ``start`` to ``stop`` (None: to the end), or None when nothing whole is there."""
+        (part,) = await self._parts((key,), start, _WHOLE if stop is None else stop)
+        return part
 
     async def meta(self, key: Key) -> bytes | None:
         """What was put beside the stream, or None when nothing is kept there."""
@@ -122,9 +129,9 @@ class SqliteStore:
         self._on_event("miss" if row is None else "hit")
         return None if row is None else bytes(row[0])
 
-    async def many(self, keys: Sequence[Key], n: int) -> list[Prefix | None]:
+    async def many(self, keys: Sequence[Key], n: int) -> list[Found]:
         """The first ``n`` bytes of each, in the order of ``keys``."""
-        return await self._prefixes(keys, n) if keys else []
+        return [*await self._parts(keys, 0, n)] if keys else []
 
     async def delete(self, image_id: str) -> bool:
         """Drop the image's document and all its streams; whether anything was there."""
@@ -159,35 +166,51 @@ class SqliteStore:
     async def _ask(self, worker: SqliteThread, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
             return await worker.run(work)
-        except CacheUnavailableError:
+        except CacheUnavailableError as busy:
             self._on_event("error")
+            self._on_failure("busy", busy.detail)
             raise
         except (sqlite3.Error, OSError) as error:
             self._on_event("error")
+            self._on_failure(kind_of(error), str(error))
             raise CacheUnavailableError from error
 
-    async def _prefixes(self, keys: Sequence[Key], n: int) -> list[Prefix | None]:
+    async def _parts(self, keys: Sequence[Key], start: int, stop: int) -> list[Part | None]:
         now = self._clock()
 
-        def read(connection: sqlite3.Connection) -> list[tuple[bytes, int, bytes] | None]:
-            return [
-                connection.execute(_PREFIX, (n, key.image_id, key.codec, now)).fetchone()
-                for key in keys
-            ]
+        def read(connection: sqlite3.Connection) -> list[Part | None]:
+            # A row that was read is still the same one when its blob is opened.
+            with connection:
+                connection.execute("BEGIN")
+                return [_read(connection, key, start, stop, now) for key in keys]
 
-        return [self._checked(row) for row in await self._ask(self._reader(), read)]
+        return [self._checked(part) for part in await self._ask(self._reader(), read)]
 
-    def _checked(self, row: tuple[bytes, int, bytes] | None) -> Prefix | None:
-        prefix = None if row is None else Prefix(bytes(row[0]), row[1], bytes(row[2]))
+    def _checked(self, part: Part | None) -> Part | None:
         if (
-            prefix is not None
-            and len(prefix.data) == prefix.total_bytes
-            and hashlib.sha256(prefix.data).digest() != prefix.digest
+            part is not None
+            and len(part.data) == part.total_bytes
+            and hashlib.sha256(part.data).digest() != part.digest
         ):
             self._on_event("corrupt")
-            prefix = None
-        self._on_event("miss" if prefix is None else "hit")
-        return prefix
+            self._on_failure("corrupt", "the stream's hash is not the one beside it")
+            part = None
+        self._on_event("miss" if part is None else "hit")
+        return part
+
+
+def _read(
+    connection: sqlite3.Connection, key: Key, start: int, stop: int, now: float
+) -> Part | None:
+    query = (start + 1, stop - start, key.image_id, key.codec, now)
+    row = connection.execute(_READ, query).fetchone()
+    if row is None:
+        return None
+    data, total_bytes, digest, rowid = row
+    if data is None:
+        with connection.blobopen("entries", "stream", rowid, readonly=True) as blob:
+            data = blob[start : min(stop, total_bytes)]
+    return Part(bytes(data), total_bytes, bytes(digest))
 
 
 def _prepare(path: Path, limit_bytes: int) -> None:

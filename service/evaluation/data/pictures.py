@@ -124,8 +124,9 @@ def _from_arrays(path: Path) -> Pictures:
 def _open(file: Path, opener: Opener, size: int | None) -> Pixels:
     try:
         if size is not None:
-            return opener.open(file.read_bytes(), size=size).rgb
-        with Image.open(file) as picture:
-            return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+            with opener.open(file.read_bytes(), size=size) as picture:
+                return picture.rgb
+        with Image.open(file) as opened:
+            return np.asarray(ImageOps.exif_transpose(opened).convert("RGB"))
     except (PictureError, OSError) as error:
         raise ConfigurationError(f"{file} cannot be read: {error}") from error

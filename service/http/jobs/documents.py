@@ -15,10 +15,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.cache import Key, Store
-from service.codec.header import HEADER_BYTES, parse_header
-from service.codec.interface import Encoded, Level
-from service.http.protocol.queries import BYTES, PSNR_LIMIT
-from service.pictures import OUTPUTS, PIPELINE_VERSION, Picture
+from service.codec.geometry import THUMB, THUMB_SIDE, Size
+from service.codec.interface import Codec, Encoded, Kind, Level
+from service.errors import CacheUnavailableError
+from service.http.protocol.queries import PSNR_LIMIT
+from service.http.request.signature import signed
+from service.pictures import OUTPUTS, PHOTO_OUTPUTS, PIPELINE_VERSION, Picture
 
 DOCUMENT = ""
 ID_BYTES = 16
@@ -31,17 +33,22 @@ class ForeignMetaError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of one stream; ``levels`` ascend in bytes."""
+    """What is known of one stream; ``levels`` ascend in bytes.
+
+    ``size`` is what the codec was given, ``measured`` the resolution that levels are of.
+    """
 
     v: str
     version: int
     total_bytes: int
     levels: tuple[Level, ...]
+    size: Size = THUMB
+    measured: Size = THUMB
 
 
 @dataclass(frozen=True, slots=True)
 class StoredStream:
-    """One codec's stream: its facts, and the stream itself where it was read whole."""
+    """One codec's stream: its facts, and of the stream itself what was asked for, or made."""
 
     facts: Facts
     stream: bytes | None
@@ -65,26 +72,42 @@ def image_id(key: bytes, background: tuple[int, int, int], data: bytes) -> str:
     return base64.b32encode(mac.digest()[:ID_BYTES]).decode().rstrip("=").lower()
 
 
-def facts_of(encoded: Encoded, v: str) -> Facts:
+def facts_of(codec: Codec, encoded: Encoded, v: str) -> Facts:
     """The facts of a stream that was just made; a PSNR beyond the bound (no loss) is the bound."""
     levels = tuple(
-        Level(one.bytes, round(one.ssim, DIGITS), round(min(one.psnr, PSNR_LIMIT), DIGITS))
-        for one in encoded.levels
+        Level(
+            one.bytes,
+            round(one.ssim, DIGITS),
+            round(min(one.psnr, PSNR_LIMIT), DIGITS),
+            None if one.msssim is None else round(one.msssim, DIGITS),
+        )
+        for one in encoded.levels or ()
     )
-    return Facts(v, parse_header(encoded.stream).version, len(encoded.stream), levels)
+    header = codec.header(encoded.stream)
+    size = header.size or THUMB
+    return Facts(v, header.version, len(encoded.stream), levels, size, codec.measured_size(size))
 
 
 def write_facts(facts: Facts) -> bytes:
     """For ``Store.put``, beside the stream."""
-    levels = [[level.bytes, level.ssim, level.psnr] for level in facts.levels]
-    return json.dumps([facts.v, facts.version, facts.total_bytes, levels]).encode()
+    levels = [[level.bytes, level.ssim, level.psnr, level.msssim] for level in facts.levels]
+    sizes = [facts.size.width, facts.size.height, facts.measured.width, facts.measured.height]
+    return json.dumps([facts.v, facts.version, facts.total_bytes, levels, sizes]).encode()
 
 
 def read_facts(meta: bytes) -> Facts:
     """What ``write_facts`` wrote. Raises ForeignMetaError."""
     try:
-        v, version, total_bytes, levels = json.loads(meta)
-        return Facts(v, version, total_bytes, tuple(Level(*level) for level in levels))
+        v, version, total_bytes, levels, *rest = json.loads(meta)
+        [(width, height, *measured)] = rest or [(THUMB_SIDE,) * 4]
+        return Facts(
+            v,
+            version,
+            total_bytes,
+            tuple(Level(*level) for level in levels),
+            Size(width, height),
+            Size(*measured),
+        )
     except (ValueError, TypeError) as foreign:
         raise ForeignMetaError("not the facts of a stream") from foreign
 
@@ -103,35 +126,48 @@ def write_image(picture: Picture) -> bytes:
 
 
 async def load_image(
-    store: Store, id: str, codecs: Sequence[str], *, with_streams: bool = False
+    store: Store, id: str, codecs: Sequence[str], *, inline_bytes: int = 0
 ) -> Image | None:
     """What the store keeps of an image and these codecs; None when it knows nothing of it.
+
+    ``inline_bytes`` is how much of each stream comes with it.
 
     Raises CacheUnavailableError.
     """
     own = await store.meta(Key(id, DOCUMENT))
     if own is None:
         return None
-    length = BYTES.stop if with_streams else HEADER_BYTES
-    prefixes = await store.many([Key(id, codec) for codec in codecs], length)
+    parts = await store.many([Key(id, codec) for codec in codecs], inline_bytes)
     streams = {}
     try:
         width, height, format = _read_image(own)
-        for codec, prefix in zip(codecs, prefixes, strict=True):
-            meta = None if prefix is None else await store.meta(Key(id, codec))
-            if prefix is None or meta is None:
+        for codec, part in zip(codecs, parts, strict=True):
+            if isinstance(part, CacheUnavailableError):
+                raise part
+            meta = None if part is None else await store.meta(Key(id, codec))
+            if part is None or meta is None:
                 continue
             facts = read_facts(meta)
-            if facts.v == prefix.v:
-                is_whole = len(prefix.data) == prefix.total_bytes
-                streams[codec] = StoredStream(facts, prefix.data if is_whole else None)
+            if facts.v == part.v:
+                streams[codec] = StoredStream(facts, part.data or None)
     except ForeignMetaError:
         return None
     return Image(id, width, height, format, streams)
 
 
-def document(image: Image, root: str, *, stored: bool = True, inline: bool = False) -> Any:
-    """The JSON of an image. ``root`` stands before every path; ``inline`` adds the streams."""
+def document(
+    image: Image,
+    codecs: Mapping[str, Codec],
+    root: str,
+    *,
+    sign_key: bytes = b"",
+    stored: bool = True,
+    inline_bytes: int = 0,
+) -> Any:
+    """The JSON of an image. ``root`` stands before every path, ``sign_key`` signs rasters' URLs.
+
+    ``inline_bytes`` is how much of each stream comes with it at most.
+    """
     return {
         "id": image.id,
         "width": image.width,
@@ -140,28 +176,45 @@ def document(image: Image, root: str, *, stored: bool = True, inline: bool = Fal
         "format": image.format,
         "stored": stored,
         "codecs": {
-            codec: _stream(f"{root}/v1/images/{image.id}", codec, kept, inline)
+            codec: {
+                **_stream(codecs[codec], kept, inline_bytes),
+                "urls": _urls(image.id, root, codecs[codec], kept.facts.v, sign_key),
+            }
             for codec, kept in image.streams.items()
         },
     }
 
 
-def _stream(base: str, codec: str, kept: StoredStream, inline: bool) -> dict[str, object]:
+def _urls(id: str, root: str, codec: Codec, v: str, sign_key: bytes) -> dict[str, str]:
+    urls = {}
+    for output in ("pxl", *(OUTPUTS if codec.kind == "thumb" else PHOTO_OUTPUTS)):
+        path, query = f"/v1/images/{id}/{codec.kind}.{output}", f"codec={codec.name}&v={v}"
+        urls[output] = f"{root}{path}?{signed(b'' if output == 'pxl' else sign_key, path, query)}"
+    return urls
+
+
+def _stream(codec: Codec, kept: StoredStream, inline_bytes: int) -> dict[str, object]:
     facts = kept.facts
     entry: dict[str, object] = {
         "bytes": facts.total_bytes,
         "v": facts.v,
         "version": facts.version,
-        "levels": [
-            {"bytes": level.bytes, "ssim": level.ssim, "psnr": level.psnr} for level in facts.levels
-        ],
-        "urls": {
-            output: f"{base}/thumb.{output}?codec={codec}&v={facts.v}"
-            for output in ("pxl", *OUTPUTS)
-        },
+        "width": facts.size.width,
+        "height": facts.size.height,
+        "measured": {"width": facts.measured.width, "height": facts.measured.height},
+        "levels": [_level(codec.kind, facts, level) for level in facts.levels],
     }
-    if inline and kept.stream is not None:
-        entry["stream"] = base64.b64encode(kept.stream).decode()
+    if inline_bytes and kept.stream is not None:
+        entry["stream"] = base64.b64encode(kept.stream[:inline_bytes]).decode()
+    return entry
+
+
+def _level(kind: Kind, facts: Facts, level: Level) -> dict[str, float]:
+    entry: dict[str, float] = {"bytes": level.bytes, "ssim": level.ssim, "psnr": level.psnr}
+    if kind == "photo":
+        entry["bpp"] = round(8 * level.bytes / facts.size.pixels, DIGITS)
+    if level.msssim is not None:
+        entry["msssim"] = level.msssim
     return entry
 
 
@@ -172,18 +225,32 @@ _LEVEL = {
         "bytes": {"type": "integer"},
         "ssim": {"type": "number"},
         "psnr": {"type": "number"},
+        "bpp": {"type": "number", "description": "Bits a pixel of the stored photo"},
+        "msssim": {"type": "number", "description": "Absent under 161 pixels a side"},
     },
+}
+_SIZE = {
+    "type": "object",
+    "required": ["width", "height"],
+    "properties": {"width": {"type": "integer"}, "height": {"type": "integer"}},
 }
 _STREAM = {
     "type": "object",
-    "required": ["bytes", "v", "version", "levels", "urls"],
+    "required": ["bytes", "v", "version", "width", "height", "measured", "levels", "urls"],
     "properties": {
         "bytes": {"type": "integer", "description": "Length of the whole stream"},
         "v": {"type": "string", "description": "First 8 hex digits of the stream's SHA-256"},
         "version": {"type": "integer", "description": "Version of the codec that made it"},
+        "width": {"type": "integer", "description": "Of the picture as it was encoded, in pixels"},
+        "height": {"type": "integer"},
+        "measured": {**_SIZE, "description": "The resolution at which levels were measured"},
         "levels": {"type": "array", "items": _LEVEL},
         "urls": {"type": "object", "additionalProperties": {"type": "string"}},
-        "stream": {"type": "string", "contentEncoding": "base64"},
+        "stream": {
+            "type": "string",
+            "contentEncoding": "base64",
+            "description": "The stream, or its first bytes where it is longer than may come inline",
+        },
     },
 }
 SCHEMA: dict[str, Any] = {

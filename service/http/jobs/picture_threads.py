@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -39,38 +39,55 @@ class BoundedExecutor(ThreadPoolExecutor):
 
 
 async def open_picture(
-    request: Request, data: bytes, *, background: tuple[int, int, int] = (255, 255, 255)
+    request: Request,
+    data: bytes,
+    codecs: Iterable[str] = (),
+    *,
+    background: tuple[int, int, int] = (255, 255, 255),
 ) -> Picture:
     """``opener.open`` in a thread, within the deadline, logged before it begins.
+
+    With a photo where one of ``codecs`` needs it. Whoever gets the picture releases its memory
+    (``with``); one that comes too late is released.
 
     Raises QueueFullError, DeadlineError, and what ``Opener.open`` raises.
     """
     services = services_of(request)
     request_id = context_of(request).request_id
-    with span(request, "picture"):
-        return await within_deadline(
-            request,
-            asyncio.get_running_loop().run_in_executor(
-                services.picture_executor,
-                _open,
-                services.opener,
-                data,
-                background,
-                services.log,
-                request_id,
-            ),
-        )
+    needs_photo = any(services.codecs[name].kind == "photo" for name in codecs)
+    call = services.picture_executor.submit(
+        _open,
+        services.opener,
+        data,
+        background,
+        services.settings.photo_side if needs_photo else None,
+        services.log,
+        request_id,
+    )
+    try:
+        with span(request, "picture"):
+            return await within_deadline(request, asyncio.wrap_future(call))
+    except BaseException:
+        call.add_done_callback(_release)
+        raise
+
+
+def _release(call: Future[Picture]) -> None:
+    """In the thread that opened it, or at once: nobody waits for this picture any more."""
+    if not call.cancelled() and call.exception() is None:
+        call.result().release()
 
 
 def _open(
     opener: Opener,
     data: bytes,
     background: tuple[int, int, int],
+    photo_side: int | None,
     log: LogWriter,
     request_id: str,
 ) -> Picture:
     log.event_now("picture", request_id=request_id, picture_bytes=len(data))
-    return opener.open(data, background=background)
+    return opener.open(data, background=background, photo_side=photo_side)
 
 
 async def in_picture_thread(

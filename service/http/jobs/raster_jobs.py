@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
+from service.codec.geometry import THUMB, Size
 from service.codec.header import parse_header
-from service.errors import CodecError
+from service.errors import CodecError, ParameterError
 from service.http.jobs.picture_threads import in_picture_thread
 from service.http.request.client import while_connected
 from service.http.request.timing import submit
-from service.pictures import paint
-from service.serving.services import services_of
+from service.pictures import Frame, paint, paint_photo
+from service.pictures.frame import USUAL_SIDE
+from service.pictures.raster_encode import PAINT_COST, PAINT_PIXEL_BYTES, Output, box
+from service.serving.services import ToDecode, services_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
     from service.codec.interface import Codec
-    from service.pictures.painting import Output
     from service.serving.services import Services
 
-MEDIA_TYPES: dict[str, str] = {"webp": "image/webp", "png": "image/png", "jpg": "image/jpeg"}
+MEDIA_TYPES: dict[Output, str] = {
+    "webp": "image/webp",
+    "png": "image/png",
+    "jpg": "image/jpeg",
+    "avif": "image/avif",
+}
 
 
 def painter_of(services: Services, stream: bytes) -> Codec:
@@ -40,13 +48,60 @@ async def raster(request: Request, stream: bytes, output: Output, size: int | No
     """
     services = services_of(request)
     codec = painter_of(services, stream)
-    aspect = codec.inspect(stream).aspect
+    aspect = codec.header(stream).aspect
+    job = ToDecode(stream, None, THUMB)
 
     async def make() -> bytes:
-        [rgb] = await submit(request, services.decoders[codec.name], [stream])
-        return await in_picture_thread(
-            request, paint, rgb, output, size=size, aspect=None if size is None else aspect
-        )
+        with services.rasters.admitted(*_taken(codec, job, _shown(size, aspect), output)):
+            [rgb] = await submit(request, services.decoders[codec.name], [job])
+            return await in_picture_thread(
+                request, paint, rgb, output, size=size, aspect=None if size is None else aspect
+            )
 
     key = ("raster", stream, output, size)
     return await while_connected(request, services.single_flight.run(key, make))
+
+
+async def photo_raster(
+    request: Request, prefix: bytes, output: Output, frame: Frame, quality: int | None
+) -> bytes:
+    """A photo's ``prefix`` as a file; decoded at the least resolution that the frame needs.
+
+    Dropped and raising as ``raster`` does.
+    """
+    services = services_of(request)
+    codec = painter_of(services, prefix)
+    own = codec.header(prefix).size or THUMB
+    for name, side in frame.sides.items():
+        check_size(services, name, side)
+    usual = max(services.settings.raster_sizes, default=USUAL_SIDE)
+    placed = frame.placed(own, min(USUAL_SIDE, usual))
+    # what is decoded is halved as long as that leaves enough
+    job = ToDecode(prefix, placed.side, own.within(2 * placed.side))
+
+    async def make() -> bytes:
+        with services.rasters.admitted(*_taken(codec, job, placed.shown, output)):
+            [rgb] = await submit(request, services.decoders[codec.name], [job])
+            return await in_picture_thread(request, paint_photo, rgb, output, placed, quality)
+
+    key = ("photo", hashlib.sha256(prefix).digest(), output, placed, quality)
+    return await while_connected(request, services.single_flight.run(key, make))
+
+
+def check_size(services: Services, name: str, side: int | None) -> None:
+    """Hold a side that was asked for against those that are served. Raises ParameterError."""
+    allowed = services.settings.raster_sizes
+    if side is not None and allowed and side not in allowed:
+        words = ", ".join(map(str, sorted(allowed)))
+        raise ParameterError(name, f"'{name}' of {side} is not served here", words)
+
+
+def _taken(codec: Codec, job: ToDecode, shown: Size, output: Output) -> tuple[int, int]:
+    """Cost and memory of a raster, from its prefix to its file."""
+    cost = codec.cost(job.painted, len(job.prefix)) + shown.pixels * PAINT_COST[output]
+    return cost, 3 * job.painted.pixels + shown.pixels * PAINT_PIXEL_BYTES + len(job.prefix)
+
+
+def _shown(size: int | None, aspect: float) -> Size:
+    """A thumbnail's raster."""
+    return THUMB if size is None else Size(*box(size, aspect))

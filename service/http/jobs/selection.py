@@ -4,70 +4,108 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
-from service.cache import Key, Prefix
+from service.cache import Key, Part
 from service.codec.header import HEADER_BYTES
-from service.codec.interface import Level
+from service.codec.interface import Kind, Level
 from service.errors import NotEncodedError, ParameterError, StreamGoneError, UnknownImageError
 from service.http.jobs.documents import DOCUMENT, Facts, ForeignMetaError, read_facts
-from service.http.protocol.queries import BYTES_AT_MOST, CODEC, PSNR, SSIM, V, is_image_id, known
+from service.http.protocol.queries import (
+    BPP,
+    BYTES_AT_MOST,
+    CODEC,
+    MSSSIM,
+    PSNR,
+    SSIM,
+    Parameters,
+    V,
+    is_image_id,
+    known,
+)
 from service.http.request.context import context_in
+from service.quality.ms_ssim import MS_SSIM_SIDE
 
 if TYPE_CHECKING:
     from starlette.types import Scope
 
     from service.serving.services import Services
 
-PREFIX_PARAMETERS = known(BYTES_AT_MOST, SSIM, PSNR, CODEC, V)
+Quality = Literal["ssim", "psnr", "msssim"]
+QUALITIES: tuple[Quality, ...] = get_args(Quality)
+PREFIX_PARAMETERS: dict[Kind, Parameters] = {
+    "thumb": known(BYTES_AT_MOST, SSIM, PSNR, CODEC, V),
+    "photo": known(BYTES_AT_MOST, BPP, SSIM, PSNR, MSSSIM, CODEC, V),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The parameters that name a prefix, in the order of precedence: the shortest one wins."""
+    """The parameters that name a prefix of a stream of ``kind``.
 
+    Of a budget and a quality the shorter prefix wins, of two qualities the longer.
+    """
+
+    kind: Kind
     bytes: int | None = None
+    bpp: float | None = None
     ssim: float | None = None
     psnr: float | None = None
+    msssim: float | None = None
     codec: str = ""
     v: str = ""
 
     @property
     def whole(self) -> bool:
         """Whether the whole stream is meant, so that a Range applies."""
-        return self.bytes is None and self.ssim is None and self.psnr is None
+        return self.bytes is None and not self.needs_facts
+
+    @property
+    def needs_facts(self) -> bool:
+        """Whether the prefix is named by what was found out about the stream."""
+        return self.bpp is not None or self.asks_quality
+
+    @property
+    def asks_quality(self) -> bool:
+        """Whether a quality is asked for."""
+        return self.ssim is not None or self.psnr is not None or self.msssim is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """A prefix out of the store; ``level`` is what was measured of it, where quality was asked."""
+    """What was read of the prefix that is meant, and how long that is.
+
+    ``level`` is what was measured of it, where quality was asked.
+    """
 
     key: Key
-    prefix: Prefix
+    part: Part
+    length: int
     level: Level | None = None
 
 
 async def select(
-    scope: Scope, services: Services, asked: Asked, whole_bytes: int | None = None
+    scope: Scope, services: Services, asked: Asked, start: int = 0, stop: int | None = None
 ) -> Selected:
-    """Read the prefix that is meant. Without a quality it takes one read of the store.
+    """Read bytes ``start`` to ``stop`` of the prefix that is meant (None: to its end).
 
-    ``whole_bytes`` is how much of the stream is read where all of it is meant (None: all of it).
-    Raises ParameterError, UnknownImageError, NotEncodedError, StreamGoneError,
-    CacheUnavailableError.
+    Without a quality it takes one read of the store. Raises ParameterError,
+    UnknownImageError, NotEncodedError, StreamGoneError, CacheUnavailableError.
     """
     image_id: str = scope["path_params"]["id"]
     if not is_image_id(image_id):
         raise UnknownImageError("an id is 26 characters a-z and 2-7")
-    key = Key(image_id, asked.codec or services.settings.default_codec)
+    key = Key(image_id, codec_for(services, asked.kind, asked.codec))
     if asked.bytes is not None:
         check_budget(services, key.codec, asked.bytes)
     begin = time.perf_counter()
     try:
-        if asked.ssim is None and asked.psnr is None:
-            length = whole_bytes if asked.bytes is None else asked.bytes
-            return Selected(key, await _read(services, key, length, asked.v))
-        return await _select_by_quality(services, key, asked)
+        if not asked.needs_facts:
+            part = await _read(services, key, asked.v, start, _least(stop, asked.bytes))
+            length = _least(part.total_bytes, asked.bytes)
+            assert length is not None
+            return Selected(key, part, length)
+        return await _select_by_facts(services, key, asked, start, stop)
     finally:
         seconds = time.perf_counter() - begin
         context_in(scope).spans.append(("cache", seconds))
@@ -84,7 +122,28 @@ def quality_headers(asked: Asked, selected: Selected) -> tuple[tuple[bytes, byte
         headers.append((b"prefixel-ssim", b"%.4f" % level.ssim))
     if asked.psnr is not None:
         headers.append((b"prefixel-psnr", b"%.2f" % level.psnr))
+    if asked.msssim is not None and level.msssim is not None:
+        headers.append((b"prefixel-msssim", b"%.4f" % level.msssim))
     return tuple(headers)
+
+
+def codec_for(services: Services, kind: Kind, name: str) -> str:
+    """The codec of a request for a thumbnail or a photo; ``name`` may be empty.
+
+    Raises ParameterError for one of the other kind, NotEncodedError where there is none.
+    """
+    if not name:
+        try:
+            return services.defaults[kind]
+        except KeyError as none:
+            raise NotEncodedError("no codec of photos is loaded here") from none
+    loaded = services.codecs.get(name)
+    if loaded is not None and loaded.kind != kind:
+        fitting = ", ".join(codec.name for codec in services.codecs.values() if codec.kind == kind)
+        raise ParameterError(
+            "codec", f"'{name}' is a codec of {loaded.kind}s, and this is a {kind}", fitting
+        )
+    return name
 
 
 def check_budget(services: Services, codec: str, budget_bytes: int) -> None:
@@ -98,13 +157,19 @@ def check_budget(services: Services, codec: str, budget_bytes: int) -> None:
     services.metrics.budget(budget_bytes)
 
 
-async def _read(services: Services, key: Key, length: int | None, v: str) -> Prefix:
-    prefix = await services.store.prefix(key, length)
-    if prefix is None:
+def _least(one: int | None, other: int | None) -> int | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)
+
+
+async def _read(services: Services, key: Key, v: str, start: int, stop: int | None) -> Part:
+    part = await services.store.read(key, start, stop)
+    if part is None:
         raise await _missing(services, key, v)
-    if v and prefix.v != v:
+    if v and part.v != v:
         raise StreamGoneError("another stream is in its place; drop what you have and start over")
-    return prefix
+    return part
 
 
 async def _missing(services: Services, key: Key, v: str) -> Exception:
@@ -116,7 +181,9 @@ async def _missing(services: Services, key: Key, v: str) -> Exception:
     return NotEncodedError(f"'{key.codec}' is not kept for this image; upload it with ?codecs=")
 
 
-async def _select_by_quality(services: Services, key: Key, asked: Asked) -> Selected:
+async def _select_by_facts(
+    services: Services, key: Key, asked: Asked, start: int, stop: int | None
+) -> Selected:
     meta = await services.store.meta(key)
     if meta is None:
         raise await _missing(services, key, asked.v)
@@ -124,21 +191,47 @@ async def _select_by_quality(services: Services, key: Key, asked: Asked) -> Sele
         facts = read_facts(meta)
     except ForeignMetaError as foreign:
         raise StreamGoneError("its levels cannot be read; upload the image again") from foreign
-    wanted = max(_reaching(facts, "ssim", asked.ssim), _reaching(facts, "psnr", asked.psnr))
+    wanted = facts.total_bytes
+    if asked.asks_quality:
+        wanted = max(_reaching(facts, quality, getattr(asked, quality)) for quality in QUALITIES)
     if asked.bytes is not None:
         wanted = min(wanted, asked.bytes)
-    prefix = await _read(services, key, wanted, asked.v)
-    if prefix.v != facts.v:
+    if asked.bpp is not None:
+        wanted = min(wanted, _bytes_at(services, key.codec, facts, asked.bpp))
+    part = await _read(services, key, asked.v, start, _least(stop, wanted))
+    if part.v != facts.v:
         raise StreamGoneError("the stream was replaced just now; ask again")
-    return Selected(key, prefix, _level_of(facts, len(prefix.data)))
+    length = min(wanted, part.total_bytes)
+    return Selected(key, part, length, _level_of(facts, length))
 
 
-def _reaching(facts: Facts, quality: Literal["ssim", "psnr"], wanted: float | None) -> int:
-    """The shortest measured length that has the quality; none: the whole; not asked: 0."""
+def _bytes_at(services: Services, codec: str, facts: Facts, bpp: float) -> int:
+    """How many bytes these bits a pixel are. Raises ParameterError."""
+    budget_bytes = int(bpp * facts.size.pixels / 8)
+    loaded = services.codecs.get(codec)
+    minimum = HEADER_BYTES if loaded is None else loaded.minimum_bytes
+    if budget_bytes < minimum:
+        least = minimum * 8 / facts.size.pixels
+        raise ParameterError(
+            "bpp", f"{bpp:g} bits a pixel are {budget_bytes} bytes here", f"{least:.2g} or more"
+        )
+    services.metrics.budget(budget_bytes)
+    return budget_bytes
+
+
+def _reaching(facts: Facts, quality: Quality, wanted: float | None) -> int:
+    """The shortest measured length that has the quality; none: the whole; not asked: 0.
+
+    Raises ParameterError for one that was not measured.
+    """
     if wanted is None:
         return 0
+    if quality == "msssim" and all(level.msssim is None for level in facts.levels):
+        raise ParameterError(
+            "msssim", f"a photo under {MS_SSIM_SIDE} pixels a side has no MS-SSIM", "absent"
+        )
     for level in facts.levels:
-        if getattr(level, quality) >= wanted:
+        if (getattr(level, quality) or 0) >= wanted:
             return level.bytes
     return facts.total_bytes
 

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from service.cache import Key
-from service.codec.header import pack_header
 from service.codec.interface import Codec, Encoded
-from service.errors import CacheUnavailableError, CodecError
+from service.errors import CacheUnavailableError
 from service.http.jobs.documents import (
     DOCUMENT,
     Image,
@@ -35,7 +34,7 @@ class UploadJob:
     id: str
     codecs: tuple[str, ...]
     background: tuple[int, int, int]
-    inline: bool
+    inline_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,23 +52,23 @@ async def encode_upload(request: Request, wanted: UploadJob, data: bytes) -> Upl
     image = None
     with contextlib.suppress(CacheUnavailableError), span(request, "cache"):
         image = await load_image(
-            services.store, wanted.id, wanted.codecs, with_streams=wanted.inline
+            services.store, wanted.id, wanted.codecs, inline_bytes=wanted.inline_bytes
         )
     there = {
         name: kept
         for name, kept in ({} if image is None else image.streams).items()
-        if _is_read(services.codecs[name], kept)
+        if kept.facts.version in services.codecs[name].readable_versions
     }
     missing = [name for name in wanted.codecs if name not in there]
     if image is not None and not missing:
         return UploadResult(image, is_new=False, stored=True)
-    picture = await open_picture(request, data, background=wanted.background)
     made: dict[str, Encoded] = {}
-    for name in missing:
-        [made[name]] = await submit(
-            request, services.encoders[name], [ToEncode(picture, measured=True)]
-        )
-    fresh = {name: _kept(encoded) for name, encoded in made.items()}
+    with await open_picture(request, data, missing, background=wanted.background) as picture:
+        for name in missing:
+            [made[name]] = await submit(
+                request, services.encoders[name], [ToEncode(picture, measured=True)]
+            )
+    fresh = {name: _kept(services.codecs[name], encoded) for name, encoded in made.items()}
     image = Image(
         wanted.id,
         picture.width,
@@ -82,20 +81,9 @@ async def encode_upload(request: Request, wanted: UploadJob, data: bytes) -> Upl
     return UploadResult(image, is_new=True, stored=stored)
 
 
-def _is_read(codec: Codec, kept: StoredStream) -> bool:
-    """Whether a stream of its version is one that the codec here still paints."""
-    if kept.facts.version == codec.version:
-        return True
-    try:
-        codec.inspect(pack_header(codec.wire_id, kept.facts.version, 1.0))
-    except CodecError:
-        return False
-    return True
-
-
-def _kept(encoded: Encoded) -> StoredStream:
+def _kept(codec: Codec, encoded: Encoded) -> StoredStream:
     v = hashlib.sha256(encoded.stream).digest()[:4].hex()
-    return StoredStream(facts_of(encoded, v), encoded.stream)
+    return StoredStream(facts_of(codec, encoded, v), encoded.stream)
 
 
 async def _store(

@@ -6,14 +6,12 @@ may answer whole. Only a single range that lies outside is an error (416).
 
 from __future__ import annotations
 
-import hashlib
 import re
 from binascii import b2a_base64
 from dataclasses import dataclass
 
 from service.errors import RangeError
 
-EMPTY_DIGEST = hashlib.sha256(b"").digest()
 _ETAG = rb'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
 _ETAG_LIST = re.compile(rb"[ \t,]*" + _ETAG + rb"(?:[ \t]*,(?:[ \t]*" + _ETAG + rb")?)*[ \t]*")
 _RANGE = re.compile(rb"bytes[ \t]*=[ \t,]*([0-9]*)-([0-9]*)[ \t,]*", re.IGNORECASE)
@@ -23,6 +21,11 @@ _POSITION_DIGITS = 18
 def strong_etag(digest: bytes) -> bytes:
     """The ETag of bytes with this SHA-256: half of it, 32 hex digits."""
     return b'"' + digest[:16].hex().encode() + b'"'
+
+
+def prefix_etag(v: str, length: int) -> bytes:
+    """The ETag of a stream's first bytes: its name ``v`` and their number fix them."""
+    return b'"%s-%d"' % (v.encode(), length)
 
 
 def digest_field(digest: bytes) -> bytes:
@@ -55,9 +58,11 @@ class ByteRange:
     last: int | None
 
     @property
-    def needed_bytes(self) -> int | None:
-        """Length of the prefix that holds the range; None when only the whole is known to."""
-        return None if self.first is None or self.last is None else self.last + 1
+    def guess(self) -> tuple[int, int | None]:
+        """Start and end (None: that of all) as far as they are known without the length."""
+        if self.first is None:
+            return 0, 0
+        return self.first, None if self.last is None else self.last + 1
 
     def within(self, total_bytes: int) -> tuple[int, int]:
         """Start and end (exclusive) in a representation. Raises RangeError when it lies outside."""

@@ -116,9 +116,8 @@ def _response(content: object, status: int, headers: Mapping[str, str]) -> Respo
 async def _on_prefixel_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, PrefixelError)
     metrics = services_of(request).metrics
-    if isinstance(error, ClientGoneError):
-        metrics.client_gone()
-    elif isinstance(error, RequestError | BodyError | UnavailableError | DeadlineError):
+    counted = isinstance(error, RequestError | BodyError | UnavailableError | DeadlineError)
+    if counted and not isinstance(error, ClientGoneError):
         metrics.rejected(error.slug)
     return problem_answer(error, context_of(request))
 

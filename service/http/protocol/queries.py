@@ -15,13 +15,17 @@ from urllib.parse import unquote_plus
 
 from service.codec.header import HEADER_BYTES
 from service.errors import ParameterError
-from service.pictures import OUTPUTS
+from service.pictures import FITS, PHOTO_OUTPUTS
 
 Schema = dict[str, Any]
-BYTES = range(HEADER_BYTES, 2**20 + 1)
+BYTES = range(HEADER_BYTES, 2**26 + 1)
+"""Of prefixes: the largest photo has 2^24 pixels, and no stream is longer than its pixels."""
 SIZES = range(1, 513)
+PHOTO_SIZES = range(1, 4097)
 PSNR_LIMIT = 100.0
+BPP_LIMIT = 32.0
 CODECS_LIMIT = 16
+QUALITIES = range(1, 101)
 NUMBER_CHARACTERS = 24
 
 _NUMERALS = frozenset("0123456789.eE+-")
@@ -173,6 +177,19 @@ PSNR = Parameter(
     {"type": "number", "minimum": 0, "maximum": PSNR_LIMIT},
     "The shortest measured prefix with this PSNR, in dB; out of reach: the whole stream",
 )
+MSSSIM = Parameter(
+    "msssim",
+    lambda text: decimal("msssim", text, 1.0),
+    {"type": "number", "minimum": 0, "maximum": 1},
+    "The shortest measured prefix with this MS-SSIM; out of reach: the whole stream;"
+    " 400 for photos under 161 pixels a side",
+)
+BPP = Parameter(
+    "bpp",
+    lambda text: decimal("bpp", text, BPP_LIMIT),
+    {"type": "number", "minimum": 0, "maximum": BPP_LIMIT},
+    "The longest prefix, in bits by pixel of the stored photo",
+)
 CODEC = Parameter(
     "codec", lambda text: _codec("codec", text), _NAME, "Which codec; the default one if absent"
 )
@@ -188,10 +205,47 @@ SIZE = Parameter(
     _whole_schema(SIZES),
     "Longest side in pixels, with the original's aspect; absent: square, as the codec paints it",
 )
+PHOTO_SIZE = Parameter(
+    "size",
+    lambda text: whole("size", text, PHOTO_SIZES),
+    _whole_schema(PHOTO_SIZES),
+    "Long side in pixels; absent, without width and height: the photo's own, 2048 at most",
+)
+WIDTH = Parameter(
+    "width",
+    lambda text: whole("width", text, PHOTO_SIZES),
+    _whole_schema(PHOTO_SIZES),
+    "Width in pixels; without height that follows from the photo's shape",
+)
+HEIGHT = Parameter(
+    "height",
+    lambda text: whole("height", text, PHOTO_SIZES),
+    _whole_schema(PHOTO_SIZES),
+    "Height in pixels; without width that follows from the photo's shape",
+)
+FIT = Parameter(
+    "fit",
+    lambda text: chosen("fit", text, FITS),
+    {"type": "string", "enum": list(FITS), "default": FITS[0]},
+    "With width and height: whether the photo lies within, or fills them and is cut",
+)
+QUALITY = Parameter(
+    "quality",
+    lambda text: whole("quality", text, QUALITIES),
+    _whole_schema(QUALITIES),
+    "How the picture is compressed (not PNG); absent: so that the stream's own loss is the larger",
+)
+DECODE_SIZE = Parameter(
+    "size",
+    lambda text: whole("size", text, PHOTO_SIZES),
+    _whole_schema(PHOTO_SIZES),
+    "Long side in pixels, up to 512 of a thumbnail; absent: a thumbnail is square, as the codec"
+    " paints it, a photo has its own, 2048 at most",
+)
 FORMAT = Parameter(
     "format",
-    lambda text: chosen("format", text, OUTPUTS),
-    {"type": "string", "enum": list(OUTPUTS), "default": "png"},
+    lambda text: chosen("format", text, PHOTO_OUTPUTS),
+    {"type": "string", "enum": list(PHOTO_OUTPUTS), "default": "png"},
     "What to paint",
 )
 BACKGROUND = Parameter(
@@ -210,7 +264,7 @@ INLINE = Parameter(
     "inline",
     lambda text: chosen("inline", text, ("0", "1")) == "1",
     {"type": "string", "enum": ["0", "1"], "default": "0"},
-    "1: the streams come in the answer too, as base64",
+    "1: the streams come in the answer too, as base64, up to PREFIXEL_INLINE_LIMIT_BYTES each",
 )
 IDS = Parameter(
     "ids",

@@ -7,7 +7,6 @@ a stream more than the stream does. ``describe`` puts them into the OpenAPI docu
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -18,41 +17,14 @@ from starlette.routing import BaseRoute, Match, Route
 from service.errors import PrefixelError
 from service.http.protocol.problems import documented
 from service.http.protocol.queries import ID_SCHEMA, Parameters
+from service.http.protocol.reply import Reply
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-JSON = b"application/json"
-Header = tuple[bytes, bytes]
-Headers = tuple[Header, ...]
 Responses = Mapping[int, Mapping[str, Any]]
 BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
 SOME_BINARY: dict[str, Any] = {**BINARY, "minLength": 1}
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer: what goes on the wire, prepared. To HEAD it says the length and sends no body."""
-
-    status: int
-    headers: Headers
-    body: bytes = b""
-    has_length: bool = True
-    """Whether Content-Length is sent; not with 204 and 304."""
-
-    async def to(self, method: str, send: Send) -> None:
-        """Send it as the answer to ``method``."""
-        headers = list(self.headers)
-        if self.has_length:
-            headers.append((b"content-length", b"%d" % len(self.body)))
-        await send({"type": "http.response.start", "status": self.status, "headers": headers})
-        body = b"" if method == "HEAD" else self.body
-        await send({"type": "http.response.body", "body": body})
-
-
-def json_body(content: object) -> bytes:
-    """Compact JSON. Raises ValueError for a number that JSON does not have."""
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
 Endpoint = Callable[[Request], Awaitable[Reply]]
@@ -79,7 +51,7 @@ def endpoint(function: Endpoint) -> ASGIApp:
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         reply = await function(Request(scope, receive, send))
-        await reply.to(scope["method"], send)
+        await reply.to(scope, receive, send)
 
     return app
 
@@ -87,9 +59,12 @@ def endpoint(function: Endpoint) -> ASGIApp:
 class Resource(Route):
     """The route of one path; a method that it does not take is 405 with all that it does."""
 
-    def __init__(self, path: str, tag: str, operations: Mapping[str, Operation]) -> None:
-        """``operations`` by method; GET answers HEAD too."""
+    def __init__(
+        self, path: str, tag: str, operations: Mapping[str, Operation], *, is_public: bool = True
+    ) -> None:
+        """``operations`` by method; GET answers HEAD too. Only what is public is described."""
         self.tag = tag
+        self.is_public = is_public
         self.operations = operations
         self._apps = {method: operation.app for method, operation in operations.items()}
         if "GET" in self._apps:
@@ -116,7 +91,7 @@ class Resource(Route):
 def describe(document: dict[str, Any], routes: Iterable[BaseRoute]) -> dict[str, Any]:
     """Add every resource among ``routes`` to an OpenAPI document, which is also the answer."""
     for route in routes:
-        if isinstance(route, Resource):
+        if isinstance(route, Resource) and route.is_public:
             document["paths"][route.path_format] = _path(route)
     if any(isinstance(route, Resource) for route in routes):
         schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})

@@ -22,7 +22,7 @@ async def while_connected(request: Request, awaitable: Awaitable[T]) -> T:
     of what it held), then ClientGoneError is raised: 499, in the log and the metric only.
     """
     work = asyncio.ensure_future(awaitable)
-    gone = asyncio.ensure_future(_until_gone(request.receive))
+    gone = asyncio.ensure_future(until_gone(request.receive))
     try:
         await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
         if work.done():
@@ -36,6 +36,7 @@ async def while_connected(request: Request, awaitable: Awaitable[T]) -> T:
             await asyncio.wait((work,))
 
 
-async def _until_gone(receive: Receive) -> None:
+async def until_gone(receive: Receive) -> None:
+    """Wait until the client has closed its connection, or has its whole answer."""
     while (await receive())["type"] != "http.disconnect":
         pass

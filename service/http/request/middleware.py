@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from itertools import count
 from typing import TYPE_CHECKING
 
-from service.errors import PrefixelError
+from service.errors import ClientGoneError, PrefixelError
 from service.http.protocol.problems import problem_answer
 from service.http.request.context import SCOPE_KEY, Context
 from service.http.request.timing import server_timing
@@ -115,6 +115,8 @@ class RequestMiddleware:
         route = getattr(scope.get("route"), "path", "other")
         method = scope["method"] if scope["method"] in METHODS else "other"
         self._metrics.request(route, method, status, seconds)
+        if context.error == ClientGoneError.slug:
+            self._metrics.client_gone()
         if self._log_requests:
             self._log.put(
                 f'{{"time": "{timestamp(began)}", "level": "info", "event": "request",'

@@ -6,30 +6,29 @@ from starlette.requests import Request
 
 from service.errors import ParameterError
 from service.http.protocol.queries import read_query
-from service.http.protocol.resource import (
-    JSON,
-    Operation,
-    Reply,
-    Resource,
-    described_answer,
-    endpoint,
-    json_body,
-)
+from service.http.protocol.reply import JSON, Reply, json_body
+from service.http.protocol.resource import Operation, Resource, described_answer, endpoint
 from service.serving.services import services_of
 
-_NUMBERS = ("wire_id", "version", "minimum_bytes", "maximum_bytes", "picture_size")
+_NUMBERS = ("wire_id", "version", "minimum_bytes", "maximum_bytes")
 SCHEMA = {
     "type": "object",
-    "required": ["default", "codecs"],
+    "required": ["default", "uploads", "codecs"],
     "properties": {
         "default": {"type": "string"},
+        "uploads": {"type": "array", "items": {"type": "string"}},
         "codecs": {
             "type": "array",
             "items": {
                 "type": "object",
-                "required": ["name", *_NUMBERS],
+                "required": ["name", "kind", "picture_size", *_NUMBERS],
                 "properties": {
                     "name": {"type": "string"},
+                    "kind": {"type": "string", "enum": ["thumb", "photo"]},
+                    "picture_size": {
+                        "type": ["integer", "null"],
+                        "description": "Side of the squares that it codes; null: any size",
+                    },
                     **{number: {"type": "integer"} for number in _NUMBERS},
                 },
             },
@@ -44,11 +43,13 @@ async def codecs(request: Request) -> Reply:
     services = services_of(request)
     content = {
         "default": services.settings.default_codec,
+        "uploads": services.upload_codecs,
         "codecs": [
             {
                 "name": codec.name,
                 "wire_id": codec.wire_id,
                 "version": codec.version,
+                "kind": codec.kind,
                 "minimum_bytes": codec.minimum_bytes,
                 "maximum_bytes": codec.maximum_bytes,
                 "picture_size": codec.picture_size,

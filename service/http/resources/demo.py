@@ -22,7 +22,7 @@ from service.evaluation.baselines.placeholders import PLACEHOLDERS
 from service.evaluation.baselines.webp import WEBP
 from service.http.jobs.picture_threads import in_picture_thread, open_picture
 from service.http.protocol.body import read_upload
-from service.http.protocol.resource import JSON, json_body
+from service.http.protocol.reply import JSON, json_body
 from service.http.request.admission import body_slot, require_upload_token
 from service.http.request.client import while_connected
 from service.pictures import paint, sniff
@@ -72,8 +72,8 @@ async def compare(request: Request) -> Response:
         sniff(data)
 
         async def work() -> dict[str, object]:
-            picture = await open_picture(request, data)
-            return await in_picture_thread(request, comparison, picture.rgb)
+            with await open_picture(request, data) as picture:
+                return await in_picture_thread(request, comparison, picture.rgb)
 
         content = await while_connected(request, work())
     return Response(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 
 from starlette.requests import Request
 
@@ -30,16 +29,14 @@ from service.http.jobs.documents import (
 )
 from service.http.jobs.upload import UploadJob, encode_upload
 from service.http.protocol.body import read_upload
-from service.http.protocol.conditional import none_match, strong_etag
 from service.http.protocol.queries import BACKGROUND, CODECS, INLINE, is_image_id, known, read_query
+from service.http.protocol.reply import JSON, Reply, json_body
+from service.http.protocol.representation import answer, represent
 from service.http.protocol.resource import (
-    JSON,
     Operation,
-    Reply,
     Resource,
     described_answer,
     endpoint,
-    json_body,
     upload_body,
 )
 from service.http.request.admission import body_slot, require_delete_token, require_upload_token
@@ -57,7 +54,7 @@ async def upload(request: Request) -> Reply:
     require_upload_token(request)
     query = read_query(request.scope["query_string"], UPLOAD_PARAMETERS)
     services = services_of(request)
-    codecs = query.get("codecs", (services.settings.default_codec,))
+    codecs = query.get("codecs", services.upload_codecs)
     for name in codecs:
         if name not in services.codecs:
             loaded = ", ".join(services.codecs)
@@ -68,13 +65,21 @@ async def upload(request: Request) -> Reply:
         background = query.get("background", WHITE)
         key = services.settings.id_key.get_secret_value().encode()
         id = await asyncio.to_thread(image_id, key, background, data)
-        wanted = UploadJob(id, codecs, background, query.get("inline", False))
+        limit = services.settings.inline_limit_bytes
+        inline_bytes = limit if query.get("inline", False) else 0
+        wanted = UploadJob(id, codecs, background, inline_bytes)
         made = await while_connected(
             request,
             services.single_flight.run(wanted, lambda: encode_upload(request, wanted, data)),
         )
-    inline = wanted.inline or not made.stored
-    content = document(made.image, request.scope["root_path"], stored=made.stored, inline=inline)
+    content = document(
+        made.image,
+        services.codecs,
+        request.scope["root_path"],
+        sign_key=services.settings.sign_key.get_secret_value().encode(),
+        stored=made.stored,
+        inline_bytes=inline_bytes if made.stored else limit,
+    )
     headers = (
         (b"content-type", JSON),
         (b"cache-control", b"no-store"),
@@ -92,12 +97,11 @@ async def read(request: Request) -> Reply:
         image = await load_image(services.store, id, sorted(services.codecs))
     if image is None or not image.streams:
         raise UnknownImageError("no image under this id; upload it")
-    body = json_body(document(image, request.scope["root_path"]))
-    etag = strong_etag(hashlib.sha256(body).digest())
-    headers = ((b"etag", etag), (b"cache-control", b"no-cache"))
-    if none_match(request.headers.get("if-none-match", "").encode("latin-1"), etag):
-        return Reply(304, headers, has_length=False)
-    return Reply(200, (*headers, (b"content-type", JSON)), body)
+    sign_key = services.settings.sign_key.get_secret_value().encode()
+    root = request.scope["root_path"]
+    body = json_body(document(image, services.codecs, root, sign_key=sign_key))
+    common = ((b"cache-control", b"no-cache"),)
+    return answer(request.scope, represent(body, common, ((b"content-type", JSON),)), body)
 
 
 async def delete(request: Request) -> Reply:

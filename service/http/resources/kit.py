@@ -12,11 +12,13 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastapi import APIRouter, Request
-from starlette.responses import Response
+from starlette.requests import Request
 
 from service.errors import NoRouteError
-from service.http.protocol.conditional import none_match, strong_etag
+from service.http.protocol.conditional import strong_etag
+from service.http.protocol.reply import Headers, Reply
+from service.http.protocol.representation import Representation, answer
+from service.http.protocol.resource import Operation, Resource, endpoint
 
 STATIC = Path(__file__).parents[2] / "static"
 TYPES = {
@@ -24,8 +26,8 @@ TYPES = {
     ".css": "text/css; charset=utf-8",
 }
 RELEASE_DIGITS = 12
-IMMUTABLE = "public, max-age=31536000, immutable"
-FRESH = "public, max-age=300, stale-while-revalidate=86400"
+IMMUTABLE = b"public, max-age=31536000, immutable"
+FRESH = b"public, max-age=300, stale-while-revalidate=86400"
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self';"
     " img-src 'self' blob: data:; connect-src 'self'; worker-src 'self';"
@@ -36,18 +38,18 @@ PAGE_POLICY = (
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """What is sent for one name: as it is and compressed, each with its ETag."""
+    """What is sent for one name: as it is and compressed, each with its SHA-256."""
 
     media_type: str
     bodies: dict[str, bytes]
-    etags: dict[str, bytes]
+    digests: dict[str, bytes]
 
 
 def make_file(content: bytes, media_type: str) -> File:
     """Compress once; ``bodies`` by content coding, "" being none."""
     bodies = {"": content, "gzip": gzip.compress(content, 9, mtime=0)}
-    etags = {coding: strong_etag(hashlib.sha256(body).digest()) for coding, body in bodies.items()}
-    return File(media_type, bodies, etags)
+    digests = {coding: hashlib.sha256(body).digest() for coding, body in bodies.items()}
+    return File(media_type, bodies, digests)
 
 
 def read_files(folder: Path) -> dict[str, bytes]:
@@ -68,7 +70,7 @@ def release_of(contents: dict[str, bytes]) -> str:
     return digest.hexdigest()[:RELEASE_DIGITS]
 
 
-def router(*, demo: bool) -> APIRouter:
+def resources(*, demo: bool) -> tuple[Resource, ...]:
     """The routes; ``demo``: the gallery compares formats (/demo/compare is there)."""
     contents = read_files(STATIC / "kit")
     release = release_of(contents)
@@ -78,50 +80,45 @@ def router(*, demo: bool) -> APIRouter:
     text = (STATIC / "index.html").read_text()
     text = text.replace("{kit}", f"kit/{release}").replace("{demo}", "on" if demo else "off")
     page = make_file(text.encode(), "text/html; charset=utf-8")
-    routes = APIRouter(include_in_schema=False)
 
-    async def kit(request: Request, path: str) -> Response:
+    async def kit(request: Request) -> Reply:
         """A file of the kit."""
+        path: str = request.path_params["path"]
         first, _, rest = path.partition("/")
         is_named = first == release
         file = files.get(rest if is_named else path)
         if file is None:
             raise NoRouteError("the kit has no such file, or not in this release")
-        return _reply(request, file, {"Cache-Control": IMMUTABLE if is_named else FRESH})
+        return _reply(request, file, ((b"cache-control", IMMUTABLE if is_named else FRESH),))
 
-    async def gallery(request: Request) -> Response:
+    async def gallery(request: Request) -> Reply:
         """The gallery page."""
-        headers = {
-            "Cache-Control": "no-cache",
-            "Content-Security-Policy": PAGE_POLICY,
-            "Referrer-Policy": "no-referrer",
-        }
+        headers = (
+            (b"cache-control", b"no-cache"),
+            (b"content-security-policy", PAGE_POLICY.encode()),
+            (b"referrer-policy", b"no-referrer"),
+        )
         return _reply(request, page, headers)
 
-    methods = ["GET", "HEAD"]
-    routes.add_api_route("/", gallery, methods=methods)
-    routes.add_api_route("/kit/{path:path}", kit, methods=methods)
-    return routes
+    return tuple(
+        Resource(path, "kit", {"GET": Operation(endpoint(function), "", {})}, is_public=False)
+        for path, function in (("/", gallery), ("/kit/{path:path}", kit))
+    )
 
 
-def _reply(request: Request, file: File, headers: dict[str, str]) -> Response:
+def _reply(request: Request, file: File, headers: Headers) -> Reply:
     coding = "gzip" if _takes_gzip(request.headers.get("accept-encoding", "")) else ""
-    etag = file.etags[coding]
-    headers = {
-        **headers,
-        "ETag": etag.decode(),
-        "Vary": "Accept-Encoding",
-        "Cross-Origin-Resource-Policy": "cross-origin",
-    }
-    if none_match(request.headers.get("if-none-match", "").encode("latin-1"), etag):
-        return Response(status_code=304, headers=headers)
+    common = (
+        *headers,
+        (b"vary", b"Accept-Encoding"),
+        (b"cross-origin-resource-policy", b"cross-origin"),
+    )
+    content: Headers = ((b"content-type", file.media_type.encode()),)
     if coding:
-        headers["Content-Encoding"] = coding
-    body = file.bodies[coding]
-    if request.method == "HEAD":
-        headers["Content-Length"] = str(len(body))
-        body = b""
-    return Response(body, headers=headers, media_type=file.media_type)
+        content = (*content, (b"content-encoding", coding.encode()))
+    digest = file.digests[coding]
+    representation = Representation(strong_etag(digest), digest, common, content)
+    return answer(request.scope, representation, file.bodies[coding])
 
 
 def _takes_gzip(value: str) -> bool:

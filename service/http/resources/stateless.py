@@ -22,22 +22,33 @@ from service.errors import (
     UnsupportedPictureError,
 )
 from service.http.jobs.picture_threads import open_picture
-from service.http.jobs.raster_jobs import MEDIA_TYPES, raster
+from service.http.jobs.raster_jobs import (
+    MEDIA_TYPES,
+    check_size,
+    painter_of,
+    photo_raster,
+    raster,
+)
 from service.http.jobs.selection import check_budget
 from service.http.protocol.body import read_upload
-from service.http.protocol.conditional import digest_field
 from service.http.protocol.queries import (
     BACKGROUND,
     BYTES_AT_MOST,
     CODEC,
+    DECODE_SIZE,
+    FIT,
     FORMAT,
-    SIZE,
+    HEIGHT,
+    QUALITY,
+    SIZES,
+    WIDTH,
     known,
     read_query,
 )
+from service.http.protocol.reply import Reply
+from service.http.protocol.representation import unnamed
 from service.http.protocol.resource import (
     Operation,
-    Reply,
     Resource,
     described_answer,
     endpoint,
@@ -47,12 +58,12 @@ from service.http.request.admission import body_slot, require_upload_token
 from service.http.request.client import while_connected
 from service.http.request.timing import submit
 from service.http.resources.streams import MEDIA_TYPE
-from service.pictures import sniff
-from service.serving.services import ToEncode, services_of
+from service.pictures import Frame, sniff
+from service.serving.services import Services, ToEncode, services_of
 
 WHITE = (255, 255, 255)
 ENCODE_PARAMETERS = known(BYTES_AT_MOST, CODEC, BACKGROUND)
-DECODE_PARAMETERS = known(FORMAT, SIZE)
+DECODE_PARAMETERS = known(FORMAT, WIDTH, HEIGHT, DECODE_SIZE, FIT, QUALITY)
 _NO_STORE = (b"cache-control", b"no-store, no-transform")
 
 
@@ -71,9 +82,9 @@ async def encode(request: Request) -> Reply:
 
     async def work(data: bytes) -> bytes:
         background = query.get("background", WHITE)
-        picture = await open_picture(request, data, background=background)
-        job = ToEncode(picture, measured=False)
-        [encoded] = await submit(request, services.encoders[codec], [job])
+        with await open_picture(request, data, (codec,), background=background) as picture:
+            job = ToEncode(picture, measured=False)
+            [encoded] = await submit(request, services.encoders[codec], [job])
         return encoded.stream
 
     with body_slot(request, [services.encoders[codec]]):
@@ -87,28 +98,41 @@ async def encode(request: Request) -> Reply:
         (b"prefixel-bytes", b"%d" % len(sent)),
     )
     services.metrics.sent(len(sent))
-    return _reply(sent, headers)
+    return unnamed(sent, (*headers, _NO_STORE))
 
 
 async def decode(request: Request) -> Reply:
-    """A stream, or any prefix of one, painted."""
+    """A stream, or any prefix of one, painted; its header says by which codec."""
     query = read_query(request.scope["query_string"], DECODE_PARAMETERS)
-    output = query.get("format", "png")
+    output = query.pop("format", "png")
+    quality = query.pop("quality", None)
+    if quality is not None and output == "png":
+        raise ParameterError("quality", "PNG has no quality", "absent")
+    frame = Frame(**query)
     services = services_of(request)
     with body_slot(request, services.decoders.values()):
         stream = await read_upload(request)
-        body = await raster(request, stream, output, query.get("size"))
+        if painter_of(services, stream).kind == "photo":
+            body = await photo_raster(request, stream, output, frame, quality)
+        else:
+            _check_thumb(services, frame, quality)
+            body = await raster(request, stream, output, frame.size)
     headers = (
         (b"content-type", MEDIA_TYPES[output].encode()),
         (b"prefixel-bytes", b"%d" % len(stream)),
     )
-    return _reply(body, headers)
+    return unnamed(body, (*headers, _NO_STORE))
 
 
-def _reply(body: bytes, headers: tuple[tuple[bytes, bytes], ...]) -> Reply:
-    field = digest_field(hashlib.sha256(body).digest())
-    digests = ((b"repr-digest", field), (b"content-digest", field))
-    return Reply(200, (*headers, _NO_STORE, *digests), body)
+def _check_thumb(services: Services, frame: Frame, quality: int | None) -> None:
+    """Refuse what only photos have. Raises ParameterError."""
+    for name in ("width", "height", "quality"):
+        if name in frame.sides or (name == "quality" and quality is not None):
+            raise ParameterError(name, f"'{name}' is for photos; this is a thumbnail", "absent")
+    if frame.size is not None and frame.size not in SIZES:
+        bounds = f"{SIZES.start} to {SIZES.stop - 1}"
+        raise ParameterError("size", f"a thumbnail's 'size' is {bounds}", bounds)
+    check_size(services, "size", frame.size)
 
 
 _BODY_ERRORS = (

@@ -1,11 +1,10 @@
-"""/v1/images/{id}/thumb.pxl: a stream or its prefix. The hot path, so nothing is done twice."""
+"""/v1/images/{id}/thumb.pxl, photo.pxl: a stream or its prefix. The hot path: nothing twice."""
 
 from __future__ import annotations
 
 import hashlib
 from typing import TYPE_CHECKING
 
-from service.cache import Prefix
 from service.errors import (
     CacheUnavailableError,
     NotEncodedError,
@@ -14,21 +13,18 @@ from service.errors import (
     StreamGoneError,
     UnknownImageError,
 )
+from service.http.jobs.pieces import AT_ONCE_BYTES, body_of, first_bytes
 from service.http.jobs.selection import PREFIX_PARAMETERS, Asked, Selected, quality_headers, select
-from service.http.protocol.conditional import (
-    EMPTY_DIGEST,
-    digest_field,
-    if_range,
-    none_match,
-    parse_range,
-    strong_etag,
-)
-from service.http.protocol.queries import BYTES, read_query
-from service.http.protocol.resource import Header, Operation, Reply, Resource, described_answer
+from service.http.protocol.conditional import prefix_etag, strong_etag
+from service.http.protocol.queries import read_query
+from service.http.protocol.reply import Header, Reply
+from service.http.protocol.representation import Conditions, Representation
+from service.http.protocol.resource import Operation, Resource, described_answer
 
 if TYPE_CHECKING:
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from service.codec.interface import Kind
     from service.serving.services import Services
 
 MEDIA_TYPE = "application/vnd.prefixel"
@@ -38,118 +34,86 @@ _FRESH: Header = (
     b"cache-control",
     b"public, max-age=300, stale-while-revalidate=86400, no-transform",
 )
-_RANGES: Header = (b"accept-ranges", b"bytes")
-_NO_RANGES: Header = (b"accept-ranges", b"none")
-_CONDITIONS = frozenset((b"range", b"if-range", b"if-none-match"))
 
 
-async def stream(scope: Scope, _receive: Receive, send: Send) -> None:
-    """Answer GET and HEAD."""
-    services: Services = scope["app"].state.services
-    asked = Asked(**read_query(scope["query_string"], PREFIX_PARAMETERS))
-    conditions: dict[bytes, bytes] = {}
-    for name, value in scope["headers"]:
-        if name in _CONDITIONS:
-            # several lines are one list; for a Range that is a form that is ignored
-            conditions[name] = conditions[name] + b"," + value if name in conditions else value
-    if asked.whole:
-        reply = await _whole(scope, services, asked, conditions)
-    else:
-        reply = await _prefix(scope, services, asked, conditions)
-    if scope["method"] == "GET" and reply.body:
-        services.metrics.sent(len(reply.body))
-    await reply.to(scope["method"], send)
+def stream_of(kind: Kind) -> ASGIApp:
+    """What answers GET and HEAD for streams of a kind."""
+    parameters = PREFIX_PARAMETERS[kind]
+
+    async def stream(scope: Scope, receive: Receive, send: Send) -> None:
+        services: Services = scope["app"].state.services
+        asked = Asked(kind, **read_query(scope["query_string"], parameters))
+        conditions = Conditions.of(scope)
+        if asked.whole:
+            reply = await _whole(scope, services, asked, conditions)
+        else:
+            reply = await _prefix(scope, services, asked, conditions)
+        sent = await reply.to(scope, receive, send)
+        if sent:
+            services.metrics.sent(sent)
+
+    return stream
 
 
-async def _prefix(
-    scope: Scope, services: Services, asked: Asked, conditions: dict[bytes, bytes]
-) -> Reply:
+async def _prefix(scope: Scope, services: Services, asked: Asked, conditions: Conditions) -> Reply:
     """A prefix is a representation of its own: its own ETag and digests, and no ranges."""
-    selected = await select(scope, services, asked)
-    data = selected.prefix.data
-    digest = hashlib.sha256(data).digest()
-    common = _common(asked, selected, digest, _NO_RANGES)
-    if _is_unmodified(conditions, digest):
-        return Reply(304, common, has_length=False)
-    return _found(scope, common, digest, data)
+    stop = AT_ONCE_BYTES if asked.needs_facts else first_bytes(asked.bytes)
+    selected = await select(scope, services, asked, 0, stop)
+    part, length = selected.part, selected.length
+    if length == part.total_bytes:
+        digest: bytes | None = part.digest
+    else:
+        digest = hashlib.sha256(part.data).digest() if len(part.data) == length else None
+    etag = prefix_etag(part.v, length)
+    representation = _representation(asked, selected, etag, digest, has_ranges=False)
+    if representation.is_fresh(conditions):
+        return representation.unmodified()
+    return representation.whole(scope, body_of(services, selected, 0, length))
 
 
-async def _whole(
-    scope: Scope, services: Services, asked: Asked, conditions: dict[bytes, bytes]
-) -> Reply:
+async def _whole(scope: Scope, services: Services, asked: Asked, conditions: Conditions) -> Reply:
     """The whole stream, or one range of it; only what is sent is read from the store."""
-    wanted = None
-    if b"range" in conditions and scope["method"] == "GET":
-        wanted = parse_range(conditions[b"range"])
-    needed = None if wanted is None else wanted.needed_bytes
-    if needed is not None and needed not in BYTES:
-        needed = None
-    selected = await select(scope, services, asked, needed)
-    prefix = selected.prefix
-    common = _common(asked, selected, prefix.digest, _RANGES)
-    if _is_unmodified(conditions, prefix.digest):
-        return Reply(304, common, has_length=False)
-    if wanted is None or not _range_holds(conditions, prefix):
-        if len(prefix.data) < prefix.total_bytes:
-            selected = await select(scope, services, asked)
-            prefix = selected.prefix
-            common = _common(asked, selected, prefix.digest, _RANGES)
-        return _found(scope, common, prefix.digest, prefix.data)
-    start, end = wanted.within(prefix.total_bytes)
-    part = prefix.data[start:end]
-    headers = (
-        *common,
-        _TYPE,
-        (b"content-range", b"bytes %d-%d/%d" % (start, end - 1, prefix.total_bytes)),
-        (b"repr-digest", digest_field(prefix.digest)),
-        (b"content-digest", digest_field(hashlib.sha256(part).digest())),
-    )
-    return Reply(206, headers, part)
+    is_sent = scope["method"] == "GET"
+    begin, stop = (0, None) if conditions.range is None else conditions.range.guess
+    count = first_bytes(None if stop is None else stop - begin) if is_sent else 0
+    selected = await select(scope, services, asked, begin, begin + count)
+    part = selected.part
+    etag = strong_etag(part.digest)
+    representation = _representation(asked, selected, etag, part.digest, has_ranges=True)
+    if representation.is_fresh(conditions):
+        return representation.unmodified()
+    found = representation.part(conditions, part.total_bytes)
+    start, end = (0, part.total_bytes) if found is None else found
+    if is_sent and (begin != start or not part.data):
+        selected = await select(scope, services, asked, start, start + first_bytes(end - start))
+        if selected.part.digest != part.digest:
+            raise StreamGoneError("the stream was replaced just now; ask again")
+    body = body_of(services, selected, start, end)
+    if found is None:
+        return representation.whole(scope, body)
+    return representation.partial(body, start, part.total_bytes)
 
 
-def _common(asked: Asked, selected: Selected, digest: bytes, ranges: Header) -> tuple[Header, ...]:
-    """What 200, 206 and 304 have in common; ``digest`` is the representation's."""
-    return (
-        (b"etag", strong_etag(digest)),
+def _representation(
+    asked: Asked, selected: Selected, etag: bytes, digest: bytes | None, *, has_ranges: bool
+) -> Representation:
+    common = (
         _IMMUTABLE if asked.v else _FRESH,
-        ranges,
-        (b"prefixel-stream", selected.prefix.v.encode()),
+        (b"prefixel-stream", selected.part.v.encode()),
         *quality_headers(asked, selected),
     )
+    content = (_TYPE, (b"prefixel-bytes", b"%d" % selected.length))
+    return Representation(etag, digest, common, content, has_ranges)
 
 
-def _is_unmodified(conditions: dict[bytes, bytes], digest: bytes) -> bool:
-    value = conditions.get(b"if-none-match")
-    return value is not None and none_match(value, strong_etag(digest))
-
-
-def _range_holds(conditions: dict[bytes, bytes], prefix: Prefix) -> bool:
-    value = conditions.get(b"if-range")
-    return value is None or if_range(value, strong_etag(prefix.digest))
-
-
-def _found(scope: Scope, common: tuple[Header, ...], digest: bytes, data: bytes) -> Reply:
-    field = digest_field(digest)
-    # to HEAD no content is sent, and that is what Content-Digest speaks of (RFC 9530, B.2)
-    content = digest_field(EMPTY_DIGEST) if scope["method"] == "HEAD" else field
-    headers = (
-        *common,
-        _TYPE,
-        (b"prefixel-bytes", b"%d" % len(data)),
-        (b"repr-digest", field),
-        (b"content-digest", content),
-    )
-    return Reply(200, headers, data)
-
-
-RESOURCES = (
-    Resource(
-        "/v1/images/{id}/thumb.pxl",
+def _resource(kind: Kind) -> Resource:
+    return Resource(
+        f"/v1/images/{{id}}/{kind}.pxl",
         "streams",
         {
             "GET": Operation(
-                stream,
-                "A stream or its prefix",
+                stream_of(kind),
+                f"The stream of a {kind} or its prefix",
                 {
                     200: described_answer(
                         "The stream, or the prefix that was asked for", MEDIA_TYPE
@@ -165,8 +129,10 @@ RESOURCES = (
                     RangeError,
                     CacheUnavailableError,
                 ),
-                PREFIX_PARAMETERS,
+                PREFIX_PARAMETERS[kind],
             )
         },
-    ),
-)
+    )
+
+
+RESOURCES = (_resource("thumb"), _resource("photo"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Sequence
 from typing import Annotated
@@ -17,7 +16,7 @@ from pydantic import (
 )
 from starlette.requests import Request
 
-from service.cache import Key, Prefix
+from service.cache import Found, Key
 from service.codec.container import UNAVAILABLE, UNKNOWN, Entry, State, pack
 from service.errors import (
     BodyError,
@@ -30,7 +29,6 @@ from service.errors import (
 )
 from service.http.jobs.selection import check_budget
 from service.http.protocol.body import read_body
-from service.http.protocol.conditional import EMPTY_DIGEST, digest_field, none_match, strong_etag
 from service.http.protocol.queries import (
     BYTES,
     BYTES_AT_MOST,
@@ -41,22 +39,19 @@ from service.http.protocol.queries import (
     read_query,
     required,
 )
-from service.http.protocol.resource import (
-    JSON,
-    Operation,
-    Reply,
-    Resource,
-    described_answer,
-    endpoint,
-)
+from service.http.protocol.reply import JSON, Reply
+from service.http.protocol.representation import answer, represent
+from service.http.protocol.resource import Operation, Resource, described_answer, endpoint
 from service.http.request.admission import body_slot
 from service.http.request.timing import add_span
-from service.serving.services import services_of
+from service.serving.services import Services, services_of
 
 MEDIA_TYPE = "application/vnd.prefixel-container"
 PARAMETERS = known(IDS, required(BYTES_AT_MOST), CODEC)
 JSON_BYTES_AN_ID = 64
 JSON_BYTES = 1024
+CONTAINER_BYTES = 8 * 2**20
+"""Of all prefixes together: more is a job for ranges, which come in pieces."""
 
 
 def _json_integer(value: object) -> object:
@@ -102,40 +97,47 @@ async def _thumbs(request: Request, ids: Sequence[str], budget_bytes: int, codec
         raise ParameterError("ids", f"{len(ids)} ids are too many", f"1 to {limit}")
     codec = codec or services.settings.default_codec
     check_budget(services, codec, budget_bytes)
+    _check_total(services, codec, budget_bytes, len(ids))
     begin = time.perf_counter()
     try:
         found = await services.store.many([Key(id, codec) for id in ids], budget_bytes)
-        entries = [_entry(prefix) for prefix in found]
+        entries = [_entry(part) for part in found]
     except CacheUnavailableError:
         entries = [UNAVAILABLE] * len(ids)
     add_span(request, "cache", time.perf_counter() - begin)
     return _reply(request, entries)
 
 
-def _entry(prefix: Prefix | None) -> Entry:
-    if prefix is None:
+def _check_total(services: Services, codec: str, budget_bytes: int, ids: int) -> None:
+    """Refuse what would be too long an answer. Raises ParameterError."""
+    loaded = services.codecs.get(codec)
+    longest = budget_bytes if loaded is None else min(budget_bytes, loaded.maximum_bytes)
+    if longest * ids > CONTAINER_BYTES:
+        raise ParameterError(
+            "bytes",
+            f"{ids} times {longest} bytes are too many for one answer",
+            f"up to {CONTAINER_BYTES // ids} for so many ids",
+        )
+
+
+def _entry(part: Found) -> Entry:
+    if part is None:
         return UNKNOWN
-    return Entry(State.OK, prefix.digest[:4], prefix.total_bytes, prefix.data)
+    if isinstance(part, CacheUnavailableError):
+        return UNAVAILABLE
+    return Entry(State.OK, part.digest[:4], part.total_bytes, part.data)
 
 
 def _reply(request: Request, entries: Sequence[Entry]) -> Reply:
     body = pack(entries)
-    digest = hashlib.sha256(body).digest()
-    etag = strong_etag(digest)
     all_ok = all(entry.state is State.OK for entry in entries)
     lifetime = b"public, max-age=300, stale-while-revalidate=86400" if all_ok else b"no-store"
-    common = ((b"etag", etag), (b"cache-control", lifetime + b", no-transform"))
-    value = request.headers.get("if-none-match", "").encode("latin-1")
-    if request.method != "POST" and none_match(value, etag):
-        return Reply(304, common, has_length=False)
-    sent = EMPTY_DIGEST if request.method == "HEAD" else digest
-    digests = (
-        (b"content-type", MEDIA_TYPE.encode()),
-        (b"repr-digest", digest_field(digest)),
-        (b"content-digest", digest_field(sent)),
-    )
-    services_of(request).metrics.sent(sum(len(entry.data) for entry in entries))
-    return Reply(200, (*common, *digests), body)
+    common = ((b"cache-control", lifetime + b", no-transform"),)
+    content = ((b"content-type", MEDIA_TYPE.encode()),)
+    reply = answer(request.scope, represent(body, common, content), body)
+    if reply.body and request.method != "HEAD":
+        services_of(request).metrics.sent(sum(len(entry.data) for entry in entries))
+    return reply
 
 
 _CONTAINER = described_answer("A container, one entry an id; see CONTAINER.md", MEDIA_TYPE)

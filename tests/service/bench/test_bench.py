@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from service.bench import ROUTES
-from service.bench.peer import SIDE
 from service.bench.photos import SIZE, different, synthetic_photo, variant
 from service.bench.servers import PEER, started
 from service.cli.main import main
+from service.codec.geometry import THUMB_SIDE
 from tests.support.photos import encoded
 from tests.support.server import Server, running_service
 
@@ -109,10 +109,10 @@ def test_the_peer_makes_what_it_says():
         made = client.post("/images", content=encoded("jpeg"))
         kept = client.get(f"/images/{made.json()['id']}/thumb.webp")
         with Image.open(BytesIO(kept.content)) as small:
-            assert (small.format, small.size) == ("WEBP", (SIDE, SIDE))
+            assert (small.format, small.size) == ("WEBP", (THUMB_SIDE, THUMB_SIDE))
         painted = client.post("/decode", content=kept.content)
         with Image.open(BytesIO(painted.content)) as png:
-            assert (png.format, png.size) == ("PNG", (SIDE, SIDE))
+            assert (png.format, png.size) == ("PNG", (THUMB_SIDE, THUMB_SIDE))
         assert client.get("/images/x/thumb.webp").status_code == 404
         many = client.get("/thumbs", params={"ids": f"{made.json()['id']},x"})
         assert many.content == len(kept.content).to_bytes(2, "big") + kept.content + b"\0\0"

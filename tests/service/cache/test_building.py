@@ -74,7 +74,7 @@ async def test_every_operation_without_a_server_is_unavailable(scheme: str) -> N
     key = Key("an-image", "a")
     for operation in (
         store.put(key, b"stream", b""),
-        store.prefix(key, 64),
+        store.read(key, 0, 64),
         store.meta(key),
         store.many([key], 64),
         store.delete("an-image"),

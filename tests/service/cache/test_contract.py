@@ -8,8 +8,10 @@ import random
 import uuid
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from service.cache import Key, Store
+from service.cache import Key, Part, Store
 from service.cache.store import Event
 
 pytestmark = pytest.mark.anyio
@@ -26,7 +28,7 @@ async def test_a_prefix_is_the_first_bytes_with_the_length_and_hash_of_the_whole
 ) -> None:
     key = fresh()
     await store.put(key, STREAM, b"meta")
-    prefix = await store.prefix(key, n)
+    prefix = await store.read(key, 0, n)
     assert prefix is not None
     assert prefix.data == STREAM[:n]
     assert prefix.total_bytes == len(STREAM)
@@ -34,10 +36,29 @@ async def test_a_prefix_is_the_first_bytes_with_the_length_and_hash_of_the_whole
     assert prefix.v == hashlib.sha256(STREAM).hexdigest()[:8]
 
 
+LONG = random.Random(2).randbytes(100_000)
+POSITIONS = st.integers(0, 300) | st.integers(0, len(LONG) + 300)
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(length=POSITIONS, start=POSITIONS, count=st.none() | POSITIONS)
+async def test_any_range_of_any_stream_is_what_slicing_gives(
+    store: Store, length: int, start: int, count: int | None
+) -> None:
+    key, stream = fresh(), LONG[:length]
+    await store.put(key, stream, b"")
+    stop = None if count is None else start + count
+    part = await store.read(key, start, stop)
+    assert part == Part(stream[start:stop], len(stream), hashlib.sha256(stream).digest())
+
+
 async def test_what_was_never_put_is_none_and_not_an_error(store: Store) -> None:
     key = fresh()
-    assert await store.prefix(key, 64) is None
-    assert await store.prefix(key, None) is None
+    assert await store.read(key, 0, 64) is None
+    assert await store.read(key) is None
+    assert await store.read(key, 100_000, 200_000) is None
     assert await store.meta(key) is None
     assert await store.many([key, fresh()], 64) == [None, None]
     assert await store.delete(key.image_id) is False
@@ -53,7 +74,7 @@ async def test_an_image_document_is_meta_beside_an_empty_stream(store: Store) ->
     key = fresh("")
     await store.put(key, b"", b'{"id": 1}')
     assert await store.meta(key) == b'{"id": 1}'
-    prefix = await store.prefix(key, 64)
+    prefix = await store.read(key, 0, 64)
     assert prefix is not None
     assert (prefix.data, prefix.total_bytes) == (b"", 0)
 
@@ -63,7 +84,7 @@ async def test_codecs_of_one_image_are_kept_apart(store: Store) -> None:
     two = Key(one.image_id, "b")
     await store.put(one, b"one", b"1")
     await store.put(two, b"two!", b"2")
-    first, second = await store.prefix(one, None), await store.prefix(two, None)
+    first, second = await store.read(one), await store.read(two)
     assert first is not None
     assert second is not None
     assert (first.data, second.data) == (b"one", b"two!")
@@ -74,7 +95,7 @@ async def test_a_second_put_replaces_stream_and_meta(store: Store) -> None:
     key = fresh()
     await store.put(key, b"a longer stream", b"old")
     await store.put(key, b"short", b"new")
-    prefix = await store.prefix(key, None)
+    prefix = await store.read(key)
     assert prefix is not None
     assert (prefix.data, prefix.total_bytes) == (b"short", 5)
     assert await store.meta(key) == b"new"
@@ -105,17 +126,17 @@ async def test_deletion_takes_the_document_and_every_codec_and_nothing_else(stor
         await store.put(key, STREAM, b"meta")
     assert await store.delete(document.image_id) is True
     for key in keys:
-        assert await store.prefix(key, 64) is None
+        assert await store.read(key, 0, 64) is None
         assert await store.meta(key) is None
-    assert await store.prefix(other, 64) is not None
+    assert await store.read(other, 0, 64) is not None
     assert await store.delete(document.image_id) is False
 
 
 async def test_each_key_read_is_one_hit_or_one_miss(store: Store, events: list[Event]) -> None:
     key, gone = fresh(), fresh()
     await store.put(key, STREAM, b"meta")
-    await store.prefix(key, 64)
-    await store.prefix(gone, 64)
+    await store.read(key, 0, 64)
+    await store.read(gone, 0, 64)
     await store.many([key, gone, key], 64)
     await store.meta(gone)
     assert events == ["hit", "miss", "hit", "miss", "hit", "miss"]
@@ -124,7 +145,7 @@ async def test_each_key_read_is_one_hit_or_one_miss(store: Store, events: list[E
 async def test_a_megabyte_goes_in_and_out(store: Store) -> None:
     key, stream = fresh(), random.Random(1).randbytes(900_000)
     await store.put(key, stream, b"")
-    prefix = await store.prefix(key, None)
+    prefix = await store.read(key)
     assert prefix is not None
     assert prefix.data == stream
 
@@ -135,7 +156,7 @@ async def test_a_cancelled_read_leaves_nothing_for_the_next_one(store: Store) ->
         await store.put(key, b"%d" % i, b"")
     tries = random.Random(5)
     for _ in range(100):
-        reads = [asyncio.create_task(store.prefix(key, None)) for key in keys]
+        reads = [asyncio.create_task(store.read(key)) for key in keys]
         leaving = tries.sample(range(20), 10)
         for _ in range(tries.randrange(4)):
             await asyncio.sleep(0)
@@ -155,7 +176,7 @@ async def test_readers_see_one_of_the_streams_that_writers_put_and_never_a_mixtu
     store: Store,
 ) -> None:
     key = fresh()
-    streams = [bytes([i]) * (50 + i) for i in range(30)]
+    streams = [bytes([i]) * (500 + i) for i in range(30)]
     await store.put(key, streams[0], b"")
 
     async def write() -> None:
@@ -163,12 +184,12 @@ async def test_readers_see_one_of_the_streams_that_writers_put_and_never_a_mixtu
             await store.put(key, stream, b"")
 
     async def read() -> None:
-        for _ in range(60):
-            prefix = await store.prefix(key, 40)
-            assert prefix is not None
-            (whole,) = [s for s in streams if len(s) == prefix.total_bytes]
-            assert prefix.data == whole[:40]
-            assert prefix.digest == hashlib.sha256(whole).digest()
+        for start in (0, 300) * 30:
+            part = await store.read(key, start, start + 40)
+            assert part is not None
+            (whole,) = [s for s in streams if len(s) == part.total_bytes]
+            assert part.data == whole[start : start + 40]
+            assert part.digest == hashlib.sha256(whole).digest()
 
     await asyncio.gather(write(), read(), read())
 

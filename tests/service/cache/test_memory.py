@@ -45,7 +45,7 @@ async def test_the_bound_holds_at_every_put_and_the_oldest_leave_first() -> None
     for i in range(1000):
         await store.put(key(i), bytes(100 + i % 200), b"meta")
         assert store.cost_bytes <= 100_000
-    kept = [i for i in range(1000) if await store.prefix(key(i), 1) is not None]
+    kept = [i for i in range(1000) if await store.read(key(i), 0, 1) is not None]
     assert kept == list(range(1000 - len(kept), 1000))
     assert len(kept) > 50
 
@@ -54,8 +54,8 @@ async def test_what_is_read_stays_and_what_is_not_leaves() -> None:
     store = MemoryStore(100_000)
     for i in range(1000):
         await store.put(key(i), bytes(200), b"")
-        assert await store.prefix(key(0), 16) is not None
-    assert await store.prefix(key(1), 16) is None
+        assert await store.read(key(0), 0, 16) is not None
+    assert await store.read(key(1), 0, 16) is None
 
 
 async def test_the_account_returns_to_nothing_when_everything_is_gone() -> None:
@@ -87,8 +87,8 @@ async def test_an_image_over_the_whole_bound_is_refused_and_pushes_nobody_out(
         await store.put(key(2), bytes(10_000), b"")
     with pytest.raises(CacheUnavailableError):
         await store.put(key(1, "b"), bytes(10_000), b"")
-    assert await store.prefix(key(1), 5) is not None
-    assert await store.prefix(key(2), 5) is None
+    assert await store.read(key(1), 0, 5) is not None
+    assert await store.read(key(2), 0, 5) is None
     assert events == ["error", "error", "hit", "miss"]
 
 
@@ -96,6 +96,6 @@ async def test_a_callers_buffer_can_change_afterwards() -> None:
     store, buffer = MemoryStore(2**20), bytearray(b"stream")
     await store.put(key(1), buffer, b"")
     buffer[:] = b"######"
-    prefix = await store.prefix(key(1), None)
+    prefix = await store.read(key(1))
     assert prefix is not None
     assert prefix.data == b"stream"

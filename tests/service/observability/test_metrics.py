@@ -25,6 +25,7 @@ def exercise(metrics: Metrics) -> str:
     metrics.ran("conv-lstm-encode", 4, 0.1)
     metrics.rejected("queue-full")
     metrics.cache_event("hit")
+    metrics.cache_error("timeout")
     metrics.cache_event("breaker_open")
     metrics.budget(64)
     metrics.sent(64)

@@ -19,8 +19,8 @@ from PIL import Image
 
 from service.errors import BrokenPictureError, PictureError, PictureTooLargeError
 from service.pictures import Limits, Opener
-from service.pictures.headers.boxes import boxes
 from service.pictures.limits import PARTS_LIMIT
+from service.pictures.probe.boxes import boxes
 from tests.support.photos import encoded
 from tests.support.variants import png, png_chunk, rle8_bmp, variants
 
@@ -102,8 +102,9 @@ def gif_of_comments(count: int) -> bytes:
     return body[:at] + b"\x21\xfe" + b"\x01x" * count + b"\0" + body[at:]
 
 
-def gif_over_its_screen() -> bytes:
+def gif_over_its_screen(screen: int = 96) -> bytes:
     body = bytearray(variants("gif")["plain"])
+    body[6:8] = struct.pack("<H", screen)
     at = body.index(b",", 13 + 3 * 2 ** ((body[10] & 7) + 1))
     body[at + 1 : at + 9] = struct.pack("<HHHH", 60_000, 60_000, 96, 64)
     return bytes(body)
@@ -120,6 +121,21 @@ def tiff_page(width: int, height: int, *more: tuple[int, int, int, int]) -> byte
     entries |= {259: (259, 3, 1, 8), 262: (262, 3, 1, 1)}
     entries |= {entry[0]: entry for entry in more}
     return tiff(*entries.values(), following=8) + bytes(1000)
+
+
+def tiff_of_samples(width: int, height: int, samples: int, bits: int, planar: int = 1) -> bytes:
+    """A deflated TIFF of a few bytes whose samples would take gigabytes."""
+    return tiff_page(
+        width, height, (258, 3, 1, bits), (277, 3, 1, samples), (262, 3, 1, 2), (284, 3, 1, planar),
+        (273, 4, samples if planar == 2 else 1, 8), (279, 4, samples if planar == 2 else 1, 9),
+        (339, 3, 1, 1),
+    )  # fmt: skip
+
+
+def masked_bmp(width: int, height: int) -> bytes:
+    head = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 32, 3, 0, 0, 0, 0, 0)
+    masks = struct.pack("<III", 0xFF, 0xFF00, 0xFF0000)
+    return struct.pack("<2sIHHI", b"BM", 66, 0, 0, 66) + head + masks + bytes(1000)
 
 
 def av1_of_another_size(width: int, height: int) -> bytes:
@@ -182,6 +198,27 @@ REFUSED: dict[str, Callable[[], bytes]] = {
         8000, 7900, (322, 4, 1, 1), (323, 4, 1, 1), (324, 4, 1, 8), (325, 4, 1, 9)
     ),
     "tiff-tags": lambda: b"II*\0\x08\0\0\0\xff\xff" + bytes(12 * 65_535),
+    "tiff-samples": lambda: tiff_of_samples(8000, 7900, 6, 64),
+    "tiff-planes": lambda: tiff_of_samples(8000, 7900, 6, 64, planar=2),
+    "tiff-row": lambda: tiff_of_samples(60_000_000, 1, 3, 64),
+    "tiff-wide-tile": lambda: tiff_page(
+        1,
+        7900,
+        (258, 3, 1, 32),
+        (317, 3, 1, 3),
+        (339, 3, 1, 3),
+        (322, 4, 1, 60_000_000),
+        (323, 4, 1, 1),
+        (324, 4, 7900, 8),
+        (325, 4, 7900, 8),
+    ),
+    "tiff-values": lambda: tiff_page(8, 8, (320, 3, 2**31, 8), (262, 3, 1, 3), (273, 4, 1, 8)),
+    "tiff-strip-values": lambda: tiff_page(8, 8, (273, 4, 2**20, 8)) + bytes(2**23),
+    "bmp-masks-short": lambda: masked_bmp(8000, 7900),
+    "bmp-masks-pixels": lambda: masked_bmp(2**30, 2**30),
+    "gif-far-frame": lambda: gif_over_its_screen(screen=0),
+    "png-cut-pixels": lambda: large_png(8000, 7900)[:-2000],
+    "jpeg-open-scans": lambda: jpeg_of_scans(12, 8000, 7900)[:-2],
     "avif-pixels": lambda: patched(
         "avif", "plain", struct.pack(">II", 96, 64), struct.pack(">II", 65_535, 65_535)
     ),

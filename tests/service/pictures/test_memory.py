@@ -7,8 +7,10 @@ import time
 
 import pytest
 
-from service.errors import PictureTooLargeError, QueueFullError
+from service.errors import PictureError, PictureTooLargeError, QueueFullError
+from service.pictures import Limits, Opener
 from service.pictures.memory import MemoryBudget
+from tests.support.photos import encoded
 
 
 def test_a_share_over_the_whole_budget_is_refused_at_once() -> None:
@@ -73,3 +75,47 @@ def test_a_failure_inside_gives_the_share_back() -> None:
     with pytest.raises(RuntimeError), budget.hold(70):
         raise RuntimeError
     assert budget.free_bytes == 100
+
+
+def test_a_lease_gives_back_what_it_no_longer_needs() -> None:
+    budget = MemoryBudget(100, wait_seconds=60)
+    lease = budget.hold(90)
+    lease.shrink(30)
+    assert (lease.held_bytes, budget.free_bytes) == (30, 70)
+    lease.shrink(50)
+    assert (lease.held_bytes, budget.free_bytes) == (30, 70)
+    lease.release()
+    lease.release()
+    assert budget.free_bytes == 100
+
+
+def test_a_share_that_shrinks_wakes_whoever_waits() -> None:
+    budget, held = MemoryBudget(100, wait_seconds=60), threading.Event()
+    lease = budget.hold(90)
+
+    def wait() -> None:
+        with budget.hold(60):
+            held.set()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    assert not held.wait(0.05)
+    lease.shrink(40)
+    assert held.wait(10)
+    thread.join()
+    assert budget.free_bytes == 60
+
+
+def test_a_picture_holds_its_pixels_until_it_is_released() -> None:
+    opener = Opener(Limits(decode_memory_bytes=2**24))
+    with opener.open(encoded("png")) as picture:
+        assert opener.memory.free_bytes == 2**24 - picture.rgb.nbytes
+    assert opener.memory.free_bytes == 2**24
+
+
+@pytest.mark.parametrize("upload", [encoded("png")[:-40], b"GIF89a" + bytes(40)])
+def test_a_picture_that_does_not_open_holds_nothing(upload: bytes) -> None:
+    opener = Opener(Limits(decode_memory_bytes=2**24))
+    with pytest.raises(PictureError):
+        opener.open(upload)
+    assert opener.memory.free_bytes == 2**24

@@ -16,6 +16,14 @@ import pytest
 from tests.support.raw import connection, head, is_closed, read_answer
 from tests.support.server import eventually, running_service
 
+PROBE = head("GET", "/livez")
+
+
+@pytest.fixture(scope="module")
+def roomy():
+    with running_service() as started:
+        yield started
+
 
 @pytest.fixture(scope="module")
 def server():
@@ -77,6 +85,23 @@ def test_a_connection_serves_on_after_an_early_answer(server):
         sock.sendall(head("POST", "/test/length", "Content-Length: 2000"))
         assert read_answer(sock)[0] == 413
         sock.sendall(bytes(2000) + head("GET", "/livez"))
+        assert read_answer(sock)[0] == 200
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("cut", [1, 20, len(PROBE) - 1])
+def test_a_body_may_end_with_the_begin_of_the_next_request(roomy, chunked, cut):
+    """What belongs to the body is not counted as a part of the next one's headers."""
+    body = bytes(200_000)
+    if chunked:
+        upload = head("POST", "/v1/images", "Transfer-Encoding: chunked")
+        upload += b"%x\r\n" % len(body) + body + b"\r\n0\r\n\r\n"
+    else:
+        upload = head("POST", "/v1/images", f"Content-Length: {len(body)}") + body
+    with connection(roomy) as sock:
+        sock.sendall(upload + PROBE[:cut])
+        assert read_answer(sock)[0] == 415
+        sock.sendall(PROBE[cut:])
         assert read_answer(sock)[0] == 200
 
 

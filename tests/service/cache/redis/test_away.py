@@ -26,7 +26,7 @@ async def test_a_redis_that_was_never_there_is_unavailable_at_once_and_may_come_
     server.start()
     assert await store.health() is True
     await store.put(KEY, b"stream", b"")
-    assert await store.prefix(KEY, 3) is not None
+    assert await store.read(KEY, 0, 3) is not None
 
 
 async def test_every_operation_of_a_dead_redis_is_unavailable_and_counted_once(
@@ -36,8 +36,8 @@ async def test_every_operation_of_a_dead_redis_is_unavailable_and_counted_once(
     server.kill()
     for operation in (
         store.put(KEY, b"stream", b""),
-        store.prefix(KEY, 64),
-        store.prefix(KEY, None),
+        store.read(KEY, 0, 64),
+        store.read(KEY),
         store.meta(KEY),
         store.many([KEY, KEY], 64),
         store.delete("an-image"),
@@ -61,7 +61,7 @@ async def test_a_paused_redis_is_unavailable_after_about_the_timeout_then_at_onc
         assert await seconds_to_fail(store) < TIMEOUT / 2
     server.resume()
     await asyncio.sleep(0.6)  # breaker_seconds
-    assert await store.prefix(KEY, 64) is not None
+    assert await store.read(KEY, 0, 64) is not None
     assert events[-2:] == ["breaker_closed", "hit"]
     await store.close()
 
@@ -84,9 +84,9 @@ async def test_a_hiccup_costs_those_who_waited_too_long_and_neither_the_others_n
     await store.put(KEY, b"stream", b"")
     connected = server.ask("INFO", "stats").split(b"total_connections_received:")[1].split()[0]
     server.pause()
-    early = [asyncio.create_task(store.prefix(KEY, 3)) for _ in range(20)]
+    early = [asyncio.create_task(store.read(KEY, 0, 3)) for _ in range(20)]
     await asyncio.sleep(TIMEOUT * 0.8)
-    late = [asyncio.create_task(store.prefix(KEY, 3)) for _ in range(5)]
+    late = [asyncio.create_task(store.read(KEY, 0, 3)) for _ in range(5)]
     await asyncio.sleep(TIMEOUT * 0.6)
     server.resume()
     results = await asyncio.gather(*early, return_exceptions=True)
@@ -108,7 +108,7 @@ async def test_a_write_that_a_paused_redis_does_not_take_holds_up_nobody_afterwa
     await asyncio.sleep(TIMEOUT * 1.5)  # the connection is given up, and nobody writes to it
     assert len(asyncio.all_tasks()) == before
     server.resume()
-    prefix = await store.prefix(KEY, 64)
+    prefix = await store.read(KEY, 0, 64)
     assert prefix is not None
     assert prefix.data == b"stream"
 
@@ -123,7 +123,7 @@ async def test_late_replies_of_a_paused_redis_reach_nobody(
     await seconds_to_fail(store, keys[0])
     server.resume()
     for i, key in enumerate(keys[1:], 1):
-        prefix = await store.prefix(key, None)
+        prefix = await store.read(key)
         assert prefix is not None
         assert prefix.data == b"%d" % i
 
@@ -135,7 +135,7 @@ async def test_after_a_restart_reads_are_misses_again_without_an_error_when_idle
     server.kill()
     server.start()
     await asyncio.sleep(0.05)  # the reader sees the end of the old connection
-    assert await store.prefix(KEY, 64) is None
+    assert await store.read(KEY, 0, 64) is None
     assert "error" not in events
 
 
@@ -149,7 +149,7 @@ async def test_kill_pause_and_restart_under_load_end_in_answers_or_unavailable(
     async def client() -> None:
         while not stop:
             try:
-                await store.prefix(KEY, 3)
+                await store.read(KEY, 0, 3)
                 await store.many([KEY, Key("x", "y")], 3)
                 await store.put(KEY, b"stream", b"meta")
                 outcomes["answered"] += 1

@@ -36,7 +36,7 @@ async def store(nodes: list[RedisServer], events: list[Event]) -> AsyncIterator[
 async def outcomes(store: RedisStore) -> list[str]:
     async def read(key: Key) -> str:
         try:
-            return "miss" if await store.prefix(key, 3) is None else "hit"
+            return "miss" if await store.read(key, 0, 3) is None else "hit"
         except CacheUnavailableError:
             return "unavailable"
 
@@ -67,7 +67,7 @@ async def test_a_slot_that_moved_is_followed(nodes: list[RedisServer], store: Re
             nodes[i].ask("CLUSTER", "SETSLOT", slot, "NODE", ids[target])
         nodes[target].ask("CLUSTER", "BUMPEPOCH")
         await store.put(KEYS[0], b"moved", b"meta")
-        prefix = await store.prefix(KEYS[0], None)
+        prefix = await store.read(KEYS[0])
         assert prefix is not None
         assert prefix.data == b"moved"
         await store.delete(KEYS[0].image_id)

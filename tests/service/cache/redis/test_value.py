@@ -9,18 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.cache.redis.value import HEAD_BYTES, CorruptValueError, pack, unpack
-from service.cache.store import Prefix
+from service.cache.store import Part
 
 
-def asked(value: bytes, n: int | None) -> bytes:
-    """What GETRANGE answers when the first ``n`` bytes of the stream are asked for."""
-    return value if n is None else value[: HEAD_BYTES + n]
+def asked(value: bytes, start: int, stop: int | None) -> tuple[bytes, bytes]:
+    """What GETRANGE answers when the head and these bytes of the stream are asked for."""
+    return value[:HEAD_BYTES], value[HEAD_BYTES:][start:stop]
 
 
-@given(st.binary(max_size=400), st.none() | st.integers(0, 500))
-def test_any_prefix_of_any_stream_comes_back(stream: bytes, n: int | None) -> None:
-    assert unpack(asked(pack(stream), n), n) == Prefix(
-        stream[:n], len(stream), hashlib.sha256(stream).digest()
+@given(st.binary(max_size=400), st.integers(0, 500), st.none() | st.integers(0, 500))
+def test_any_part_of_any_stream_comes_back(stream: bytes, start: int, stop: int | None) -> None:
+    assert unpack(*asked(pack(stream), start, stop), start, stop) == Part(
+        stream[start:stop], len(stream), hashlib.sha256(stream).digest()
     )
 
 
@@ -28,10 +28,10 @@ def test_any_prefix_of_any_stream_comes_back(stream: bytes, n: int | None) -> No
 def test_a_value_cut_short_is_never_served(
     stream: bytes, n: int | None, data: st.DataObject
 ) -> None:
-    answer = asked(pack(stream), n)
+    answer = b"".join(asked(pack(stream), 0, n))
     cut = data.draw(st.integers(1, len(answer) - 1))
     with pytest.raises(CorruptValueError):
-        unpack(answer[:cut], n)
+        unpack(answer[:cut][:HEAD_BYTES], answer[:cut][HEAD_BYTES:], 0, n)
 
 
 @given(st.binary(max_size=100), st.data())
@@ -41,18 +41,20 @@ def test_a_whole_value_with_any_byte_changed_is_never_served(
     value = bytearray(pack(stream))
     value[data.draw(st.integers(0, len(value) - 1))] ^= data.draw(st.integers(1, 255))
     with pytest.raises(CorruptValueError):
-        unpack(bytes(value), None)
+        unpack(*asked(bytes(value), 0, None), 0, None)
 
 
-@given(st.binary(max_size=200), st.none() | st.integers(0, 300))
-def test_any_bytes_unpack_to_nothing_a_prefix_or_the_one_error(value: bytes, n: int | None) -> None:
+@given(st.binary(max_size=200), st.integers(0, 300), st.none() | st.integers(0, 300))
+def test_any_bytes_unpack_to_nothing_a_part_or_the_one_error(
+    value: bytes, start: int, stop: int | None
+) -> None:
     try:
-        prefix = unpack(value, n)
+        part = unpack(*asked(value, start, stop), start, stop)
     except CorruptValueError:
         return
-    assert (prefix is None) == (value == b"")
-    if prefix is not None:
-        assert len(prefix.data) == (prefix.total_bytes if n is None else min(n, prefix.total_bytes))
+    assert (part is None) == (value == b"")
+    if part is not None:
+        assert len(part.data) == len(range(part.total_bytes)[start:stop])
 
 
 def test_the_layout_is_length_then_hash_then_stream() -> None:

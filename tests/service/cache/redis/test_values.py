@@ -17,13 +17,29 @@ async def test_only_the_bytes_asked_for_cross_the_wire(
     server: RedisServer, store: RedisStore
 ) -> None:
     await store.put(KEY, bytes(100_000), b"")
-    await store.prefix(KEY, 64)
+    await store.read(KEY, 0, 64)
     before = server.ask("INFO", "stats")
     for _ in range(100):
-        await store.prefix(KEY, 64)
+        await store.read(KEY, 0, 64)
     after = server.ask("INFO", "stats")
     sent = [int(reply.split(b"total_net_output_bytes:")[1].split()[0]) for reply in (before, after)]
     assert sent[1] - sent[0] < 100 * (64 + HEAD_BYTES + 10) + len(before) + 100
+
+
+async def test_a_range_in_the_middle_of_a_long_stream_is_one_write_and_its_bytes_alone(
+    server: RedisServer, store: RedisStore
+) -> None:
+    await store.put(KEY, bytes(800_000), b"")
+    await store.read(KEY, 400_000, 404_000)
+    before = server.ask("INFO", "stats")
+    for _ in range(100):
+        await store.read(KEY, 400_000, 404_000)
+    after = server.ask("INFO", "stats")
+    sent = [int(reply.split(b"total_net_output_bytes:")[1].split()[0]) for reply in (before, after)]
+    # +OK, +QUEUED twice, and the lengths of what EXEC answers
+    assert sent[1] - sent[0] < 100 * (4_000 + HEAD_BYTES + 60) + len(before) + 100
+    turns = [int(reply.split(b"total_reads_processed:")[1].split()[0]) for reply in (before, after)]
+    assert turns[1] - turns[0] < 110
 
 
 @pytest.mark.parametrize("n", [16, None])
@@ -41,7 +57,7 @@ async def test_a_value_that_is_not_whole_is_absent_and_counted(
     server: RedisServer, store: RedisStore, events: list[Event], value: bytes, n: int | None
 ) -> None:
     server.ask("SET", VALUE, value)
-    assert await store.prefix(KEY, n) is None
+    assert await store.read(KEY, 0, n) is None
     assert await store.many([KEY], 16) == [None]
     assert events == ["corrupt", "miss", "corrupt", "miss"]
 
@@ -51,8 +67,8 @@ async def test_a_whole_read_verifies_the_hash(
 ) -> None:
     await store.put(KEY, bytes(64), b"")
     server.ask("SETRANGE", VALUE, HEAD_BYTES + 10, b"!")
-    assert await store.prefix(KEY, None) is None
-    assert await store.prefix(KEY, 64) is None
+    assert await store.read(KEY) is None
+    assert await store.read(KEY, 0, 64) is None
     assert events == ["corrupt", "miss", "corrupt", "miss"]
 
 
@@ -64,7 +80,7 @@ async def test_every_key_expires_and_reading_does_not_prolong_it(
     for key in keys:
         assert 590 < int(server.ask("TTL", key)[1:]) <= 600
         server.ask("EXPIRE", key, 100)
-    await store.prefix(KEY, 64)
+    await store.read(KEY, 0, 64)
     await store.meta(KEY)
     assert all(int(server.ask("TTL", key)[1:]) <= 100 for key in keys)
     assert server.ask("DBSIZE") == b":3\r\n"
@@ -84,3 +100,19 @@ async def test_deletion_finds_known_codecs_even_when_the_set_of_them_was_evicted
     server.ask("DEL", "px:{an-image}")
     assert await store.delete("an-image") is True
     assert server.ask("DBSIZE") == b":0\r\n"
+
+
+async def test_one_key_of_a_wrong_type_among_many_is_absent_alone_and_healed_by_a_put(
+    server: RedisServer, store: RedisStore, events: list[Event]
+) -> None:
+    keys = [Key(f"image-{i}", "a") for i in range(60)]
+    for key in keys:
+        await store.put(key, bytes(64), b"")
+    server.ask("DEL", "px:{image-7}:a")
+    server.ask("LPUSH", "px:{image-7}:a", "x")
+    found = await store.many(keys, 16)
+    assert [i for i, part in enumerate(found) if part is None] == [7]
+    assert events.count("hit") == 59
+    assert events.count("corrupt") == events.count("miss") == 1
+    await store.put(keys[7], bytes(64), b"")
+    assert None not in await store.many(keys, 16)

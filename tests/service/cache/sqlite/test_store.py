@@ -55,7 +55,7 @@ async def test_streams_survive_a_restart(path: Path) -> None:
     await store.put(KEY, b"stream", b"meta")
     await store.close()
     again = SqliteStore(path, TTL)
-    prefix = await again.prefix(KEY, 3)
+    prefix = await again.read(KEY, 0, 3)
     assert prefix is not None
     assert (prefix.data, prefix.total_bytes, await again.meta(KEY)) == (b"str", 6, b"meta")
     await again.close()
@@ -124,9 +124,9 @@ async def test_a_process_killed_while_writing_loses_nothing_it_had_put(path: Pat
 async def test_what_expired_is_not_served(store: SqliteStore, clock: Clock) -> None:
     await store.put(KEY, b"stream", b"meta")
     clock.now += TTL - 1
-    assert await store.prefix(KEY, 3) is not None
+    assert await store.read(KEY, 0, 3) is not None
     clock.now += 1
-    assert await store.prefix(KEY, 3) is None
+    assert await store.read(KEY, 0, 3) is None
     assert await store.meta(KEY) is None
     assert await store.many([KEY], 3) == [None]
     assert await store.delete(KEY.image_id) is False
@@ -154,13 +154,13 @@ async def test_a_full_file_stays_under_its_bound_and_the_oldest_make_room(
         clock.now += 0.01
         await store.put(key(i), bytes(4000), b"meta")
         assert size(path) <= limit_bytes
-    kept = [i for i in range(1000) if await store.prefix(key(i), 1) is not None]
+    kept = [i for i in range(1000) if await store.read(key(i), 0, 1) is not None]
     assert kept == list(range(1000 - len(kept), 1000))
     assert len(kept) > 50
     with pytest.raises(CacheUnavailableError):
         await store.put(KEY, bytes(2 * limit_bytes), b"")
     await store.put(KEY, b"stream", b"")
-    assert await store.prefix(KEY, 1) is not None
+    assert await store.read(KEY, 0, 1) is not None
     await store.close()
 
 
@@ -172,7 +172,7 @@ async def test_a_stream_that_changed_on_disk_is_absent_and_counted(
     with connection:
         connection.execute("UPDATE entries SET stream = ?", (b"Stream",))
     connection.close()
-    assert await store.prefix(KEY, None) is None
+    assert await store.read(KEY) is None
     assert events == ["corrupt", "miss"]
 
 
@@ -195,7 +195,7 @@ async def test_another_programs_lock_is_unavailable_after_a_bounded_wait_and_rea
     begun = time.monotonic()
     put = asyncio.create_task(store.put(KEY, b"new", b"meta"))
     await asyncio.sleep(0.1)
-    assert await store.prefix(KEY, 3) is not None
+    assert await store.read(KEY, 0, 3) is not None
     assert not put.done()
     with pytest.raises(CacheUnavailableError):
         await put
@@ -258,5 +258,5 @@ async def test_a_closed_store_is_unavailable(path: Path) -> None:
     await store.put(KEY, b"stream", b"")
     await store.close()
     with pytest.raises(CacheUnavailableError):
-        await store.prefix(KEY, 3)
+        await store.read(KEY, 0, 3)
     await store.close()

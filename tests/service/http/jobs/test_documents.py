@@ -7,16 +7,19 @@ import base64
 import hashlib
 import hmac
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from service.cache import Key, MemoryStore
+from service.codec.geometry import THUMB
 from service.codec.interface import Encoded, Level
 from service.http.jobs import documents
 from service.http.jobs.documents import (
     DOCUMENT,
+    Facts,
     document,
     facts_of,
     image_id,
@@ -26,10 +29,15 @@ from service.http.jobs.documents import (
     write_image,
 )
 from service.pictures import PIPELINE_VERSION, Picture
+from tests.support.codec import GreyCodec
 
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
 ID = "a" * 26
 STREAM = bytes((1 << 3 | 2, 64 << 1)) + bytes(range(256))
+
+
+CODEC = GreyCodec(wire_id=1, version=2, readable_versions=frozenset((2,)))
+CODECS = {"a": replace(CODEC, name="a"), "b": replace(CODEC, name="b")}
 
 
 def facts_v(stream):
@@ -62,16 +70,21 @@ def test_another_version_of_the_pipeline_gives_other_ids(monkeypatch):
 
 def test_facts_come_back_and_an_endless_psnr_is_bounded():
     levels = (Level(18, 0.51234, 20.0), Level(258, 1.0, float("inf")))
-    facts = facts_of(Encoded(STREAM, levels), facts_v(STREAM))
+    facts = facts_of(CODEC, Encoded(STREAM, levels), facts_v(STREAM))
     assert facts.version == 2
     assert facts.levels == (Level(18, 0.5123, 20.0), Level(258, 1.0, 100.0))
     assert read_facts(write_facts(facts)) == facts
 
 
+def test_facts_that_were_written_before_photos_came_are_read():
+    old = b'["abcdef01", 1, 258, [[18, 0.5, 20.0, null]]]'
+    assert read_facts(old) == Facts("abcdef01", 1, 258, (Level(18, 0.5, 20.0),), THUMB, THUMB)
+
+
 def kept(store, *codecs, stream=STREAM):
     async def put():
         for codec in codecs:
-            facts = facts_of(Encoded(STREAM, ()), facts_v(STREAM))
+            facts = facts_of(CODEC, Encoded(STREAM, ()), facts_v(STREAM))
             await store.put(Key(ID, codec), stream, write_facts(facts))
         await store.put(Key(ID, DOCUMENT), b"", write_image(Picture(None, 3, 2, "jpeg")))
 
@@ -83,7 +96,7 @@ def test_a_document_names_the_streams_that_are_there_and_no_others():
     kept(store, "a", "b")
     image = asyncio.run(load_image(store, ID, ("b", "c")))
     assert list(image.streams) == ["b"]
-    content = document(image, "/photos")
+    content = document(image, CODECS, "/photos")
     assert content["aspect"] == 1.5
     assert content["codecs"]["b"]["urls"]["pxl"] == (
         f"/photos/v1/images/{ID}/thumb.pxl?codec=b&v={facts_v(STREAM)}"
@@ -94,8 +107,8 @@ def test_a_document_names_the_streams_that_are_there_and_no_others():
 def test_streams_are_in_the_document_when_they_were_asked_for():
     store = MemoryStore(2**20)
     kept(store, "a")
-    image = asyncio.run(load_image(store, ID, ("a",), with_streams=True))
-    inline = document(image, "", inline=True)["codecs"]["a"]["stream"]
+    image = asyncio.run(load_image(store, ID, ("a",), inline_bytes=1000))
+    inline = document(image, CODECS, "", inline_bytes=1000)["codecs"]["a"]["stream"]
     assert base64.b64decode(inline) == STREAM
 
 
@@ -114,4 +127,4 @@ def test_a_document_says_whether_it_is_kept(stored):
     store = MemoryStore(2**20)
     kept(store, "a")
     image = asyncio.run(load_image(store, ID, ("a",)))
-    assert document(image, "", stored=stored)["stored"] is stored
+    assert document(image, CODECS, "", stored=stored)["stored"] is stored

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tests.support.app import running_app
-from tests.support.codec import DEFAULT, GreyCodec
+from tests.support.codec import DEFAULT, GreyCodec, RawPhotoCodec
 from tests.support.photos import encoded
 
 
@@ -29,14 +29,21 @@ def test_a_codecs_minimum_is_a_budgets_minimum():
 
 
 def test_every_codec_is_listed_by_name_with_its_bounds():
-    with running_app((GreyCodec(), OtherCodec())) as app:
+    with running_app((GreyCodec(), OtherCodec(), RawPhotoCodec())) as app:
         answer = app.get("/v1/codecs")
         assert answer.headers["content-type"] == "application/json"
         content = answer.json()
         assert content["default"] == DEFAULT
-        assert [one["name"] for one in content["codecs"]] == ["another", DEFAULT]
+        assert content["uploads"] == [DEFAULT]
+        names = [one["name"] for one in content["codecs"]]
+        assert names == ["another", DEFAULT, "raw-photo"]
+        assert (content["codecs"][2]["kind"], content["codecs"][2]["picture_size"]) == (
+            "photo",
+            None,
+        )
         assert content["codecs"][1] == {
             "name": DEFAULT,
+            "kind": "thumb",
             "wire_id": 31,
             "version": 0,
             "minimum_bytes": 2,

@@ -99,7 +99,7 @@ def test_an_etag_saves_the_body_of_get(app, ids):
     [
         ([NOBODY] * 9, 64, "ids"),
         ([NOBODY], 1, "bytes"),
-        ([NOBODY], 2**20 + 1, "bytes"),
+        ([NOBODY], 2**26 + 1, "bytes"),
         (["nonsense"], 64, "ids"),
         ([""], 64, "ids"),
     ],

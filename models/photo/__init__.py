@@ -1,0 +1,1 @@
+"""The codec `photo`: tables learned from photos, and the networks around them."""

@@ -1,0 +1,1 @@
+"""The codec `photo`: one embedded stream for a picture of any size."""

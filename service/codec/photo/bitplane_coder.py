@@ -1,0 +1,501 @@
+"""The scan of the codec `photo`: pass after pass, block after block, symbol after symbol.
+
+    pass         (channel, band, plane, kind), in the static order of the stream
+    kind 0       significance: which coefficients that are zero so far reach this plane, with sign
+    kind 1       refinement: the bit at this plane of those that were found at planes above
+    empty        before kind 0, while nothing of the band was found: does this pass find anything?
+    block        8x8 coefficients; while nothing of it was found: does this pass find anything?
+    resumed      a decoder's place is in ``state``; with more bytes it goes on where it stopped
+
+One function writes, reads and prices, so the rules stand once (FORMAT.md, "Photo codec"). Integers
+alone: which symbol the next bits mean depends on tables and on what was decided, on nothing else.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.codec.entropy.jit import compiled, inlined
+from service.codec.entropy.range_coder import (
+    PRECISION,
+    TOTAL,
+    UNDECIDED,
+    Bytes,
+    Decoder,
+    Encoder,
+    begin,
+    extended,
+    finish,
+    full,
+    get_bit,
+    put,
+    refilled,
+)
+from service.codec.photo.order import BLOCK, BORDER, REFINEMENT, SIGNIFICANCE, Grid
+
+WRITE, READ, PRICE, LEARN = 0, 1, 2, 3
+MODELS = 5
+"""Predictions that are mixed for a significance symbol."""
+SIZES = (169, 121, 121, 116, 243)
+"""Contexts of each of them, in a group."""
+_AT = (0, 169, 290, 411, 527)
+CONTEXTS = sum(SIZES)
+FLAGS = 120
+"""Contexts of a block's flag, in a group."""
+FINE = 39
+"""Contexts of a refinement, in a group: first, second, later; 13 classes of the neighbours."""
+SIGNS = 41
+SETS = 4
+"""Weights a group: by how much is known nearby."""
+STRETCH_LIMIT = 2815
+LEAST_SHARE = 24
+"""Of 65536: what a mixed prediction leaves to either symbol."""
+LEAST_HALF = 1024
+"""The same for signs and refinements."""
+STOP = -1
+"""In place of a symbol: the prefix does not decide it, or there is no room to write it."""
+PROBABILITY_BITS = 22
+_RATE_SHIFT = 16
+_LEARNING_SHIFT = 17
+
+Ints = NDArray[np.int32]
+Small = NDArray[np.int8]
+Longs = NDArray[np.int64]
+
+# places in ``state``
+_LOW, _HIGH, _WIDTH, _TAKEN, _PASS, _STAGE, _BLOCK, _CELL, _LIMIT, _SYMBOLS = range(10)
+STATE = 10
+
+
+class Models(NamedTuple):
+    """What adapts while a photo is coded; a copy of the tables at its start.
+
+    Probabilities are ``p << 8 | n``: p in 2**-22, n the symbols that it has seen.
+    ``mixed`` int32 [G, CONTEXTS]; ``weights`` int32 [G, SETS, MODELS] in 2**-16; ``flags`` int32
+    [G, FLAGS]; ``empty`` int32 [G]; ``signs`` int32 [G, SIGNS]; ``fine`` int32 [G, FINE].
+    """
+
+    mixed: Ints
+    weights: Ints
+    flags: Ints
+    empty: Ints
+    signs: Ints
+    fine: Ints
+
+
+class Fixed(NamedTuple):
+    """Tables that never change: logistic scale, rates of adaptation, classes of sums.
+
+    ``stretch`` int16 [4096]: of p >> 10. ``squash`` int32: of (x + STRETCH_LIMIT), 16 bits.
+    ``rates`` int32 [256]: of n, which ends at ``most``. ``coarse``, ``smooth`` int8 [4096]: class
+    of a sum.
+    """
+
+    stretch: NDArray[np.int16]
+    squash: Ints
+    rates: Ints
+    coarse: Small
+    smooth: Small
+    most: int
+
+
+@inlined
+def _share(packed: int, least: int) -> int:
+    """Of 65536, a probability ``p << 8 | n``; nothing is certain."""
+    return min(max(int(packed) >> (PROBABILITY_BITS + 8 - PRECISION), least), TOTAL - least)
+
+
+@inlined
+def _bits(share: int, bit: int) -> float:
+    """What a symbol costs, ideally."""
+    return -math.log2((share if bit else TOTAL - share) / TOTAL)
+
+
+@inlined
+def _coded(
+    mode: int, encoder: Encoder, decoder: Decoder, data: Bytes, limit: int, share: int, bit: int
+) -> tuple[int, Encoder, Decoder]:
+    """One symbol, 1 having the first ``share`` of 65536; STOP where bytes or room end."""
+    if mode == READ:
+        found, decoder = get_bit(decoder, share)
+        if found == UNDECIDED:
+            bit = STOP
+        else:
+            bit = 1 - found
+            decoder = refilled(decoder, data, limit)
+    elif mode == WRITE:
+        if full(encoder, data):
+            bit = STOP
+        elif bit:
+            encoder = put(encoder, data, 0, share)
+        else:
+            encoder = put(encoder, data, share, TOTAL - share)
+    return bit, encoder, decoder
+
+
+@compiled
+def _any(
+    values: Ints, base: int, stride: int, top: int, left: int, height: int, width: int, plane: int
+) -> int:
+    """Whether a magnitude of a block reaches a plane: 1 or 0."""
+    for y in range(top, min(top + BLOCK, height)):
+        for x in range(left, min(left + BLOCK, width)):
+            if abs(values[base + (y + BORDER) * stride + x + BORDER]) >> plane:
+                return 1
+    return 0
+
+
+@compiled
+def scan(
+    mode: int,
+    grid: Grid,
+    models: Models,
+    fixed: Fixed,
+    values: Ints,
+    known: Ints,
+    negative: Small,
+    active: Small,
+    state: Longs,
+    data: Bytes,
+    limit: int,
+    price: NDArray[np.float64],
+    counts: Longs,
+) -> int:
+    """Code the passes of ``grid``; the bytes written, or the symbols decided so far.
+
+    ``values`` int32 [3 K]: what is written (``mode`` WRITE, PRICE, LEARN), signed. ``known`` int32
+    [3 K]: twice the middle of what is known of a magnitude, 0 for zero so far. ``data``: written
+    to, or read up to ``limit``. ``price`` [passes, 2]: bits of symbols, number of symbols.
+    ``counts`` int64 [G, CONTEXTS + FLAGS + 1 + SIGNS + FINE, 2]: only LEARN adds to it.
+    """
+    bands, blocks, passes, groups = grid.bands, grid.blocks, grid.passes, grid.groups
+    mixed, weights = models.mixed, models.weights
+    stretch, squash, rates = fixed.stretch, fixed.squash, fixed.rates
+    coarse, smooth, most = fixed.coarse, fixed.smooth, fixed.most
+    plane_size, active_size = grid.coefficients, grid.flags
+    reading, pricing = mode == READ, mode >= PRICE
+    encoder = (0, 1 << 32, 0)
+    decoder = (state[_LOW], state[_HIGH], state[_WIDTH], state[_TAKEN])
+    first_pass, stage, first_block, first_cell = (
+        state[_PASS],
+        state[_STAGE],
+        state[_BLOCK],
+        state[_CELL],
+    )
+    decided = state[_SYMBOLS]
+    if reading:
+        if state[_TAKEN] == 0:
+            decoder = begin(decoder, data, limit)
+        else:
+            decoder = extended(decoder, data, state[_LIMIT], limit)
+    pick = np.zeros(MODELS, np.int64)
+    heard = np.zeros(MODELS, np.int64)
+    bit = 0
+    for number in range(first_pass, len(passes)):
+        channel, band, plane, kind = (
+            int(passes[number, 0]),
+            int(passes[number, 1]),
+            int(passes[number, 2]),
+            int(passes[number, 3]),
+        )
+        group = int(groups[number])
+        orient = int(bands[band, 1])
+        stride, height, width = int(bands[band, 3]), int(bands[band, 4]), int(bands[band, 5])
+        base = channel * plane_size + int(bands[band, 2])
+        parent = int(bands[band, 6])
+        parent_stride = int(bands[parent, 3]) if parent >= 0 else 0
+        parent_base = channel * plane_size + int(bands[parent, 2]) if parent >= 0 else 0
+        active_stride = int(bands[band, 10])
+        active_base = channel * active_size + int(bands[band, 9])
+        # of the two other channels
+        one_other = plane_size if channel == 0 else -channel * plane_size
+        two_other = (2 - channel) * plane_size if channel != 2 else -plane_size
+        one_active = active_size if channel == 0 else -channel * active_size
+        two_active = (2 - channel) * active_size if channel != 2 else -active_size
+        across = 1 if orient != 2 else stride
+        down = stride if orient != 2 else 1
+        low_block, high_block = int(bands[band, 7]), int(bands[band, 8])
+        if first_block < low_block:
+            first_block = low_block
+        found_any = active_base - 1  # whether anything of the band was found
+        if kind == REFINEMENT and active[found_any] == 0:
+            first_block, first_cell, stage = 0, 0, 0
+            continue
+        if stage == 0 and kind == SIGNIFICANCE and active[found_any] == 0:
+            bit = 0
+            if not reading:
+                for block in range(low_block, high_block):
+                    top, left = int(blocks[block, 0]), int(blocks[block, 1])
+                    if _any(values, base, stride, top, left, height, width, plane):
+                        bit = 1
+                        break
+            share = _share(models.empty[group], 1)
+            bit, encoder, decoder = _coded(mode, encoder, decoder, data, limit, share, bit)
+            if bit == STOP:
+                break
+            decided += 1
+            if pricing:
+                price[number, 0] += _bits(share, bit)
+                price[number, 1] += 1
+                if mode == LEARN:
+                    counts[group, CONTEXTS + FLAGS, bit] += 1
+            models.empty[group] = _adapted(models.empty[group], bit, rates, most)
+            if bit == 0:
+                first_block, first_cell, stage = 0, 0, 0
+                continue
+            active[found_any] = 1
+        stopped = False
+        for block in range(first_block, high_block):
+            top, left = int(blocks[block, 0]), int(blocks[block, 1])
+            at = active_base + (top // BLOCK + 1) * active_stride + left // BLOCK + 1
+            if stage < 2 and active[at] == 0:
+                if kind == REFINEMENT:
+                    first_cell, stage = 0, 0
+                    continue
+                nearby = (
+                    int(active[at - 1])
+                    + int(active[at + 1])
+                    + int(active[at - active_stride])
+                    + int(active[at + active_stride])
+                )
+                if nearby < 4:
+                    corner = (
+                        int(active[at - active_stride - 1])
+                        + int(active[at - active_stride + 1])
+                        + int(active[at + active_stride - 1])
+                        + int(active[at + active_stride + 1])
+                    )
+                    nearby = min(4, nearby + (1 if corner > 1 else 0))
+                total = 0
+                if parent > 0:
+                    start = parent_base + (top // 2 + BORDER) * parent_stride + left // 2 + BORDER
+                    deep = min(BLOCK // 2, int(bands[parent, 4]) - top // 2)
+                    wide = min(BLOCK // 2, int(bands[parent, 5]) - left // 2)
+                    for y in range(deep):
+                        for x in range(wide):
+                            total += known[start + y * parent_stride + x]
+                others = int(active[at + one_active]) + int(active[at + two_active])
+                size = min(int(coarse[min(total >> plane, 4095)]), 7)
+                context = (nearby * 8 + size) * 3 + others
+                share = _share(models.flags[group, context], 1)
+                bit = 0
+                if not reading:
+                    bit = _any(values, base, stride, top, left, height, width, plane)
+                bit, encoder, decoder = _coded(mode, encoder, decoder, data, limit, share, bit)
+                if bit == STOP:
+                    stage, stopped = 1, True
+                    first_block, first_cell = block, 0
+                    break
+                decided += 1
+                if pricing:
+                    price[number, 0] += _bits(share, bit)
+                    price[number, 1] += 1
+                    if mode == LEARN:
+                        counts[group, CONTEXTS + context, bit] += 1
+                models.flags[group, context] = _adapted(
+                    models.flags[group, context], bit, rates, most
+                )
+                if bit == 0:
+                    first_cell, stage = 0, 0
+                    continue
+                active[at] = 1
+            bottom, right = min(top + BLOCK, height), min(left + BLOCK, width)
+            columns = right - left
+            cells = (bottom - top) * columns
+            for cell in range(first_cell, cells):
+                y, x = top + cell // columns, left + cell % columns
+                i = base + (y + BORDER) * stride + x + BORDER
+                was = int(known[i])
+                if was == 0 and kind == SIGNIFICANCE:
+                    if stage < 3:
+                        h = known[i - across] + known[i + across]
+                        v = known[i - down] + known[i + down]
+                        d = (
+                            known[i - stride - 1]
+                            + known[i - stride + 1]
+                            + known[i + stride - 1]
+                            + known[i + stride + 1]
+                        )
+                        far = (
+                            known[i - 2]
+                            + known[i + 2]
+                            + known[i - 2 * stride]
+                            + known[i + 2 * stride]
+                        )
+                        above, around = 0, 0
+                        if parent > 0:
+                            j = (
+                                parent_base
+                                + ((y >> 1) + BORDER) * parent_stride
+                                + (x >> 1)
+                                + BORDER
+                            )
+                            above = known[j]
+                            around = (
+                                known[j - 1]
+                                + known[j + 1]
+                                + known[j - parent_stride]
+                                + known[j + parent_stride]
+                            )
+                        other = known[i + one_other] + known[i + two_other]
+                        near = 5 * (h + v) + 3 * d
+                        remote = 4 * above + 6 * other
+                        near_class = int(coarse[min(near >> plane, 4095)])
+                        pick[0] = near_class * 13 + int(coarse[min(remote >> plane, 4095)])
+                        pick[1] = (
+                            _AT[1]
+                            + min(int(coarse[min((5 * h) >> plane, 4095)]), 10) * 11
+                            + min(int(coarse[min((5 * v) >> plane, 4095)]), 10)
+                        )
+                        pick[2] = (
+                            _AT[2]
+                            + min(int(coarse[min((4 * above) >> plane, 4095)]), 10) * 11
+                            + min(int(coarse[min((3 * around + 6 * far) >> plane, 4095)]), 10)
+                        )
+                        everything = near + remote + far + around
+                        pick[3] = (
+                            _AT[3]
+                            + int(smooth[min(everything >> plane, 4095)]) * 4
+                            + min(int(coarse[min((4 * d) >> plane, 4095)]) >> 1, 3)
+                        )
+                        w = min(known[i - across] >> (plane + 1), 2)
+                        e = min(known[i + across] >> (plane + 1), 2)
+                        n = min(known[i - down] >> (plane + 1), 2)
+                        s = min(known[i + down] >> (plane + 1), 2)
+                        c = min((d >> (plane + 1)) + (1 if other >> (plane + 1) else 0), 2)
+                        pick[4] = _AT[4] + (((w * 3 + e) * 3 + n) * 3 + s) * 3 + c
+                        chosen = min(near_class, SETS - 1)
+                        dot = 0
+                        for k in range(MODELS):
+                            heard[k] = stretch[mixed[group, pick[k]] >> (PROBABILITY_BITS + 8 - 12)]
+                            dot += int(weights[group, chosen, k]) * heard[k]
+                        dot = min(max((dot + 32768) >> 16, -STRETCH_LIMIT), STRETCH_LIMIT)
+                        share = int(squash[dot + STRETCH_LIMIT])
+                        share = min(max(share, LEAST_SHARE), TOTAL - LEAST_SHARE)
+                        bit = 0 if reading else 1 if abs(values[i]) >> plane else 0
+                        bit, encoder, decoder = _coded(
+                            mode, encoder, decoder, data, limit, share, bit
+                        )
+                        if bit == STOP:
+                            stage, stopped = 2, True
+                            first_block, first_cell = block, cell
+                            break
+                        decided += 1
+                        if pricing:
+                            price[number, 0] += _bits(share, bit)
+                            price[number, 1] += 1
+                            if mode == LEARN:
+                                for k in range(MODELS):
+                                    counts[group, pick[k], bit] += 1
+                        error = (bit << 16) - share
+                        for k in range(MODELS):
+                            weights[group, chosen, k] += (
+                                heard[k] * error + (1 << (_LEARNING_SHIFT - 1))
+                            ) >> _LEARNING_SHIFT
+                            packed = int(mixed[group, pick[k]])
+                            seen = packed & 255
+                            p = packed >> 8
+                            p += (((bit << PROBABILITY_BITS) - p) * int(rates[seen])) >> _RATE_SHIFT
+                            mixed[group, pick[k]] = p << 8 | (seen + 1 if seen < most else seen)
+                        if bit == 0:
+                            continue
+                    # the sign
+                    west, east = known[i - across], known[i + across]
+                    north, south = known[i - down], known[i + down]
+                    flat = 0
+                    if west:
+                        flat += 1 - 2 * int(negative[i - across])
+                    if east:
+                        flat += 1 - 2 * int(negative[i + across])
+                    steep = 0
+                    if north:
+                        steep += 1 - 2 * int(negative[i - down])
+                    if south:
+                        steep += 1 - 2 * int(negative[i + down])
+                    flat, steep = min(max(flat, -1), 1), min(max(steep, -1), 1)
+                    first, second = 0, 0
+                    if known[i + one_other]:
+                        first = 1 - 2 * int(negative[i + one_other])
+                    if known[i + two_other]:
+                        second = 1 - 2 * int(negative[i + two_other])
+                    context = ((flat * 3 + steep) * 3 + first) * 3 + second
+                    flip = 1 if context < 0 else 0
+                    context = abs(context)
+                    packed = int(models.signs[group, context])
+                    share = _share(packed, LEAST_HALF)
+                    bit = 0
+                    if not reading:
+                        bit = (1 if values[i] < 0 else 0) ^ flip
+                    bit, encoder, decoder = _coded(mode, encoder, decoder, data, limit, share, bit)
+                    if bit == STOP:
+                        stage, stopped = 3, True
+                        first_block, first_cell = block, cell
+                        break
+                    decided += 1
+                    negative[i] = bit ^ flip
+                    if pricing:
+                        price[number, 0] += _bits(share, bit)
+                        price[number, 1] += 1
+                        if mode == LEARN:
+                            counts[group, CONTEXTS + FLAGS + 1 + context, bit] += 1
+                    models.signs[group, context] = _adapted(packed, bit, rates, most)
+                    known[i] = 3 << plane
+                    stage = 2
+                elif was != 0 and kind == REFINEMENT and was & ((1 << (plane + 1)) - 1) == 0:
+                    near = (
+                        known[i - 1] + known[i + 1] + known[i - stride] + known[i + stride]
+                    ) >> plane
+                    older = min(was >> (plane + 3), 1) + min(was >> (plane + 4), 1)
+                    context = older * 13 + int(coarse[min(near, 4095)])
+                    packed = int(models.fine[group, context])
+                    share = _share(packed, LEAST_HALF)
+                    bit = 0 if reading else int(abs(values[i])) >> plane & 1
+                    bit, encoder, decoder = _coded(mode, encoder, decoder, data, limit, share, bit)
+                    if bit == STOP:
+                        stage, stopped = 2, True
+                        first_block, first_cell = block, cell
+                        break
+                    decided += 1
+                    if pricing:
+                        price[number, 0] += _bits(share, bit)
+                        price[number, 1] += 1
+                        if mode == LEARN:
+                            counts[group, CONTEXTS + FLAGS + 1 + SIGNS + context, bit] += 1
+                    models.fine[group, context] = _adapted(packed, bit, rates, most)
+                    known[i] = was + (2 * bit - 1 << plane)
+            if stopped:
+                break
+            first_cell, stage = 0, 0
+        if stopped:
+            first_pass = number
+            break
+        first_block, first_cell, stage = 0, 0, 0
+    else:
+        number = len(passes)
+    if reading:
+        state[_LOW], state[_HIGH], state[_WIDTH], state[_TAKEN] = decoder
+        state[_PASS], state[_STAGE], state[_BLOCK], state[_CELL] = (
+            number,
+            stage,
+            first_block,
+            first_cell,
+        )
+        state[_LIMIT], state[_SYMBOLS] = limit, decided
+        return int(decided)
+    if mode == WRITE:
+        return finish(encoder, data)
+    return 0
+
+
+@compiled
+def _adapted(packed: int, bit: int, rates: Ints, most: int) -> int:
+    """A probability after one more symbol."""
+    packed = int(packed)
+    seen = packed & 255
+    p = packed >> 8
+    p += (((bit << PROBABILITY_BITS) - p) * int(rates[seen])) >> _RATE_SHIFT
+    return p << 8 | (seen + 1 if seen < most else seen)

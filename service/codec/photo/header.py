@@ -1,0 +1,72 @@
+"""The header of a photo stream: what says how large the picture is and in which order it is told.
+
+bytes 0, 1   as in every stream: wire id, version, aspect
+byte 2       oonm0000   order (2 bits), networks, importance map; the rest 0
+then         width, height: seven bits a byte, low ones first, the top bit says that one follows
+"""
+
+from __future__ import annotations
+
+from service.codec.geometry import PHOTO_PIXELS, PHOTO_SIDES, Size
+from service.codec.header import HEADER_BYTES as COMMON_BYTES
+from service.codec.header import aspect_code, pack_header
+from service.codec.photo.tables import ORDERS
+from service.errors import CodecError
+
+LONGEST_BYTES = COMMON_BYTES + 1 + 2 + 2
+_ORDER_SHIFT = 6
+
+
+def pack(wire_id: int, version: int, size: Size, order: int) -> bytes:
+    """The header. Raises ValueError for a size that a photo may not have."""
+    if not size.is_photo:
+        raise ValueError(_limits(size))
+    common = pack_header(wire_id, version, size.aspect)
+    return common + bytes((order << _ORDER_SHIFT,)) + _number(size.width) + _number(size.height)
+
+
+def parse(stream: bytes) -> tuple[Size, int, int]:
+    """Size, order and length of the header of a stream whose two common bytes hold.
+
+    Raises CodecError, and nothing else.
+    """
+    if len(stream) <= COMMON_BYTES:
+        raise CodecError("the stream ends within its header")
+    flags = stream[COMMON_BYTES]
+    order = flags >> _ORDER_SHIFT
+    if order >= len(ORDERS) or flags & (1 << _ORDER_SHIFT) - 1:
+        raise CodecError(f"flags of {flags:#04x} are not of this version")
+    width, at = _read_number(stream, COMMON_BYTES + 1)
+    height, at = _read_number(stream, at)
+    size = Size(width, height)
+    if not size.is_photo:
+        raise CodecError(_limits(size))
+    if aspect_code(size.aspect) != stream[1] >> 1:
+        raise CodecError(f"{width}x{height} has another aspect than the header's second byte says")
+    return size, order, at
+
+
+def _limits(size: Size) -> str:
+    return (
+        f"{size.width}x{size.height}: sides are {PHOTO_SIDES.start} to {PHOTO_SIDES.stop - 1},"
+        f" pixels at most {PHOTO_PIXELS}"
+    )
+
+
+def _number(value: int) -> bytes:
+    return bytes((value,)) if value < 128 else bytes((value & 127 | 128, value >> 7))
+
+
+def _read_number(stream: bytes, at: int) -> tuple[int, int]:
+    """A number and where the next byte is; its shortest spelling alone."""
+    if at >= len(stream):
+        raise CodecError("the stream ends within its header")
+    low = stream[at]
+    if low < 128:
+        return low, at + 1
+    if at + 1 >= len(stream):
+        raise CodecError("the stream ends within its header")
+    high = stream[at + 1]
+    if not 0 < high < 128:
+        raise CodecError("a number of the header is not spelt in its shortest way")
+    return low & 127 | high << 7, at + 2

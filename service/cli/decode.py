@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from service.cli.files import (
+    Codecs,
     Failures,
     add_codec_arguments,
-    codec_of,
     destinations,
-    load,
     progress,
     read,
     sources_of,
     write,
 )
 from service.errors import ConfigurationError, ParameterError
-
-if TYPE_CHECKING:
-    from service.codec.interface import Codec
 
 FORMATS = ("png", "webp", "jpg", "avif")
 SIZES = {"thumb": range(1, 513), "photo": range(1, 4097)}
@@ -59,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigurationError(f"--size is {largest.start} to {largest.stop - 1}")
     streams = sources_of(arguments.streams, (".pxl",))
     targets = destinations(streams, arguments.out, f".{arguments.format}")
-    codecs = load(arguments)
+    codecs = Codecs(arguments)
     failures = Failures()
     with progress(len(targets), "decoding") as done:
         for source, target in zip(streams, targets, strict=True):
@@ -69,13 +64,11 @@ def run(arguments: argparse.Namespace) -> int:
     return failures.code
 
 
-def _decode(
-    codecs: dict[str, Codec], source: Path, target: Path, arguments: argparse.Namespace
-) -> None:
+def _decode(codecs: Codecs, source: Path, target: Path, arguments: argparse.Namespace) -> None:
     from service.pictures import Frame, paint, paint_photo
 
     stream = read(source)
-    codec = codec_of(codecs, stream)
+    codec = codecs.of(stream)
     header, size = codec.header(stream), arguments.size
     if header.size is None:
         if size is not None and size not in SIZES["thumb"]:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from service.cli.files import (
+    Codecs,
     Failures,
     add_codec_arguments,
     destinations,
-    load,
     progress,
     read,
     sources_of,
@@ -84,11 +84,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     photos = sources_of(arguments.photos, SUFFIXES)
     targets = destinations(photos, arguments.out, ".pxl")
-    codecs = load(arguments)
     name = arguments.codec or read_settings().default_codec
-    if name not in codecs:
-        raise ConfigurationError(f"no codec {name!r}; there are: {', '.join(sorted(codecs))}")
-    codec = codecs[name]
+    codec = Codecs(arguments).named(name)
     if arguments.bytes is not None and arguments.bytes < codec.minimum_bytes:
         raise ConfigurationError(f"--bytes is {codec.minimum_bytes} or more for {name}")
     if arguments.bpp is not None and (codec.kind != "photo" or arguments.bpp <= 0):

@@ -7,7 +7,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from service.codec.geometry import THUMB_SIDE
 from service.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -105,6 +104,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def make_plan(arguments: argparse.Namespace) -> EvaluationPlan:
     """Check the arguments, load pictures and codecs. Raises ConfigurationError."""
+    from service.codec.geometry import THUMB_SIDE
     from service.evaluation.baselines import find_baselines
     from service.evaluation.data.drawings import other_kinds
     from service.evaluation.data.pictures import free_photos, load_pictures, parse_splits

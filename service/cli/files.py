@@ -31,28 +31,43 @@ def add_codec_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def load(arguments: argparse.Namespace) -> dict[str, Codec]:
-    """The codecs by name, as settings and arguments say. Raises StartupError."""
-    from service.codec.registry import Encoding, load_codecs
-    from service.inference import Runtime
-    from service.settings import read_settings
+class Codecs:
+    """The codecs as settings and arguments say; each is loaded when it is first needed."""
 
-    settings = read_settings()
-    runtime = Runtime(arguments.device or settings.device, settings.inference_threads)
-    folder = arguments.artifacts or settings.artifacts()
-    effort = getattr(arguments, "effort", None) or settings.effort
-    return load_codecs(folder, settings.codecs, runtime, Encoding(effort, settings.photo_bpp))
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        """Raises StartupError."""
+        from service.codec.registry import Encoding
+        from service.inference import Runtime
+        from service.settings import read_settings
 
+        settings = read_settings()
+        self._runtime = Runtime(arguments.device or settings.device, settings.inference_threads)
+        self._folder = arguments.artifacts or settings.artifacts()
+        effort = getattr(arguments, "effort", None) or settings.effort
+        self._how = Encoding(effort, settings.photo_bpp)
+        self._names = settings.codecs
+        self._loaded: dict[str, Codec] = {}
 
-def codec_of(codecs: dict[str, Codec], stream: bytes) -> Codec:
-    """The codec that a stream's header names. Raises CodecError."""
-    from service.codec.header import parse_header
+    def named(self, name: str) -> Codec:
+        """Raises ConfigurationError for one that is not there, ArtifactError for a damaged one."""
+        from service.codec.registry import load_codecs
 
-    wire_id = parse_header(stream).wire_id
-    for codec in codecs.values():
-        if codec.wire_id == wire_id:
-            return codec
-    raise CodecError(f"no codec of wire id {wire_id} is installed")
+        if self._names and name not in self._names:
+            raise ConfigurationError(f"no codec {name!r}; there are: {', '.join(self._names)}")
+        if name not in self._loaded:
+            self._loaded |= load_codecs(self._folder, [name], self._runtime, self._how)
+        return self._loaded[name]
+
+    def of(self, stream: bytes) -> Codec:
+        """The codec that a stream's header names. Raises CodecError, StartupError."""
+        from service.codec.header import parse_header
+        from service.codec.registry import names_by_wire_id
+
+        wire_id = parse_header(stream).wire_id
+        name = names_by_wire_id(self._folder, self._names).get(wire_id)
+        if name is None:
+            raise CodecError(f"no codec of wire id {wire_id} is installed")
+        return self.named(name)
 
 
 def sources_of(named: Sequence[Path], suffixes: Collection[str]) -> list[Path]:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from service.cli.files import Failures, add_codec_arguments, codec_of, load, read
+from service.cli.files import Codecs, Failures, add_codec_arguments, read
 
 if TYPE_CHECKING:
     from service.codec.interface import Inspection
@@ -29,11 +29,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print what there is; 0, or 1 when it is no stream."""
-    codecs = load(arguments)
+    codecs = Codecs(arguments)
     failures = Failures()
     with failures.of(arguments.stream):
         stream = read(arguments.stream)
-        print(_text(arguments.stream, codec_of(codecs, stream).inspect(stream)))
+        print(_text(arguments.stream, codecs.of(stream).inspect(stream)))
     return failures.code
 
 

@@ -15,18 +15,38 @@ from service.cli import decode, encode, inspect
 from service.cli.files import progress
 from service.cli.main import main
 from service.codec.artifact import read
+from service.codec.header import parse_header
+from service.errors import ConfigurationError
 from service.settings import packaged_artifacts
 from tests.support.codec import DEFAULT, GreyCodec, RawPhotoCodec
 from tests.support.photos import crops, encoded
 
 
+class TestsCodecs:
+    """Those of tests, in the place of ``files.Codecs``."""
+
+    __test__ = False
+    loaded = (GreyCodec(), RawPhotoCodec())
+
+    def __init__(self, _arguments: object) -> None:
+        pass
+
+    def named(self, name: str):
+        for codec in self.loaded:
+            if codec.name == name:
+                return codec
+        raise ConfigurationError(f"no codec {name!r}")
+
+    def of(self, stream: bytes):
+        wire_id = parse_header(stream).wire_id
+        return {codec.wire_id: codec for codec in self.loaded}[wire_id]
+
+
 @pytest.fixture(autouse=True)
-def grey(monkeypatch):
-    """The tests' codec in the place of the artifacts."""
+def codecs(monkeypatch):
+    """The tests' codecs in the place of the artifacts."""
     for module in (encode, decode, inspect):
-        monkeypatch.setattr(
-            module, "load", lambda _: {DEFAULT: GreyCodec(), "raw-photo": RawPhotoCodec()}
-        )
+        monkeypatch.setattr(module, "Codecs", TestsCodecs)
 
 
 @pytest.fixture
@@ -92,9 +112,8 @@ def test_photos_keep_their_size_and_are_cut_by_bits_a_pixel(photos, tmp_path):
     assert (tmp_path / "photo0.pxl").stat().st_size == 90 * 45
     for size, expected in ((None, (90, 45)), (40, (40, 20)), (180, (180, 90))):
         more = () if size is None else ("--size", size)
-        assert (
-            run("decode", tmp_path / "photo0.pxl", "-o", tmp_path, "--format", "avif", *more) == 0
-        )
+        stream = tmp_path / "photo0.pxl"
+        assert run("decode", stream, "-o", tmp_path, "--format", "avif", *more) == 0
         with Image.open(tmp_path / "photo0.avif") as picture:
             assert picture.size == expected
     short = ("--codec", "raw-photo", "--bpp", 0.001)

@@ -91,7 +91,9 @@ class PhotoCodec:
     def _compile(self) -> None:
         """Compile what encoding, measuring and decoding call, or load it from the cache."""
         grey = np.full((MS_SSIM_SIDE, MS_SSIM_SIDE, 3), 99, np.uint8)
-        self.measure([grey], [self.stream(grey)])
+        for writeable in (True, False):  # an opened picture may be either
+            grey.flags.writeable = writeable
+            self.measure([grey], [self.stream(grey)])
 
     def _geometry(self, size: Size, order: int) -> tuple[Grid, Steps]:
         grid = grid_of(size.height, size.width, self.stored.slopes[order], self.stored.usual)

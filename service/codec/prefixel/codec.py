@@ -125,9 +125,10 @@ class EmbeddedCodec:
         self._compile()
 
     def _compile(self) -> None:
-        """Compile what decoding and encoding call, or load it from the cache."""
-        payloads = bitplane_coder.encode(self.packed, np.zeros((1, COEFFICIENTS), np.int32), 1)
-        closed_form(self.dequantiser, bitplane_coder.decode(self.packed, payloads)[0])
+        """Compile what encoding, measuring and decoding call, or load it from the cache."""
+        grey = [np.full(PICTURE, 99, np.uint8)]
+        [made] = self.encode(grey, [1.0])
+        self.measure(grey, [made.stream])
 
     def header(self, prefix: bytes) -> StreamHeader:
         """The header of a prefix. Raises CodecError for one that is not to be decoded here."""

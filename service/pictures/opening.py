@@ -17,8 +17,9 @@ from typing import Self
 import numpy as np
 from PIL import Image
 
-from service.codec.geometry import THUMB_SIDE, Pixels, Size
+from service.codec.geometry import THUMB_SIDE, Size
 from service.codec.interface import Kind
+from service.codec.pixels import Pixels
 from service.errors import (
     BrokenPictureError,
     PictureError,

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from service.codec.artifact import Artifact
 from service.codec.entropy.range_coder import MARGIN
-from service.codec.geometry import PHOTO_PIXELS, Pixels, Size
+from service.codec.geometry import PHOTO_PIXELS, Size
 from service.codec.header import StreamHeader
 from service.codec.interface import Chunk, Effort, Encoded, Inspection, Kind, Level, header_of
 from service.codec.photo import bitplane_coder, header, levels, tables, transform
@@ -29,6 +29,7 @@ from service.codec.photo.order import LEVEL, Grid, Ints, grid_of, sizes_of
 from service.codec.photo.parse import Parse
 from service.codec.photo.tables import ORDERS
 from service.codec.photo.transform import Steps
+from service.codec.pixels import Pixels
 from service.errors import ArtifactError
 from service.inference import Runtime
 from service.quality.ms_ssim import MS_SSIM_SIDE

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from service.codec.artifact import Artifact
-from service.codec.geometry import THUMB_SIDE, Pixels, Size, thumbnails
+from service.codec.geometry import THUMB_SIDE, Size
 from service.codec.header import HEADER_BYTES, StreamHeader, pack_header
 from service.codec.interface import (
     KMAC_COST,
@@ -31,6 +31,7 @@ from service.codec.interface import (
     header_of,
 )
 from service.codec.parallel_slices import ParallelSlices
+from service.codec.pixels import Pixels, thumbnails
 from service.codec.prefixel import bitplane_coder
 from service.codec.prefixel import tables as prefixel_tables
 from service.codec.prefixel.bitplane_coder import Counts

@@ -203,7 +203,8 @@ def _flat(
 
 def _turned(rgb: Pixels, orientation: int) -> Pixels:
     if orientation in TURNS:
-        rgb = np.asarray(Image.fromarray(rgb).transpose(TURNS[orientation]))
+        # a copy that may be written to: compiled code has one signature for those alone
+        rgb = np.array(Image.fromarray(rgb).transpose(TURNS[orientation]))
     return np.ascontiguousarray(rgb)
 
 

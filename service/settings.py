@@ -64,6 +64,12 @@ class Settings(BaseSettings):
     queue_limit: int = Field(
         default=512, ge=1, le=65536, description="Pictures that may wait for one network; more: 503"
     )
+    queue_seconds: float = Field(
+        default=20.0,
+        gt=0,
+        le=3600,
+        description="Work that may wait for one network, in seconds of one core; more: 503",
+    )
     picture_threads: int = Field(
         default=2, ge=1, le=64, description="Pictures decoded or painted at the same time"
     )

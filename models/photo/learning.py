@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -196,7 +197,7 @@ def _with_counts(stored: Stored, counts: NDArray[np.int64]) -> Stored:
     ends = np.cumsum((0, *bitplane_coder.SIZES, FLAGS, 1, SIGNS, FINE))
     likely = np.empty((GROUPS, SYMBOLS))
     seen = counts.sum(-1)
-    for first, last in zip(ends[:-1], ends[1:], strict=True):
+    for first, last in pairwise(ends):
         near = counts[:, first:last].astype(np.float64)
         pooled = near.sum((0, 1)) + 1e-3
         group = near.sum(1, keepdims=True) + 4 * (pooled / pooled.sum())
@@ -311,9 +312,7 @@ def raw_magnitudes(stored: Stored, order: int, tiles: Sequence[Pixels]) -> list[
         for channel in range(3):
             values = np.zeros(grid.coefficients, np.int32)
             transform.analyse(tile, grid, fine, channel, values, finer=finest)
-            channels.append(
-                [np.abs(_band(grid, values, band)).ravel() / finest for band in grid.bands]
-            )
+            channels.append([np.abs(_band(values, band)).ravel() / finest for band in grid.bands])
         made.append(tuple(channels))
     return made
 
@@ -322,10 +321,10 @@ def _part(
     grid: Grid, values: NDArray[np.int32], band: NDArray[np.int32], channel: int
 ) -> NDArray[np.int32]:
     start = channel * grid.coefficients
-    return _band(grid, values[start : start + grid.coefficients], band)
+    return _band(values[start : start + grid.coefficients], band)
 
 
-def _band(grid: Grid, values: NDArray[np.int32], band: NDArray[np.int32]) -> NDArray[np.int32]:
+def _band(values: NDArray[np.int32], band: NDArray[np.int32]) -> NDArray[np.int32]:
     stride, rows = band[STRIDE], band[ROWS]
     first = band[OFFSET]
     return values[first : first + stride * (rows + 4)].reshape(-1, stride)[2:-2, 2:-2]

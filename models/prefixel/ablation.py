@@ -191,10 +191,10 @@ class Ablation:
         codec, pictures = self.codec, self.pictures.numpy()[: self.options.searched]
         aspects = [1.0] * len(pictures)
         found = []
-        codec.streams(pictures[:1], aspects[:1], "high")  # what is compiled at first use
+        codec.encode(pictures[:1], aspects[:1], "high")  # what is compiled at first use
         for effort in get_args(Effort):
             wall, processor = time.perf_counter(), time.process_time()
-            streams = codec.streams(pictures, aspects, effort)
+            streams = [e.stream for e in codec.encode(pictures, aspects, effort)]
             each = 1000 / len(pictures)
             more = {
                 "ms of processor": f"{(time.process_time() - processor) * each:.2f}",

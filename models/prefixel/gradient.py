@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.prefixel.networks import MIDDLE, SCALE, Correction
+from service.codec.geometry import THUMB_SIDE
 
-SIDE, BLOCK = 32, 8
+BLOCK = 8
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 
 
@@ -73,7 +74,7 @@ def _through(conv: nn.Module, slope: Tensor) -> Tensor:
 def distortion_of(target: Tensor, shown: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """D [N] of planes [N, 3, 32, 32], and its slope along every sample of ``shown``."""
     x, y = _blocks(target), _blocks(shown)
-    samples = 3 * SIDE * SIDE
+    samples = 3 * THUMB_SIDE * THUMB_SIDE
     squared = (shown - target).square().mean(dim=(1, 2, 3)) / 255**2
     mean_x, mean_y = _mean(x), _mean(y)
     off_x, off_y = x - mean_x, y - mean_y

@@ -29,13 +29,14 @@ from models.prefixel.closed_form.learning import Floats, colour_axes, learn_tabl
 from models.prefixel.networks import Networks
 from models.training import data
 from models.training.loop import Plan, Run
+from service.codec.geometry import THUMB_SIDE
 from service.codec.header import HEADER_BYTES
 from service.codec.prefixel import tables as prefixel_tables
 from service.codec.prefixel.codec import coefficients
 from service.codec.prefixel.context_model import COEFFICIENTS
 from service.codec.prefixel.rate_model import Truncator, through_rounding
 from service.codec.prefixel.reconstruction import DCT, MIDDLE, axes
-from service.codec.prefixel.tables import SIDE, Stored
+from service.codec.prefixel.tables import Stored
 from service.quality.psnr import psnr
 from service.quality.ssim import block_ssim
 
@@ -90,7 +91,7 @@ class Painter(nn.Module):
 
     def picture(self, cells: Tensor) -> Tensor:
         """[N, 3072] in steps -> float [N, 32, 32, 3], unclipped."""
-        planes = (cells * self.steps + self.means).reshape(-1, 3, SIDE, SIDE)
+        planes = (cells * self.steps + self.means).reshape(-1, 3, THUMB_SIDE, THUMB_SIDE)
         turned = self.dct.T @ planes @ self.dct
         return turned.permute(0, 2, 3, 1) @ self.colours + MIDDLE
 
@@ -296,7 +297,7 @@ def steps_of(
     gain: NDArray[np.float64], error: NDArray[np.float64], step: float
 ) -> NDArray[np.uint16]:
     """Steps from sums of what errors cost and of their squares [3072]; ``step`` is their mean."""
-    channel, row, column = np.indices((3, SIDE, SIDE)).reshape(3, -1)
+    channel, row, column = np.indices((3, THUMB_SIDE, THUMB_SIDE)).reshape(3, -1)
     band = np.minimum(row + column, 32) + 33 * channel
     total = np.bincount(band, gain, 99), np.bincount(band, error, 99)
     smooth = np.array([1.0, 2.0, 3.0, 2.0, 1.0]) / 9

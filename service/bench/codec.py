@@ -24,6 +24,7 @@ from PIL import Image
 
 from service.bench.photos import synthetic_photo
 from service.codec.header import HEADER_BYTES
+from service.codec.interface import Encoded, measured
 from service.codec.prefixel import bitplane_coder
 from service.codec.prefixel.codec import EmbeddedCodec
 
@@ -84,30 +85,34 @@ def measure(codec: EmbeddedCodec, pictures: Pixels, rounds: int, searched: int) 
     count = len(pictures)
     aspects = [1.0] * count
     images = [Image.fromarray(picture) for picture in pictures]
-    streams = codec.streams(pictures, aspects)
-    prefixes = [stream[:PREFIX_BYTES] for stream in streams]
+    several = list(pictures)
+    prefixes = [one.stream[:PREFIX_BYTES] for one in codec.encode(several, aspects)]
     payloads = [prefix[HEADER_BYTES:] for prefix in prefixes]
     values = codec.values(pictures, "default")
     room = codec.maximum_bytes - HEADER_BYTES
     jobs: list[tuple[str, int, Work]] = [
         *((f"{kind}{BY_PILLOW}", count, partial(_saved, images, kind)) for kind in PEERS),
-        (ENCODED, count, lambda: codec.streams(pictures, aspects, "default")),
-        ("encoded, default, with levels", count, lambda: codec.encode(pictures, aspects)),
+        (ENCODED, count, lambda: codec.encode(several, aspects, "default")),
+        ("encoded, default, with levels", count, lambda: _with_levels(codec, several)),
         (WRITING, count, lambda: bitplane_coder.encode(codec.written, values, room)),
         (DECODED, count, lambda: codec.decode(prefixes)),
         (READING, count, lambda: bitplane_coder.decode(codec.packed, payloads)),
         ("decoded one by one", count, lambda: [codec.decode([prefix]) for prefix in prefixes]),
     ]
     if searched:
-        few, some = pictures[:searched], aspects[:searched]
-        jobs.append(("encoded, high", searched, lambda: codec.streams(few, some, "high")))
-        jobs.append(("encoded, best", searched, lambda: codec.streams(few, some, "best")))
+        few, some = several[:searched], aspects[:searched]
+        jobs.append(("encoded, high", searched, lambda: codec.encode(few, some, "high")))
+        jobs.append(("encoded, best", searched, lambda: codec.encode(few, some, "best")))
     return [
         Row(what, wall / number, processor / number)
         for (what, number, _), (wall, processor) in zip(
             jobs, _timed([work for *_, work in jobs], rounds), strict=True
         )
     ]
+
+
+def _with_levels(codec: EmbeddedCodec, pictures: Sequence[Pixels]) -> list[Encoded]:
+    return measured(codec, pictures, codec.encode(pictures, [1.0] * len(pictures)))
 
 
 def start(folder: Path) -> Start:

@@ -68,7 +68,7 @@ def _decode(
 
     stream = source.read_bytes()
     codec = codec_of(codecs, stream)
-    aspect = None if arguments.size is None else codec.inspect(stream).aspect
+    aspect = None if arguments.size is None else codec.header(stream).aspect
     (rgb,) = codec.decode([stream])
     target.write_bytes(paint(rgb, arguments.format, size=arguments.size, aspect=aspect))
     print(f"{source} -> {target}: {len(stream)} bytes of {codec.name}")

@@ -105,17 +105,15 @@ def _opener() -> Opener:
 
 
 def _encode(codec: Codec, pictures: Sequence[Picture]) -> list[Encoded]:
-    import numpy as np
+    from service.codec.interface import measured
 
-    if not pictures:
-        return []
-    rgb = np.stack([picture.rgb for picture in pictures])
-    return codec.encode(rgb, [picture.aspect for picture in pictures])
+    rgb = [picture.rgb for picture in pictures]
+    return measured(codec, rgb, codec.encode(rgb, [picture.aspect for picture in pictures]))
 
 
 def _write(photo: Path, target: Path, encoded: Encoded, budget_bytes: int | None) -> None:
     prefix = encoded.stream[:budget_bytes]
     target.write_bytes(prefix)
-    reached = [level for level in encoded.levels if level.bytes <= len(prefix)]
+    reached = [level for level in encoded.levels or () if level.bytes <= len(prefix)]
     quality = f", SSIM {reached[-1].ssim:.3f}, PSNR {reached[-1].psnr:.1f} dB" if reached else ""
     print(f"{photo} -> {target}: {len(prefix)} of {len(encoded.stream)} bytes{quality}")

@@ -1,4 +1,4 @@
-"""The two bytes that every thumbnail stream begins with, and cutting a stream.
+"""The two bytes that every stream begins with, and cutting a stream.
 
     byte 0   wwwwwvvv   wire id (5 bits), version (3 bits)
     byte 1   aaaaaaa0   aspect ratio (7 bits), reserved (1 bit, zero)
@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from service.codec.geometry import Size
 from service.errors import CodecError, ParameterError
 
 HEADER_BYTES = 2
@@ -23,11 +24,17 @@ VERSIONS = range(8)
 
 @dataclass(frozen=True, slots=True)
 class StreamHeader:
-    """Wire id 1..31, version 0..7, aspect ratio (width / height) as the scale holds it."""
+    """Wire id 1..31, version 0..7, aspect ratio (width / height) as the scale holds it.
+
+    ``size`` is the picture's own where the stream tells it (a photo's does), ``length_bytes`` how
+    long the header is.
+    """
 
     wire_id: int
     version: int
     aspect: float
+    size: Size | None = None
+    length_bytes: int = HEADER_BYTES
 
 
 def aspect_code(aspect: float) -> int:

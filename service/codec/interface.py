@@ -2,42 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from service.codec.header import HEADER_BYTES, StreamHeader, parse_header
+from service.codec.geometry import Pixels, Size
+from service.codec.header import StreamHeader, parse_header
 from service.errors import CodecError
 
-Pixels = NDArray[np.uint8]
-"""RGB, uint8, [H, W, 3]."""
+__all__ = [
+    "KMAC_COST",
+    "Chunk",
+    "Codec",
+    "Effort",
+    "Encoded",
+    "Format",
+    "Inspection",
+    "Kind",
+    "Level",
+    "Pixels",
+    "Size",
+    "StreamHeader",
+    "header_of",
+    "measured",
+]
+
+Kind = Literal["thumb", "photo"]
+"""Thumbnails are squares of one side, photos have any size."""
 
 Effort = Literal["default", "high", "best"]
 """How much an encoder does for its streams, where a codec leaves it the choice."""
 
+KMAC_COST = 40
+"""Cost of a thousand multiplications and additions: ``evaluate --speed`` of the shipped networks
+gives 30 to 50 ns of one core, with all that is around them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """The quality of one prefix, measured while encoding.
+    """The quality of one prefix.
 
     ``bytes`` is the length of the prefix, header included; ``ssim`` is the mean over 8x8 blocks
-    and channels; ``psnr`` is in dB over RGB.
+    and channels; ``psnr`` is in dB over RGB; ``msssim`` is None where it was not measured (a
+    picture under 161 pixels has none).
     """
 
     bytes: int
     ssim: float
     psnr: float
+    msssim: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """One picture's whole stream and what its prefixes are worth (ascending in bytes)."""
+    """One picture's whole stream and what its prefixes are worth (ascending in bytes).
+
+    ``levels`` is None where encoding did not tell: ``Codec.measure`` does, or ``measured``.
+    """
 
     stream: bytes
-    levels: tuple[Level, ...]
+    levels: tuple[Level, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +98,11 @@ class Inspection:
         facts: Mapping[str, object],
     ) -> Inspection:
         """What there is to say of a stream of ``codec``; chunks of no bytes are left out."""
-        chunks = (Chunk("header", 0, HEADER_BYTES), *payload)
+        chunks = (Chunk("header", 0, header.length_bytes), *payload)
         return cls(
             codec=codec.name,
             wire_id=codec.wire_id,
-            version=codec.version,
+            version=header.version,
             aspect=header.aspect,
             total_bytes=len(stream),
             complete=complete,
@@ -88,34 +112,83 @@ class Inspection:
 
 
 class Format(Protocol):
-    """What a stream's header is held against; ``maximum_bytes`` is the longest stream."""
+    """What a stream's header is held against.
+
+    ``version`` is the one that is written, ``readable_versions`` are those that are painted;
+    ``maximum_bytes`` is the longest stream of ``version``.
+    """
 
     name: str
     wire_id: int
     version: int
+    readable_versions: frozenset[int]
     maximum_bytes: int
 
 
 class Codec(Format, Protocol):
     """A codec family with its weights loaded. Thread-safe: two threads may call it at once.
 
-    ``picture_size`` is the side of the square pictures it codes, in pixels; ``minimum_bytes`` the
-    shortest prefix that it decodes (header included).
+    ``picture_size`` is the side of the squares that a codec of thumbnails codes, in pixels; None
+    for photos. ``minimum_bytes`` is the shortest prefix that it decodes (the longest header).
+    ``efforts`` are those it knows, ``effort`` is what streams are made with unless a call says
+    otherwise. ``artifact_sha256`` names the artifact; None for a codec that was made in code.
     """
 
+    kind: Kind
     minimum_bytes: int
-    picture_size: int
+    picture_size: int | None
+    efforts: tuple[Effort, ...]
+    effort: Effort
+    artifact_sha256: str | None
 
-    def encode(self, pictures: Pixels, aspects: Sequence[float]) -> list[Encoded]:
-        """Encode uint8 [N, H, W, 3]; ``aspects`` are the originals' width / height."""
+    def header(self, prefix: bytes) -> StreamHeader:
+        """The header of a prefix that this codec may decode; no payload is parsed.
+
+        Raises CodecError for any other, so that ``decode`` has nothing left to refuse.
+        """
         ...
 
-    def streams(self, pictures: Pixels, aspects: Sequence[float]) -> list[bytes]:
-        """The streams of ``encode``, where nobody asks what their prefixes are worth."""
+    def cost(self, size: Size, prefix_bytes: int | None = None) -> int:
+        """What one picture costs, about in nanoseconds of one core, 1 or more.
+
+        Of encoding a picture of ``size``; with ``prefix_bytes``, of decoding a prefix of that
+        length to that size. Costs order and bound work, no timer is set by them.
+        """
         ...
 
-    def decode(self, streams: Sequence[bytes]) -> list[Pixels]:
-        """Paint any prefixes that have their header. Raises CodecError, and nothing else."""
+    def encode(
+        self,
+        pictures: Sequence[Pixels],
+        aspects: Sequence[float],
+        effort: Effort | None = None,
+    ) -> list[Encoded]:
+        """Whole streams of uint8 [H, W, 3] each; those of a codec of photos may differ in size.
+
+        ``aspects`` are the originals' width / height: a thumbnail is squashed, and its header
+        says how much. Photos have the aspect of their own pixels, whatever is given.
+        """
+        ...
+
+    def measure(
+        self, pictures: Sequence[Pixels], streams: Sequence[bytes]
+    ) -> list[tuple[Level, ...]]:
+        """What prefixes of these pictures' streams are worth, ascending; the last is the whole."""
+        ...
+
+    def decode(self, prefixes: Sequence[bytes], size: int | None = None) -> list[Pixels]:
+        """Paint any prefixes that have their header. Raises CodecError, and nothing else.
+
+        ``size`` is the long side that is wanted, in pixels: what comes has at least that, or all
+        that the picture has. None: the picture's own size.
+        """
+        ...
+
+    def decode_cuts(self, stream: bytes, cuts: Sequence[int]) -> Iterator[Pixels]:
+        """Paint the prefixes of ``cuts`` bytes, ascending, one after the other.
+
+        The stream is parsed once, and pictures are made as they are asked for. A cut past the
+        end is the whole. Raises CodecError, and nothing else.
+        """
         ...
 
     def inspect(self, stream: bytes) -> Inspection:
@@ -124,12 +197,13 @@ class Codec(Format, Protocol):
 
 
 def header_of(codec: Format, stream: bytes) -> StreamHeader:
-    """The header of a prefix that this codec may decode. Raises CodecError for any other."""
+    """The two bytes of a prefix that this codec may decode. Raises CodecError for any other."""
     header = parse_header(stream)
-    if (header.wire_id, header.version) != (codec.wire_id, codec.version):
+    if header.wire_id != codec.wire_id or header.version not in codec.readable_versions:
+        versions = ", ".join(map(str, sorted(codec.readable_versions)))
         raise CodecError(
             f"wire id {header.wire_id} version {header.version} is not {codec.name} "
-            f"(wire id {codec.wire_id} version {codec.version})"
+            f"(wire id {codec.wire_id} version {versions})"
         )
     if len(stream) > codec.maximum_bytes:
         raise CodecError(
@@ -137,3 +211,15 @@ def header_of(codec: Format, stream: bytes) -> StreamHeader:
             f"({codec.maximum_bytes})"
         )
     return header
+
+
+def measured(codec: Codec, pictures: Sequence[Pixels], made: Sequence[Encoded]) -> list[Encoded]:
+    """The same streams with levels; those that encoding told of are not measured again."""
+    without = [n for n, one in enumerate(made) if one.levels is None]
+    found = list(made)
+    if without:
+        streams = [made[n].stream for n in without]
+        levels = codec.measure([pictures[n] for n in without], streams)
+        for n, mine in zip(without, levels, strict=True):
+            found[n] = replace(made[n], levels=mine)
+    return found

@@ -8,6 +8,7 @@ from pathlib import Path
 from service.codec import artifact
 from service.codec.artifact import Artifact
 from service.codec.interface import Codec, Effort
+from service.codec.photo.codec import PhotoCodec
 from service.codec.prefixel.codec import EmbeddedCodec
 from service.codec.recurrent.adaptive_patches import PatchCodec
 from service.codec.recurrent.codec import RecurrentCodec
@@ -17,6 +18,7 @@ from service.inference import Runtime
 FAMILIES: dict[str, Callable[[Artifact, Runtime, Effort], Codec]] = {
     "embedded": EmbeddedCodec,
     "patches": lambda artifact, runtime, _: PatchCodec(artifact, runtime),
+    "photo": lambda artifact, runtime, _: PhotoCodec(artifact, runtime),
     "recurrent": lambda artifact, runtime, _: RecurrentCodec(artifact, runtime),
 }
 """A family that has one way of encoding takes any effort for it."""

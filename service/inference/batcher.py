@@ -1,30 +1,35 @@
 """Requests in, batches out: one bounded queue in front of one network.
 
-    submit -> queue (counted in pictures) -> batch of 1, 2, 4, ... 64 -> worker thread -> results
+    submit -> queue (counted in pictures and cost) -> batch of 1, 2, 4, ... 64 -> worker thread
+
+Pictures of all submits take turns, one each, so that a large request does not hold up a small one.
 
 The event loop owns the queue and decides; the thread computes; nothing is shared between them but
 one batch and its results. A batch is sent off when the thread is free and
 
-    full    the queue fills the largest batch,
+    full    the queue fills the largest batch, in pictures or in cost,
     delay   the oldest submit has waited ``max_delay_ms``, or
     idle    nothing is there to wait for: a single submit is queued, or the batcher drains.
 
 A batch has a fixed size, so that the runtime plans once for each: what waits is cut into the
 largest size that it fills, and the rest goes next (33 pictures are 32 + 1). Never is one padded.
+Pictures of one batch have one shape, and more than one cost no more together than ``batch_cost``:
+photos go one or a few at a time.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
 from service.errors import DeadlineError, DrainingError, InferenceError, QueueFullError
 from service.inference.estimate import RunTime
 from service.inference.hooks import Drop, Hooks, Reason
-from service.inference.queue import Part, Queue, Submit
+from service.inference.queue import Choice, Part, Queue, Submit
 from service.inference.worker import ComputeThread, Done, Failed
 
 logger = logging.getLogger(__name__)
@@ -33,6 +38,11 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 SIZES = (64, 32, 16, 8, 4, 2, 1)
+
+
+def _one(_: object) -> int:
+    """All pictures cost the same and have the same shape."""
+    return 1
 
 
 class Batcher(Generic[T, R]):
@@ -51,10 +61,18 @@ class Batcher(Generic[T, R]):
         max_batch: int,
         max_delay_ms: float,
         queue_limit: int,
+        cost: Callable[[T], int] = _one,
+        shape: Callable[[T], Hashable] = _one,
+        batch_cost: float = math.inf,
+        queue_cost: float = math.inf,
         on_event: Hooks | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         """``network`` names it in hooks and errors; ``clock`` gives seconds, for durations.
+
+        ``cost`` is what an item costs, 1 or more in any unit, ``shape`` what those of one batch
+        have in common. ``queue_limit`` bounds the pictures that wait, ``queue_cost`` their cost
+        (one submit may wait whatever it costs).
 
         Raises ValueError for a ``max_batch`` that is no fixed size, or a bound below its least.
         """
@@ -66,7 +84,8 @@ class Batcher(Generic[T, R]):
         self._run = run
         self._sizes = tuple(size for size in SIZES if size <= max_batch)
         self._max_delay = max_delay_ms / 1000
-        self._queue_limit = queue_limit
+        self._queue_limit, self._queue_cost = queue_limit, queue_cost
+        self._cost, self._shape, self._batch_cost = cost, shape, batch_cost
         self._hooks = on_event or Hooks()
         self._clock = clock
         self._run_time = RunTime()
@@ -82,6 +101,11 @@ class Batcher(Generic[T, R]):
     def depth(self) -> int:
         """Pictures that wait; those in the running batch do not count."""
         return self._queue.depth
+
+    @property
+    def full(self) -> bool:
+        """Whether another picture would be refused, whatever it costs."""
+        return self._queue.depth >= self._queue_limit or self._queue.cost >= self._queue_cost
 
     @property
     def alive(self) -> bool:
@@ -107,20 +131,25 @@ class Batcher(Generic[T, R]):
     async def submit(self, items: Sequence[T], deadline: float) -> list[R]:
         """Results of ``items``, in their order; ``deadline`` is a time of the event loop's clock.
 
-        Cancelling this drops the pictures that were not sent off yet. Pictures of several submits
-        are served in the order of the submits. Raises QueueFullError when they do not fit into
+        Cancelling this drops the pictures that were not sent off yet. Submits take turns picture
+        by picture, in the order of their arrival. Raises QueueFullError when they do not fit into
         the queue (then none was queued), DrainingError, DeadlineError as soon as the deadline
         passes or cannot be met, InferenceError when a batch with one of them failed or the
         batcher is dead, and RuntimeError when it was not started.
         """
-        self._admit(len(items))
+        costs = tuple(map(self._cost, items))
+        self._admit(len(items), sum(costs))
         if not items:
             return []
         loop = asyncio.get_running_loop()
-        if deadline <= loop.time():
+        patience = deadline - loop.time()
+        if patience <= 0:
             self._hooks.dropped(self.network, len(items), "deadline")
             raise DeadlineError
-        submit: Submit[T, R] = Submit(tuple(items), deadline, self._clock(), loop.create_future())
+        shapes = tuple(map(self._shape, items))
+        submit: Submit[T, R] = Submit(
+            tuple(items), costs, shapes, deadline, patience, self._clock(), loop.create_future()
+        )
         timer = loop.call_at(deadline, self._expire, submit)
         try:
             self._queue.add(submit)
@@ -152,7 +181,7 @@ class Batcher(Generic[T, R]):
 
     # -- the queue ---------------------------------------------------------------------------
 
-    def _admit(self, pictures: int) -> None:
+    def _admit(self, pictures: int, cost: int) -> None:
         if self._draining:
             raise DrainingError
         if self._task is None:
@@ -165,13 +194,19 @@ class Batcher(Generic[T, R]):
                 f"{depth} pictures wait already; {pictures} more would pass the limit"
                 f" of {self._queue_limit}"
             )
+        if depth and self._queue.cost + cost > self._queue_cost:
+            raise QueueFullError(f"{depth} pictures wait already, as much work as may")
 
     def _changed(self) -> None:
         """The queue grew or shrank."""
         # What changes the feeder's mind: the first submit, one alone, or a full batch.
-        if len(self._queue) <= 1 or self._queue.depth >= self._sizes[0]:
+        if len(self._queue) <= 1 or self._fills_a_batch:
             self._wake()
         self._hooks.depth(self.network, self._queue.depth)
+
+    @property
+    def _fills_a_batch(self) -> bool:
+        return self._queue.depth >= self._sizes[0] or self._queue.cost >= self._batch_cost
 
     def _expire(self, submit: Submit[T, R]) -> None:
         """Its deadline is lost. What of it waits will not run, and what runs is for nobody."""
@@ -208,19 +243,19 @@ class Batcher(Generic[T, R]):
 
     async def _serve(self, worker: ComputeThread[list[T], list[R]], reason: Reason) -> None:
         """One batch. A frame of its own: nothing keeps pictures alive while nothing is to do."""
-        batch = self._take()
-        if not batch:
+        parts, cost = self._take()
+        if not parts:
             return
-        pictures = sum(len(part.items) for part in batch)
+        pictures = sum(len(part.items) for part in parts)
         self._hooks.dispatched(self.network, pictures, reason)
-        for part in batch:
+        for part in parts:
             if part.first:
                 self._hooks.waited(self.network, self._clock() - part.submit.queued_at)
-        outcome = await worker.call([item for part in batch for item in part.items])
+        outcome = await worker.call([item for part in parts for item in part.items])
         if isinstance(outcome, Failed):
-            self._fail(batch, outcome.error)
+            self._fail(parts, outcome.error)
         else:
-            self._deliver(batch, outcome)
+            self._deliver(parts, cost, outcome)
         self._running = []
 
     async def _due(self) -> Reason | None:
@@ -230,37 +265,51 @@ class Batcher(Generic[T, R]):
                 if self._draining:
                     return None
                 await self._woken()
-            elif self._queue.depth >= self._sizes[0]:
+            elif self._fills_a_batch:
                 return "full"
             elif len(self._queue) == 1 or self._draining:
                 return "idle"
             else:
-                oldest = next(iter(self._queue))
-                rest = oldest.queued_at + self._max_delay - self._clock()
+                oldest = min(submit.queued_at for submit in self._queue)
+                rest = oldest + self._max_delay - self._clock()
                 if rest <= 0 or not await self._woken(rest):
                     return "delay"
 
-    def _take(self) -> list[Part[T, R]]:
-        """The next batch, oldest first; drops whom it could only serve too late."""
+    def _take(self) -> tuple[list[Part[T, R]], int]:
+        """The next batch in turn order and its cost; drops whom it could only serve too late."""
         for submit in [submit for submit in self._queue if submit.future.done()]:
             self._drop(submit, "client")
         now = asyncio.get_running_loop().time()
-        for size in self._sizes:
-            # The largest batch that enough pictures can wait for. It keeps the thread busy until
-            # ``finish``, so whose deadline lies before that cannot be met, in this batch or after.
-            finish = now + self._run_time.seconds(size)
-            if self._queue.pictures_until(finish) >= size:
-                break
+        choices = (self._in_time(size, now) for size in self._sizes)
+        choice = next((choice for choice in choices if choice), None)
+        # It keeps the thread busy until ``finish``, so whose deadline lies before that cannot be
+        # met, in this batch or after.
+        finish = math.inf if choice is None else now + self._run_time.seconds(choice.cost)
         late = [submit for submit in self._queue if submit.deadline < finish]
+        seconds = self._run_time.seconds
+        if any(seconds(submit.next_cost) > submit.patience for submit in late):
+            self._run_time.doubt()
         for submit in late:
             self._expire(submit)
-        if late and not self._queue:
-            self._run_time.doubt()
-        if self._queue.depth < size:
-            return []
-        self._running = self._queue.cut(size)
+        if choice is None:
+            return [], 0
+        self._running = self._queue.cut(choice)
         self._changed()
-        return self._running
+        return self._running, choice.cost
+
+    def _in_time(self, size: int, now: float) -> Choice[T, R] | None:
+        """The next ``size`` pictures that can wait until all of them have run."""
+        if size == 1:
+            for submit in self._queue:
+                if submit.deadline >= now + self._run_time.seconds(submit.next_cost):
+                    return Choice({submit: 1}, submit.next_cost)
+            return None
+        finish = now
+        while choice := self._queue.choose(size, self._batch_cost, finish):
+            finish = now + self._run_time.seconds(choice.cost)
+            if all(submit.deadline >= finish for submit in choice.counts):
+                return choice
+        return None
 
     def _compute(self, items: list[T]) -> list[R]:
         """In the thread."""
@@ -271,13 +320,13 @@ class Batcher(Generic[T, R]):
 
     # -- what comes of a batch ---------------------------------------------------------------
 
-    def _deliver(self, batch: list[Part[T, R]], done: Done[list[R]]) -> None:
+    def _deliver(self, batch: list[Part[T, R]], cost: int, done: Done[list[R]]) -> None:
         begin = 0
         for part in batch:
             end = begin + len(part.items)
             part.deliver(done.answer[begin:end])
             begin = end
-        self._run_time.add(begin, done.seconds)
+        self._run_time.add(cost, done.seconds)
         self._hooks.ran(self.network, begin, done.seconds)
 
     def _fail(self, batch: list[Part[T, R]], error: BaseException | None) -> None:

@@ -7,7 +7,7 @@ MEMORY_BATCHES = 16
 
 
 class RunTime:
-    """Fit of ``seconds = a * pictures + b`` (a, b >= 0) over the batches that ran.
+    """Fit of ``seconds = a * cost + b`` (a, b >= 0) over the batches that ran.
 
     Weighted least squares over running sums, so that a batch costs the same few additions
     however many have run. Not thread-safe.
@@ -21,19 +21,19 @@ class RunTime:
         self._nn = 0.0
         self._nt = 0.0
 
-    def add(self, pictures: int, seconds: float) -> None:
-        """A batch of so many pictures (1 or more) took so long."""
+    def add(self, cost: int, seconds: float) -> None:
+        """A batch of such a cost (1 or more) took so long."""
         keep = self._keep
         self._weight = keep * self._weight + 1
-        self._n = keep * self._n + pictures
+        self._n = keep * self._n + cost
         self._t = keep * self._t + seconds
-        self._nn = keep * self._nn + pictures * pictures
-        self._nt = keep * self._nt + pictures * seconds
+        self._nn = keep * self._nn + cost * cost
+        self._nt = keep * self._nt + cost * seconds
 
-    def seconds(self, pictures: int) -> float:
-        """What a batch of so many pictures will take; 0 while none has run."""
+    def seconds(self, cost: int) -> float:
+        """What a batch of such a cost will take; 0 while none has run."""
         a, b = self._line()
-        return a * pictures + b
+        return a * cost + b
 
     def doubt(self) -> None:
         """Halve the estimate.
@@ -49,7 +49,7 @@ class RunTime:
             return 0.0, 0.0
         spread = self._weight * self._nn - self._n * self._n
         if spread <= 1e-9 * self._weight * self._nn:
-            # One size alone says nothing of b; a line through the origin is the careful guess
+            # One cost alone says nothing of b; a line through the origin is the careful guess
             # for larger batches.
             return self._nt / self._nn, 0.0
         a = (self._weight * self._nt - self._n * self._t) / spread

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from service.codec.entropy.jit import compiled
+
 WINDOW = 11
 SIGMA = 1.5
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
@@ -59,39 +61,67 @@ def ms_ssim(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 def _ms_ssim(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
     """Of one pair [H, W, 3]."""
-    x, y = a.astype(np.float64), b.astype(np.float64)
+    x, y = (np.ascontiguousarray(one.transpose(2, 0, 1), np.float32) for one in (a, b))
     product = np.ones(3)
     for scale, weight in enumerate(SCALE_WEIGHTS):
         if scale:
             x, y = _halve(x), _halve(y)
-        light, contrast = _statistics(x, y)
         last = scale == len(SCALE_WEIGHTS) - 1
-        term = (light * contrast if last else contrast).mean(axis=(0, 1))
-        product *= np.maximum(term, 0) ** weight
+        terms = [_mean_term(p, q, _TAPS, last) for p, q in zip(x, y, strict=True)]
+        product *= np.maximum(terms, 0) ** weight
     return float(product.mean())
 
 
-def _statistics(
-    x: NDArray[np.float64], y: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Luminance term, and contrast times structure, of every whole window [H-10, W-10, 3]."""
-    mx, my = _blur(x), _blur(y)
-    vx, vy, cov = _blur(x * x) - mx * mx, _blur(y * y) - my * my, _blur(x * y) - mx * my
-    light = (2 * mx * my + _C1) / (mx * mx + my * my + _C1)
-    return light, (2 * cov + _C2) / (vx + vy + _C2)
+_TAPS = np.exp(-0.5 * (np.arange(WINDOW) - WINDOW // 2) ** 2 / SIGMA**2)
+_TAPS = (_TAPS / _TAPS.sum()).astype(np.float32)
 
 
-def _blur(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    from scipy.ndimage import correlate1d
+@compiled
+def _mean_term(
+    x: NDArray[np.float32], y: NDArray[np.float32], taps: NDArray[np.float32], light: bool
+) -> float:
+    """Mean over every whole window of contrast times structure, with ``light`` times luminance.
 
-    taps = np.exp(-0.5 * (np.arange(WINDOW) - WINDOW // 2) ** 2 / SIGMA**2)
-    taps /= taps.sum()
-    edge = slice(WINDOW // 2, -(WINDOW // 2))
-    rows = correlate1d(values, taps, axis=0)[edge]
-    return np.asarray(correlate1d(rows, taps, axis=1)[:, edge], dtype=np.float64)
+    Five rows of sums at a time: x, y, their squares together, their product.
+    """
+    height, width = x.shape
+    size = len(taps)
+    c1, c2 = np.float32(_C1), np.float32(_C2)
+    down = np.empty((4, width), np.float32)
+    total = 0.0
+    for row in range(height - size + 1):
+        down[:] = 0
+        for k in range(size):
+            tap = taps[k]
+            for c in range(width):
+                p, q = x[row + k, c] - np.float32(128), y[row + k, c] - np.float32(128)
+                down[0, c] += tap * p
+                down[1, c] += tap * q
+                down[2, c] += tap * (p * p + q * q)
+                down[3, c] += tap * p * q
+        for c in range(width - size + 1):
+            mx = my = squares = product = np.float32(0)
+            for k in range(size):
+                mx += taps[k] * down[0, c + k]
+                my += taps[k] * down[1, c + k]
+                squares += taps[k] * down[2, c + k]
+                product += taps[k] * down[3, c + k]
+            both = mx * my
+            means = mx * mx + my * my
+            term = (2 * (product - both) + c2) / (squares - means + c2)
+            if light:
+                mx += np.float32(128)
+                my += np.float32(128)
+                term *= (2 * mx * my + c1) / (mx * mx + my * my + c1)
+            total += float(term)
+    return float(total / ((height - size + 1) * (width - size + 1)))
 
 
-def _halve(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    height, width = values.shape[:2]
-    even = np.pad(values, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-    return (even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]) / 4
+def _halve(planes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The 2x2 mean of [3, H, W]."""
+    height, width = planes.shape[1:]
+    even = np.pad(planes, ((0, 0), (0, height % 2), (0, width % 2)), mode="edge")
+    halved: NDArray[np.float32] = (
+        even[:, ::2, ::2] + even[:, 1::2, ::2] + even[:, ::2, 1::2] + even[:, 1::2, 1::2]
+    ) * np.float32(0.25)
+    return halved

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
-
-import numpy as np
 
 from service.cache import SingleFlight, build_store
-from service.codec.interface import Codec, Encoded, Pixels
+from service.codec.interface import Codec
 from service.errors import ConfigurationError
 from service.http.jobs.picture_threads import BoundedExecutor
-from service.inference import Batcher, Hooks
 from service.observability.logs import LogWriter
 from service.observability.metrics import Metrics
 from service.pictures import Limits, Opener
+from service.serving.batchers import decoder, encoder
 from service.serving.intake import Intake
-from service.serving.services import Lifecycle, Services, ToEncode
+from service.serving.services import Lifecycle, Services
 from service.settings import Settings
 
 SHA_DIGITS = 12
@@ -43,8 +40,8 @@ async def running(
     services = Services(
         settings=settings,
         codecs=codecs,
-        encoders={name: _encoder(codec, settings, metrics) for name, codec in codecs.items()},
-        decoders={name: _decoder(codec, settings, metrics) for name, codec in codecs.items()},
+        encoders={name: encoder(codec, settings, metrics) for name, codec in codecs.items()},
+        decoders={name: decoder(codec, settings, metrics) for name, codec in codecs.items()},
         store=build_store(settings, metrics.cache_event, tuple(codecs)),
         single_flight=SingleFlight(),
         opener=Opener(
@@ -62,9 +59,8 @@ async def running(
         lifecycle=lifecycle,
     )
     for codec in codecs.values():
-        artifact = getattr(codec, "artifact", None)  # one that was made in code has none
-        sha = artifact.sha256[:SHA_DIGITS] if artifact else "none"
-        metrics.artifact(codec.name, codec.version, sha)
+        sha = codec.artifact_sha256
+        metrics.artifact(codec.name, codec.version, sha[:SHA_DIGITS] if sha else "none")
     try:
         for batcher in services.batchers:
             batcher.start()
@@ -76,53 +72,3 @@ async def running(
             batcher.stop()
         services.picture_executor.shutdown(wait=False, cancel_futures=True)
         await services.store.close()
-
-
-def _encoder(codec: Codec, settings: Settings, metrics: Metrics) -> Batcher[ToEncode, Encoded]:
-    def encode(jobs: list[ToEncode]) -> list[Encoded]:
-        return encoded(codec, jobs)
-
-    def ran(network: str, pictures: int, seconds: float) -> None:
-        metrics.ran(network, pictures, seconds)
-        metrics.encoded(codec.name, pictures)
-
-    return _batcher(f"{codec.name}-encode", encode, settings, _hooks(metrics, ran))
-
-
-def encoded(codec: Codec, jobs: list[ToEncode]) -> list[Encoded]:
-    """One batch, in its order; levels are measured where a job asks for them."""
-    made: dict[bool, Iterator[Encoded]] = {}
-    for measured in {job.measured for job in jobs}:
-        pictures = [job.picture for job in jobs if job.measured == measured]
-        rgb = np.stack([picture.rgb for picture in pictures])
-        aspects = [picture.aspect for picture in pictures]
-        if measured:
-            made[measured] = iter(codec.encode(rgb, aspects))
-        else:
-            made[measured] = (Encoded(stream, ()) for stream in codec.streams(rgb, aspects))
-    return [next(made[job.measured]) for job in jobs]
-
-
-def _decoder(codec: Codec, settings: Settings, metrics: Metrics) -> Batcher[bytes, Pixels]:
-    return _batcher(f"{codec.name}-decode", codec.decode, settings, _hooks(metrics, metrics.ran))
-
-
-def _batcher(network: str, run: Any, settings: Settings, hooks: Hooks) -> Batcher[Any, Any]:
-    return Batcher(
-        network,
-        run,
-        max_batch=settings.max_batch,
-        max_delay_ms=settings.max_delay_ms,
-        queue_limit=settings.queue_limit,
-        on_event=hooks,
-    )
-
-
-def _hooks(metrics: Metrics, ran: Any) -> Hooks:
-    return Hooks(
-        depth=metrics.queue_depth,
-        dispatched=metrics.dispatched,
-        dropped=metrics.dropped,
-        waited=metrics.waited,
-        ran=ran,
-    )

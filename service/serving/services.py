@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from service.codec.interface import Codec, Encoded, Pixels
+from service.codec.interface import Codec, Encoded, Pixels, Size
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -44,11 +44,24 @@ class ToEncode:
 
 
 @dataclass(frozen=True, slots=True)
+class ToDecode:
+    """A prefix on its way to a picture.
+
+    ``size`` is the long side that is wanted (None: its own), ``painted`` the size that follows,
+    which is what painting costs.
+    """
+
+    prefix: bytes
+    size: int | None
+    painted: Size
+
+
+@dataclass(frozen=True, slots=True)
 class Services:
     """Everything an endpoint may use.
 
     ``encoders`` and ``decoders`` hold one batcher a codec, by the codec's name; an encoder takes
-    ``ToEncode`` and gives ``Encoded``, a decoder takes a prefix and gives uint8 [H, W, 3].
+    ``ToEncode`` and gives ``Encoded``, a decoder takes ``ToDecode`` and gives uint8 [H, W, 3].
     ``picture_executor`` runs ``opener.open`` and ``paint`` (``settings.picture_threads`` threads);
     ``service.http.jobs.picture_threads`` calls it.
     ``intake`` bounds the bodies in work. ``clock`` is the wall clock in seconds since the epoch.
@@ -57,7 +70,7 @@ class Services:
     settings: Settings
     codecs: Mapping[str, Codec]
     encoders: Mapping[str, Batcher[ToEncode, Encoded]]
-    decoders: Mapping[str, Batcher[bytes, Pixels]]
+    decoders: Mapping[str, Batcher[ToDecode, Pixels]]
     store: Store
     single_flight: SingleFlight
     opener: Opener

@@ -72,20 +72,20 @@ class CountingCodec(GreyCodec):
     """The tests' codec; notes how many pictures each call had."""
 
     encoded: list[int] = field(default_factory=list)
-    streamed: list[int] = field(default_factory=list)
+    measured: list[int] = field(default_factory=list)
     decoded: list[int] = field(default_factory=list)
 
-    def encode(self, pictures: Any, aspects: Sequence[float]) -> Any:
+    def encode(self, pictures: Any, aspects: Sequence[float], effort: Any = None) -> Any:
         self.encoded.append(len(pictures))
         return super().encode(pictures, aspects)
 
-    def streams(self, pictures: Any, aspects: Sequence[float]) -> list[bytes]:
-        self.streamed.append(len(pictures))
-        return [one.stream for one in super().encode(pictures, aspects)]
+    def measure(self, pictures: Any, streams: Sequence[bytes]) -> Any:
+        self.measured.append(len(pictures))
+        return super().measure(pictures, streams)
 
-    def decode(self, streams: Sequence[bytes]) -> Any:
-        self.decoded.append(len(streams))
-        return super().decode(streams)
+    def decode(self, prefixes: Sequence[bytes], size: int | None = None) -> Any:
+        self.decoded.append(len(prefixes))
+        return super().decode(prefixes, size)
 
 
 @dataclass(frozen=True)

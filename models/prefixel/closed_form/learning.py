@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from models.prefixel.closed_form import counting
 from models.prefixel.closed_form.slopes import pooled
 from service.codec.entropy.range_coder import TOTAL
+from service.codec.geometry import THUMB_SIDE
 from service.codec.prefixel.codec import coefficients, in_steps, whole_steps
 from service.codec.prefixel.context_model import (
     COEFFICIENTS,
@@ -18,7 +19,7 @@ from service.codec.prefixel.context_model import (
     USUAL_ENERGY,
 )
 from service.codec.prefixel.rate_model import COST_UNIT, cost_table
-from service.codec.prefixel.tables import OCTAVE, OFFSETS, SIDE, Stored, for_parse, neighbours
+from service.codec.prefixel.tables import OCTAVE, OFFSETS, Stored, for_parse, neighbours
 
 GROUPS = 7
 CLASSES = 52
@@ -90,7 +91,7 @@ def colours_as_integers(axes: NDArray[np.floating]) -> NDArray[np.int16]:
 
 def group_map() -> NDArray[np.uint8]:
     """Three means, the coarse and the fine first channel, the second, the third: uint8 [3072]."""
-    channel, row, column = np.indices((3, SIDE, SIDE)).reshape(3, -1)
+    channel, row, column = np.indices((3, THUMB_SIDE, THUMB_SIDE)).reshape(3, -1)
     groups = channel + 4
     groups[(channel == 0) & (row + column < 6)] = 3
     means = row + column == 0
@@ -106,7 +107,7 @@ def energy_weights(ratios: Floats) -> NDArray[np.uint8]:
     ratios = np.minimum(np.abs(ratios[:4000]), LARGEST_RATIO)
     ratios = np.concatenate([ratios, np.ones((len(ratios), 1), np.float32)], axis=1)
     near, _ = neighbours(np.zeros((3, len(OFFSETS) + 2), np.uint8))
-    channel, row, column = np.indices((3, SIDE, SIDE)).reshape(3, -1)
+    channel, row, column = np.indices((3, THUMB_SIDE, THUMB_SIDE)).reshape(3, -1)
     weights = np.zeros((3, len(OFFSETS) + 2))
     for c in range(3):
         chosen = np.flatnonzero((channel == c) & (row + column > 1) & (row + column < 20))

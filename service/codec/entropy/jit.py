@@ -31,3 +31,8 @@ def compiled(function: F) -> F:
     with contextlib.suppress(RuntimeError):  # no folder that can be written
         dispatcher.enable_caching()
     return cast(F, dispatcher)
+
+
+def inlined(function: F) -> F:
+    """A part of compiled functions, taken into each of them: arrays may be handed to it."""
+    return cast(F, numba.njit(nogil=True, inline="always")(function))

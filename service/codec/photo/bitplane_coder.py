@@ -19,11 +19,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from service.codec.entropy.jit import compiled
+from service.codec.entropy.jit import compiled, inlined
 from service.codec.entropy.range_coder import (
+    PRECISION,
     TOTAL,
     UNDECIDED,
     Bytes,
+    Decoder,
+    Encoder,
     begin,
     extended,
     finish,
@@ -50,6 +53,11 @@ SETS = 4
 """Weights a group: by how much is known nearby."""
 STRETCH_LIMIT = 2815
 LEAST_SHARE = 24
+"""Of 65536: what a mixed prediction leaves to either symbol."""
+LEAST_HALF = 1024
+"""The same for signs and refinements."""
+STOP = -1
+"""In place of a symbol: the prefix does not decide it, or there is no room to write it."""
 PROBABILITY_BITS = 22
 _RATE_SHIFT = 16
 _LEARNING_SHIFT = 17
@@ -95,6 +103,52 @@ class Fixed(NamedTuple):
     most: int
 
 
+@inlined
+def _share(packed: int, least: int) -> int:
+    """Of 65536, a probability ``p << 8 | n``; nothing is certain."""
+    return min(max(packed >> (PROBABILITY_BITS + 8 - PRECISION), least), TOTAL - least)
+
+
+@inlined
+def _bits(share: int, bit: int) -> float:
+    """What a symbol costs, ideally."""
+    return -math.log2((share if bit else TOTAL - share) / TOTAL)
+
+
+@inlined
+def _coded(
+    mode: int, encoder: Encoder, decoder: Decoder, data: Bytes, limit: int, share: int, bit: int
+) -> tuple[int, Encoder, Decoder]:
+    """One symbol, 1 having the first ``share`` of 65536; STOP where bytes or room end."""
+    if mode == READ:
+        found, decoder = get_bit(decoder, share)
+        if found == UNDECIDED:
+            bit = STOP
+        else:
+            bit = 1 - found
+            decoder = refilled(decoder, data, limit)
+    elif mode == WRITE:
+        if full(encoder, data):
+            bit = STOP
+        elif bit:
+            encoder = put(encoder, data, 0, share)
+        else:
+            encoder = put(encoder, data, share, TOTAL - share)
+    return bit, encoder, decoder
+
+
+@compiled
+def _any(
+    values: Ints, base: int, stride: int, top: int, left: int, height: int, width: int, plane: int
+) -> int:
+    """Whether a magnitude of a block reaches a plane: 1 or 0."""
+    for y in range(top, min(top + BLOCK, height)):
+        for x in range(left, min(left + BLOCK, width)):
+            if abs(values[base + (y + BORDER) * stride + x + BORDER]) >> plane:
+                return 1
+    return 0
+
+
 @compiled
 def scan(
     mode: int,
@@ -123,8 +177,7 @@ def scan(
     stretch, squash, rates = fixed.stretch, fixed.squash, fixed.rates
     coarse, smooth, most = fixed.coarse, fixed.smooth, fixed.most
     plane_size, active_size = grid.coefficients, grid.flags
-    reading, writing = mode == READ, mode == WRITE
-    learning = mode == LEARN
+    reading, pricing = mode == READ, mode >= PRICE
     encoder = (0, 1 << 32, 0)
     decoder = (state[_LOW], state[_HIGH], state[_WIDTH], state[_TAKEN])
     first_pass, stage, first_block, first_cell = (
@@ -173,38 +226,23 @@ def scan(
             first_block, first_cell, stage = 0, 0, 0
             continue
         if stage == 0 and kind == SIGNIFICANCE and active[found_any] == 0:
-            if reading:
-                share = models.empty[group] >> (PROBABILITY_BITS + 8 - 16)
-                share = min(max(share, 1), TOTAL - 1)
-                bit, decoder = get_bit(decoder, share)
-                if bit == UNDECIDED:
-                    break
-                bit = 1 - bit
-                decided += 1
-                decoder = refilled(decoder, data, limit)
-            else:
-                bit = 0
+            bit = 0
+            if not reading:
                 for block in range(low_block, high_block):
-                    if bit:
-                        break
                     top, left = int(blocks[block, 0]), int(blocks[block, 1])
-                    for y in range(top, min(top + BLOCK, height)):
-                        for x in range(left, min(left + BLOCK, width)):
-                            if abs(values[base + (y + BORDER) * stride + x + BORDER]) >> plane:
-                                bit = 1
-                share = models.empty[group] >> (PROBABILITY_BITS + 8 - 16)
-                share = min(max(share, 1), TOTAL - 1)
-                if writing:
-                    if full(encoder, data):
+                    if _any(values, base, stride, top, left, height, width, plane):
+                        bit = 1
                         break
-                    encoder = put(
-                        encoder, data, 0 if bit else share, share if bit else TOTAL - share
-                    )
-                else:
-                    price[number, 0] -= math.log2((share if bit else TOTAL - share) / TOTAL)
-                    price[number, 1] += 1
-                    if learning:
-                        counts[group, CONTEXTS + FLAGS, bit] += 1
+            share = _share(models.empty[group], 1)
+            bit, encoder, decoder = _coded(mode, encoder, decoder, data, limit, share, bit)
+            if bit == STOP:
+                break
+            decided += 1
+            if pricing:
+                price[number, 0] += _bits(share, bit)
+                price[number, 1] += 1
+                if mode == LEARN:
+                    counts[group, CONTEXTS + FLAGS, bit] += 1
             models.empty[group] = _adapted(models.empty[group], bit, rates, most)
             if bit == 0:
                 first_block, first_cell, stage = 0, 0, 0
@@ -243,35 +281,21 @@ def scan(
                 others = int(active[at + one_active]) + int(active[at + two_active])
                 size = min(int(coarse[min(total >> plane, 4095)]), 7)
                 context = (nearby * 8 + size) * 3 + others
-                share = models.flags[group, context] >> (PROBABILITY_BITS + 8 - 16)
-                share = min(max(share, 1), TOTAL - 1)
-                if reading:
-                    bit, decoder = get_bit(decoder, share)
-                    if bit == UNDECIDED:
-                        stage, stopped = 1, True
-                        first_block, first_cell = block, 0
-                        break
-                    bit = 1 - bit
-                    decided += 1
-                    decoder = refilled(decoder, data, limit)
-                else:
-                    bit = 0
-                    for y in range(top, min(top + BLOCK, height)):
-                        for x in range(left, min(left + BLOCK, width)):
-                            if abs(values[base + (y + BORDER) * stride + x + BORDER]) >> plane:
-                                bit = 1
-                    if writing:
-                        if full(encoder, data):
-                            stopped = True
-                            break
-                        encoder = put(
-                            encoder, data, 0 if bit else share, share if bit else TOTAL - share
-                        )
-                    else:
-                        price[number, 0] -= math.log2((share if bit else TOTAL - share) / TOTAL)
-                        price[number, 1] += 1
-                        if learning:
-                            counts[group, CONTEXTS + context, bit] += 1
+                share = _share(models.flags[group, context], 1)
+                bit = 0
+                if not reading:
+                    bit = _any(values, base, stride, top, left, height, width, plane)
+                bit, encoder, decoder = _coded(mode, encoder, decoder, data, limit, share, bit)
+                if bit == STOP:
+                    stage, stopped = 1, True
+                    first_block, first_cell = block, 0
+                    break
+                decided += 1
+                if pricing:
+                    price[number, 0] += _bits(share, bit)
+                    price[number, 1] += 1
+                    if mode == LEARN:
+                        counts[group, CONTEXTS + context, bit] += 1
                 models.flags[group, context] = _adapted(
                     models.flags[group, context], bit, rates, most
                 )
@@ -352,35 +376,21 @@ def scan(
                         dot = min(max((dot + 32768) >> 16, -STRETCH_LIMIT), STRETCH_LIMIT)
                         share = int(squash[dot + STRETCH_LIMIT])
                         share = min(max(share, LEAST_SHARE), TOTAL - LEAST_SHARE)
-                        if reading:
-                            bit, decoder = get_bit(decoder, share)
-                            if bit == UNDECIDED:
-                                stage, stopped = 2, True
-                                first_block, first_cell = block, cell
-                                break
-                            bit = 1 - bit
-                            decided += 1
-                            decoder = refilled(decoder, data, limit)
-                        else:
-                            bit = 1 if abs(values[i]) >> plane else 0
-                            if writing:
-                                if full(encoder, data):
-                                    stopped = True
-                                    break
-                                encoder = put(
-                                    encoder,
-                                    data,
-                                    0 if bit else share,
-                                    share if bit else TOTAL - share,
-                                )
-                            else:
-                                price[number, 0] -= math.log2(
-                                    (share if bit else TOTAL - share) / TOTAL
-                                )
-                                price[number, 1] += 1
-                                if learning:
-                                    for k in range(MODELS):
-                                        counts[group, pick[k], bit] += 1
+                        bit = 0 if reading else 1 if abs(values[i]) >> plane else 0
+                        bit, encoder, decoder = _coded(
+                            mode, encoder, decoder, data, limit, share, bit
+                        )
+                        if bit == STOP:
+                            stage, stopped = 2, True
+                            first_block, first_cell = block, cell
+                            break
+                        decided += 1
+                        if pricing:
+                            price[number, 0] += _bits(share, bit)
+                            price[number, 1] += 1
+                            if mode == LEARN:
+                                for k in range(MODELS):
+                                    counts[group, pick[k], bit] += 1
                         error = (bit << 16) - share
                         for k in range(MODELS):
                             weights[group, chosen, k] += (
@@ -416,33 +426,22 @@ def scan(
                     flip = 1 if context < 0 else 0
                     context = abs(context)
                     packed = int(models.signs[group, context])
-                    share = packed >> (PROBABILITY_BITS + 8 - 16)
-                    share = min(max(share, 1024), TOTAL - 1024)
-                    if reading:
-                        bit, decoder = get_bit(decoder, share)
-                        if bit == UNDECIDED:
-                            stage, stopped = 3, True
-                            first_block, first_cell = block, cell
-                            break
-                        bit = 1 - bit
-                        decided += 1
-                        decoder = refilled(decoder, data, limit)
-                        negative[i] = bit ^ flip
-                    else:
-                        negative[i] = 1 if values[i] < 0 else 0
-                        bit = int(negative[i]) ^ flip
-                        if writing:
-                            if full(encoder, data):
-                                stopped = True
-                                break
-                            encoder = put(
-                                encoder, data, 0 if bit else share, share if bit else TOTAL - share
-                            )
-                        else:
-                            price[number, 0] -= math.log2((share if bit else TOTAL - share) / TOTAL)
-                            price[number, 1] += 1
-                            if learning:
-                                counts[group, CONTEXTS + FLAGS + 1 + context, bit] += 1
+                    share = _share(packed, LEAST_HALF)
+                    bit = 0
+                    if not reading:
+                        bit = (1 if values[i] < 0 else 0) ^ flip
+                    bit, encoder, decoder = _coded(mode, encoder, decoder, data, limit, share, bit)
+                    if bit == STOP:
+                        stage, stopped = 3, True
+                        first_block, first_cell = block, cell
+                        break
+                    decided += 1
+                    negative[i] = bit ^ flip
+                    if pricing:
+                        price[number, 0] += _bits(share, bit)
+                        price[number, 1] += 1
+                        if mode == LEARN:
+                            counts[group, CONTEXTS + FLAGS + 1 + context, bit] += 1
                     models.signs[group, context] = _adapted(packed, bit, rates, most)
                     known[i] = 3 << plane
                     stage = 2
@@ -453,31 +452,19 @@ def scan(
                     older = min(was >> (plane + 3), 1) + min(was >> (plane + 4), 1)
                     context = older * 13 + int(coarse[min(near, 4095)])
                     packed = int(models.fine[group, context])
-                    share = packed >> (PROBABILITY_BITS + 8 - 16)
-                    share = min(max(share, 1024), TOTAL - 1024)
-                    if reading:
-                        bit, decoder = get_bit(decoder, share)
-                        if bit == UNDECIDED:
-                            stage, stopped = 2, True
-                            first_block, first_cell = block, cell
-                            break
-                        bit = 1 - bit
-                        decided += 1
-                        decoder = refilled(decoder, data, limit)
-                    else:
-                        bit = abs(values[i]) >> plane & 1
-                        if writing:
-                            if full(encoder, data):
-                                stopped = True
-                                break
-                            encoder = put(
-                                encoder, data, 0 if bit else share, share if bit else TOTAL - share
-                            )
-                        else:
-                            price[number, 0] -= math.log2((share if bit else TOTAL - share) / TOTAL)
-                            price[number, 1] += 1
-                            if learning:
-                                counts[group, CONTEXTS + FLAGS + 1 + SIGNS + context, bit] += 1
+                    share = _share(packed, LEAST_HALF)
+                    bit = 0 if reading else abs(values[i]) >> plane & 1
+                    bit, encoder, decoder = _coded(mode, encoder, decoder, data, limit, share, bit)
+                    if bit == STOP:
+                        stage, stopped = 2, True
+                        first_block, first_cell = block, cell
+                        break
+                    decided += 1
+                    if pricing:
+                        price[number, 0] += _bits(share, bit)
+                        price[number, 1] += 1
+                        if mode == LEARN:
+                            counts[group, CONTEXTS + FLAGS + 1 + SIGNS + context, bit] += 1
                     models.fine[group, context] = _adapted(packed, bit, rates, most)
                     known[i] = was + (2 * bit - 1 << plane)
             if stopped:
@@ -499,7 +486,7 @@ def scan(
         )
         state[_LIMIT], state[_SYMBOLS] = limit, decided
         return int(decided)
-    if writing:
+    if mode == WRITE:
         return finish(encoder, data)
     return 0
 

@@ -1,7 +1,7 @@
 """Where everything of a photo stands: bands, blocks, and the passes in the order of the stream.
 
-    band         level 1 (finest) .. L, orientation: 0 low-pass (level L alone), 1 horizontal detail,
-                 2 vertical, 3 diagonal; the same for the three channels
+    band         level 1 (finest) .. L, orientation: 0 low-pass (level L alone), 1 detail across,
+                 2 down, 3 diagonal; the same for the three channels
     block        8x8 coefficients of a band; a pass visits 64x64 of them after another, dispersed
     pass         (channel, band, plane, kind), most squared error a bit first, in one static order
     group        which tables a pass uses: channel, orientation, plane against the band's usual size
@@ -60,6 +60,10 @@ class Grid(NamedTuple):
     groups: Ints
     coefficients: int
     flags: int
+
+    def of(self, channel: int) -> slice:
+        """Where a channel's coefficients lie."""
+        return slice(channel * self.coefficients, (channel + 1) * self.coefficients)
 
 
 def levels_of(height: int, width: int) -> int:

@@ -22,21 +22,23 @@ class Parse:
     while it is zero so far. ``negative`` int8 [3 K]. Not to be shared between threads.
     """
 
-    def __init__(self, grid: Grid, models: Models, fixed: Fixed, payload: bytes) -> None:
+    def __init__(
+        self, grid: Grid, models: Models, fixed: Fixed, stream: bytes, header_bytes: int
+    ) -> None:
         """``models`` adapt: hand in a copy."""
         self.grid = grid
         self.known: Ints = np.zeros(3 * grid.coefficients, np.int32)
         self.negative = np.zeros(3 * grid.coefficients, np.int8)
         self._active = np.zeros(3 * grid.flags, np.int8)
         self._models, self._fixed = models, fixed
-        self._data = np.frombuffer(bytearray(payload or b"\0"), np.uint8)
-        self._length = len(payload)
+        self._data = np.frombuffer(bytearray(stream), np.uint8)[header_bytes:]
+        self._header_bytes = header_bytes
         self._state: NDArray[np.int64] = np.zeros(STATE, np.int64)
         self._state[_WIDTH] = _WHOLE
 
-    def advance(self, length_bytes: int) -> int:
-        """Take the payload up to a length that is no shorter than before; symbols decided so far."""
-        limit = min(length_bytes, self._length)
+    def advance(self, cut_bytes: int) -> int:
+        """Take the stream up to a cut, no shorter than the last; symbols decided so far."""
+        limit = max(0, min(cut_bytes - self._header_bytes, len(self._data)))
         return scan(
             READ,
             self.grid,

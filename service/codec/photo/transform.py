@@ -33,7 +33,6 @@ from service.codec.photo.order import (
     TOP,
     Grid,
     Ints,
-    sizes_of,
 )
 from service.codec.photo.tables import Stored
 from service.codec.photo.wavelet import Plane
@@ -68,8 +67,9 @@ def steps_of(stored: Stored, order: int, grid: Grid) -> Steps:
     usual = stored.usual[:, kinds, np.clip(level, 1, DEEPEST) - 1] + deeper
     rank = np.clip(planes - usual[..., None] - LOWEST_RANK, 0, RANKS - 1)
     group = (np.arange(3)[:, None, None] * ORIENTS + kinds[:, None]) * RANKS + rank
-    means = stored.centroids[order][group].astype(np.float32) / 256
-    return Steps(sizes, means, stored.colours.astype(np.float32) / 2**14)
+    means = stored.centroids[order][group].astype(np.float32) / np.float32(256)
+    axes = stored.colours.astype(np.float32) / np.float32(2**14)
+    return Steps(sizes, means, axes)
 
 
 def analyse(
@@ -142,16 +142,24 @@ def synthesise(
     return plane
 
 
-def shape_at(grid: Grid, height: int, width: int, splits: int) -> tuple[int, int]:
-    """Height and width of a photo after so many splits, as many as its grid has at most."""
-    levels = int(grid.bands[0, LEVEL])
-    return sizes_of(height, width, levels)[min(splits, levels)]
+def low_pass(picture: Pixels, steps: Steps, splits: int) -> Pixels:
+    """A picture after so many splits: what a whole stream would paint there."""
+    planes = []
+    for axis in steps.axes:
+        plane = np.empty(picture.shape[:2], np.float32)
+        _project(picture, axis, plane)
+        for _ in range(splits):
+            wavelet.forward(plane)
+            plane = np.ascontiguousarray(plane[::2, ::2])
+        planes.append(plane)
+    return to_rgb(planes, steps, splits)
 
 
-def to_rgb(planes: list[Plane], steps: Steps) -> Pixels:
-    """Three planes of one shape -> uint8 [H, W, 3]."""
+def to_rgb(planes: list[Plane], steps: Steps, splits: int) -> Pixels:
+    """Three planes of one shape, after so many splits -> uint8 [H, W, 3]."""
     picture = np.empty((*planes[0].shape, 3), np.uint8)
-    _mix(planes[0], planes[1], planes[2], steps.axes, picture)
+    axes = steps.axes * np.float32(0.5**splits)  # a split doubles what is still
+    _mix(planes[0], planes[1], planes[2], axes, picture)
     return picture
 
 

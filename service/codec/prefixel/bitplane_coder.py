@@ -38,6 +38,7 @@ from service.codec.entropy.range_coder import (
     put,
     refilled,
 )
+from service.codec.geometry import THUMB_SIDE
 from service.codec.prefixel.context_model import (
     COEFFICIENTS,
     ENERGY_SHIFT,
@@ -49,11 +50,11 @@ from service.codec.prefixel.context_model import (
     Known,
     Tables,
 )
-from service.codec.prefixel.tables import MOST_TABLES, OFFSETS, SIDE
+from service.codec.prefixel.tables import MOST_TABLES, OFFSETS
 
 BORDER = 2
 """A neighbour is at most so many rows or columns away."""
-_ROW = SIDE + 2 * BORDER
+_ROW = THUMB_SIDE + 2 * BORDER
 _PLACE = 8
 """Room for a place's energies: its three channels', then the first two's again."""
 _NEAR = (*(_PLACE * (down * _ROW + right) for down, right in OFFSETS), 1, 2)
@@ -112,7 +113,7 @@ def pack_tables(tables: Tables) -> PackedTables:
         nonzero=tables.nonzero.reshape(-1).astype(np.uint8),
         escape=int(tables.escape[1]),
         contexts=tables.contexts.astype(np.uint8),
-        weights=tables.weights[:: SIDE * SIDE].astype(np.int64),
+        weights=tables.weights[:: THUMB_SIDE * THUMB_SIDE].astype(np.int64),
         tops=tables.tops.astype(np.int8),
     )
 

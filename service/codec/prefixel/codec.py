@@ -13,13 +13,23 @@ error a bit as in Li and Lei 1999.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from service.codec.artifact import Artifact
-from service.codec.header import HEADER_BYTES, pack_header
-from service.codec.interface import Chunk, Effort, Encoded, Inspection, Level, Pixels, header_of
+from service.codec.geometry import THUMB_SIDE, Pixels, Size, thumbnails
+from service.codec.header import HEADER_BYTES, StreamHeader, pack_header
+from service.codec.interface import (
+    KMAC_COST,
+    Chunk,
+    Effort,
+    Encoded,
+    Inspection,
+    Kind,
+    Level,
+    header_of,
+)
 from service.codec.parallel_slices import ParallelSlices
 from service.codec.prefixel import bitplane_coder
 from service.codec.prefixel import tables as prefixel_tables
@@ -37,7 +47,7 @@ from service.codec.prefixel.reconstruction import (
     precision,
     to_rgb,
 )
-from service.codec.prefixel.tables import SIDE, Stored
+from service.codec.prefixel.tables import Stored
 from service.errors import ArtifactError
 from service.inference import Runtime, Session
 from service.inference.runtime import Share
@@ -48,7 +58,7 @@ LEVELS_BYTES = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 LARGEST_BATCH = 64
 AT_ONCE = 8
 """Pictures that a thread works on at once: what is computed of them stays in its cache."""
-PICTURE = (SIDE, SIDE, 3)
+PICTURE = (THUMB_SIDE, THUMB_SIDE, 3)
 GRAPHS = {
     "analysis": ({"picture": PICTURE}, {"analysed": PICTURE}),
     "synthesis": ({"painted": PICTURE, "known": (PRECISIONS,)}, {"picture": PICTURE}),
@@ -60,6 +70,8 @@ GRAPHS = {
 """Networks that an artifact may have, with the shapes of one picture: inputs, outputs."""
 ROUNDS: dict[Effort, int] = {"high": 10, "best": 40}
 """Of the search through the synthesis network; the default takes one step."""
+ROUND_COST = 4
+"""A round in units of all that encoding does without it: ``evaluate --speed --effort``."""
 
 
 class EmbeddedCodec:
@@ -73,14 +85,19 @@ class EmbeddedCodec:
     did, and the synthesis network would guess.
     """
 
-    picture_size = SIDE
+    kind: Kind = "thumb"
+    picture_size: int | None = THUMB_SIDE
     minimum_bytes = HEADER_BYTES
+    efforts: tuple[Effort, ...] = ("default", *ROUNDS)
 
     def __init__(self, artifact: Artifact, runtime: Runtime, effort: Effort = "default") -> None:
         """Raises ArtifactError when tables or a graph are missing, damaged or not of the family."""
         manifest = artifact.manifest
         self.artifact, self.effort = artifact, effort
+        self.artifact_sha256: str | None = artifact.sha256
         self.name, self.wire_id, self.version = manifest.name, manifest.wire_id, manifest.version
+        self.readable_versions = frozenset((self.version,))
+        self._kmac = manifest.kmac_per_pixel
         longest = manifest.config.get("maximum_bytes")
         if not isinstance(longest, int) or longest <= HEADER_BYTES:
             raise ArtifactError(f"{self.name}: config.maximum_bytes is {longest}")
@@ -111,37 +128,33 @@ class EmbeddedCodec:
         payloads = bitplane_coder.encode(self.packed, np.zeros((1, COEFFICIENTS), np.int32), 1)
         closed_form(self.dequantiser, bitplane_coder.decode(self.packed, payloads)[0])
 
-    def encode(
-        self, pictures: Pixels, aspects: Sequence[float], effort: Effort | None = None
-    ) -> list[Encoded]:
-        """uint8 [N, 32, 32, 3] -> N whole streams, with a level at each of ``LEVELS_BYTES``."""
-        streams = self.streams(pictures, aspects, effort)
-        encoded: list[Encoded] = []
-        for start in range(0, len(pictures), LARGEST_BATCH):
-            part = slice(start, start + LARGEST_BATCH)
-            levels = self._levels(pictures[part], streams[part])
-            encoded += map(Encoded, streams[part], levels)
-        return encoded
+    def header(self, prefix: bytes) -> StreamHeader:
+        """The header of a prefix. Raises CodecError for one that is not to be decoded here."""
+        return header_of(self, prefix)
 
-    def streams(
-        self, pictures: Pixels, aspects: Sequence[float], effort: Effort | None = None
-    ) -> list[bytes]:
-        """uint8 [N, 32, 32, 3] -> N whole streams; nothing is measured."""
-        if pictures.dtype != np.uint8 or pictures.shape != (len(aspects), *PICTURE):
-            raise ValueError(
-                f"uint8 [N, {SIDE}, {SIDE}, 3] and N aspects, not {pictures.dtype} "
-                f"{list(pictures.shape)} and {len(aspects)}"
-            )
-        payloads = [b""] * len(pictures)
+    def cost(self, size: Size, prefix_bytes: int | None = None) -> int:
+        """By the networks' work; a prefix costs the same at any length."""
+        kmac = self._kmac.get("encode" if prefix_bytes is None else "decode", 1.0)
+        rounds = 0 if prefix_bytes is not None else ROUNDS.get(self.effort, 0)
+        return max(1, round(size.pixels * kmac * KMAC_COST) * (1 + ROUND_COST * rounds))
+
+    def encode(
+        self, pictures: Sequence[Pixels], aspects: Sequence[float], effort: Effort | None = None
+    ) -> list[Encoded]:
+        """Whole streams of thumbnails, uint8 [32, 32, 3] each; nothing is measured."""
+        batch = thumbnails(pictures, aspects)
+        payloads = [b""] * len(batch)
 
         def work(part: slice) -> None:
-            values = self.values(pictures[part], effort or self.effort)
+            values = self.values(batch[part], effort or self.effort)
             room = self.maximum_bytes - HEADER_BYTES
             payloads[part] = bitplane_coder.encode(self.written, values, room)
 
-        self._slices.run(work, len(pictures), self._at_once)
+        self._slices.run(work, len(batch), self._at_once)
         headers = (pack_header(self.wire_id, self.version, aspect) for aspect in aspects)
-        return [header + payload for header, payload in zip(headers, payloads, strict=True)]
+        return [
+            Encoded(header + payload) for header, payload in zip(headers, payloads, strict=True)
+        ]
 
     def values(self, pictures: Pixels, effort: Effort) -> Ints:
         """What the streams of uint8 [N, 32, 32, 3] say: int32 [N, 3072]."""
@@ -165,6 +178,14 @@ class EmbeddedCodec:
     def network(self, role: str) -> Session:
         """A network of the artifact. Raises KeyError where it has none of that role."""
         return self._networks[role]
+
+    def measure(
+        self, pictures: Sequence[Pixels], streams: Sequence[bytes]
+    ) -> list[tuple[Level, ...]]:
+        """A level at each of ``LEVELS_BYTES``, as far as the stream goes, which is parsed once."""
+        batch = thumbnails(pictures, [1.0] * len(streams))
+        parts = (slice(at, at + LARGEST_BATCH) for at in range(0, len(streams), LARGEST_BATCH))
+        return [levels for part in parts for levels in self._levels(batch[part], streams[part])]
 
     def _levels(self, pictures: Pixels, streams: Sequence[bytes]) -> list[tuple[Level, ...]]:
         lengths = [length for length in LEVELS_BYTES if length <= self.maximum_bytes]
@@ -193,12 +214,25 @@ class EmbeddedCodec:
             shown[part] = self._shown(streams[part], cuts[part])
         return shown
 
-    def decode(self, streams: Sequence[bytes]) -> list[Pixels]:
+    def decode(
+        self,
+        prefixes: Sequence[bytes],
+        size: int | None = None,  # noqa: ARG002 - thumbnails have one
+    ) -> list[Pixels]:
         """Paint prefixes of any lengths: uint8 [32, 32, 3] each, in the order given."""
-        for stream in streams:
-            header_of(self, stream)
-        lengths = np.array([len(stream) for stream in streams], np.int64)
-        return list(self.paint_cuts(streams, lengths[:, None])[:, 0])
+        for prefix in prefixes:
+            self.header(prefix)
+        lengths = np.array([len(prefix) for prefix in prefixes], np.int64)
+        return list(self.paint_cuts(prefixes, lengths[:, None])[:, 0])
+
+    def decode_cuts(self, stream: bytes, cuts: Sequence[int]) -> Iterator[Pixels]:
+        """Paint prefixes one after the other, uint8 [32, 32, 3]; the stream is parsed once."""
+        self.header(stream)
+        lengths = np.minimum(np.array(cuts, np.int64), len(stream))[None] - HEADER_BYTES
+        found, _ = bitplane_coder.decode_cuts(self.packed, [stream[HEADER_BYTES:]], lengths)
+        for start in range(0, len(cuts), self._at_once):
+            part = slice(start, start + self._at_once)
+            yield from self._painted(Known(found.cells[0, part], found.plane[0, part]))
 
     def _shown(self, streams: Sequence[bytes], cuts: Counts) -> Pixels:
         """Streams and cuts [N, M] -> uint8 [N, M, 32, 32, 3]."""
@@ -210,12 +244,15 @@ class EmbeddedCodec:
                 self.packed, payloads[part], cuts[part] - HEADER_BYTES
             )
             flat = (found.cells.reshape(-1, COEFFICIENTS), found.plane.reshape(-1, COEFFICIENTS))
-            known = Known(*flat)
-            picture = self.synthesised(closed_form(self.dequantiser, known), precision(known))
-            shown[part] = to_rgb(picture).reshape(shown[part].shape)
+            shown[part] = self._painted(Known(*flat)).reshape(shown[part].shape)
 
         self._slices.run(work, len(streams), max(1, self._at_once // cuts.shape[1]))
         return shown
+
+    def _painted(self, known: Known) -> Pixels:
+        """Coefficients that are known, [N, 3072] -> uint8 [N, 32, 32, 3]."""
+        picture = self.synthesised(closed_form(self.dequantiser, known), precision(known))
+        return to_rgb(picture)
 
     def synthesised(self, painted: Floats, precise: Floats) -> Floats:
         """What the synthesis makes of a batch: [N, 32, 32, 3] and [N, 18] -> [N, 32, 32, 3].

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from service.codec.entropy.jit import compiled
 from service.codec.entropy.range_coder import TOTAL
+from service.codec.geometry import THUMB_SIDE
 
-COEFFICIENTS = 3 * 32 * 32
+COEFFICIENTS = 3 * THUMB_SIDE * THUMB_SIDE
 SIGNIFICANCE, REFINEMENT = 0, 1
 USUAL_ENERGY = 16
 """Energy of a coefficient of which nothing is known."""

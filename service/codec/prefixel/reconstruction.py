@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.codec.entropy.jit import compiled
+from service.codec.geometry import THUMB_SIDE
 from service.codec.interface import Pixels
 from service.codec.prefixel.context_model import PLANE_CLASSES, Known
-from service.codec.prefixel.tables import SIDE, Stored
+from service.codec.prefixel.tables import Stored
 
 MIDDLE = 128
 BANDS = (2, 4, 7, 12, 20)
@@ -63,14 +64,14 @@ def closed_form(dequantiser: Dequantiser, known: Known) -> Floats:
 
     FORMAT.md, "Painting" of the embedded codec.
     """
-    out = np.empty((len(known.cells), SIDE, SIDE, 3), np.float32)
+    out = np.empty((len(known.cells), THUMB_SIDE, THUMB_SIDE, 3), np.float32)
     _paint(dequantiser, known.cells, known.plane, out)
     return out
 
 
 def from_cells(dequantiser: Dequantiser, cells: Floats) -> Floats:
     """Coefficients [N, 3072] in steps from their means: float RGB [N, 32, 32, 3], unclipped."""
-    planes = (cells * dequantiser.steps + dequantiser.means).reshape(-1, 3, SIDE, SIDE)
+    planes = (cells * dequantiser.steps + dequantiser.means).reshape(-1, 3, THUMB_SIDE, THUMB_SIDE)
     turned = (dequantiser.basis.T @ planes @ dequantiser.basis).transpose(0, 2, 3, 1)
     return np.ascontiguousarray(turned @ dequantiser.colours + np.float32(MIDDLE))
 
@@ -87,7 +88,7 @@ def precision(known: Known) -> Floats:
 
 def bands() -> NDArray[np.int32]:
     """Which of the 18 numbers of ``precision`` a coefficient belongs to: int32 [3072]."""
-    channel, row, column = np.indices((3, SIDE, SIDE)).reshape(3, -1)
+    channel, row, column = np.indices((3, THUMB_SIDE, THUMB_SIDE)).reshape(3, -1)
     found = PRECISIONS // 3 * channel + np.digitize(row + column, BANDS)
     return np.asarray(found, np.int32)
 
@@ -99,8 +100,8 @@ def to_rgb(painted: Floats) -> Pixels:
 
 def _dct() -> Floats:
     """Orthonormal DCT-II of 32 samples: a row a frequency."""
-    k, x = np.indices((SIDE, SIDE))
-    basis = np.cos(np.pi * (2 * x + 1) * k / (2 * SIDE)) * np.sqrt(2 / SIDE)
+    k, x = np.indices((THUMB_SIDE, THUMB_SIDE))
+    basis = np.cos(np.pi * (2 * x + 1) * k / (2 * THUMB_SIDE)) * np.sqrt(2 / THUMB_SIDE)
     basis[0] /= np.sqrt(2)
     return np.asarray(basis, np.float32)
 

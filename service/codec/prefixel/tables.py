@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.codec.entropy.range_coder import TOTAL
+from service.codec.geometry import THUMB_SIDE
 from service.codec.prefixel.context_model import (
     COEFFICIENTS,
     LAST_PLANE,
@@ -24,7 +25,6 @@ from service.codec.prefixel.context_model import (
 )
 from service.errors import ArtifactError
 
-SIDE = 32
 OFFSETS = (
     *((0, -1), (0, 1), (-1, 0), (1, 0), (-1, -1), (-1, 1), (1, -1), (1, 1)),
     *((0, -2), (0, 2), (-2, 0), (2, 0)),
@@ -161,14 +161,14 @@ def priority_order(stored: Stored) -> Ints:
 
 def neighbours(weights: NDArray[np.uint8]) -> tuple[Ints, Ints]:
     """int32 [3072, 14]: each coefficient's neighbours (3072 outside) and their weights."""
-    channel, row, column = np.indices((3, SIDE, SIDE)).reshape(3, -1)
+    channel, row, column = np.indices((3, THUMB_SIDE, THUMB_SIDE)).reshape(3, -1)
     near = np.full((COEFFICIENTS, len(OFFSETS) + 2), COEFFICIENTS, np.int32)
     for k, (down, right) in enumerate(OFFSETS):
         r, c = row + down, column + right
-        inside = (r >= 0) & (r < SIDE) & (c >= 0) & (c < SIDE)
-        near[inside, k] = ((channel * SIDE + r) * SIDE + c)[inside]
+        inside = (r >= 0) & (r < THUMB_SIDE) & (c >= 0) & (c < THUMB_SIDE)
+        near[inside, k] = ((channel * THUMB_SIDE + r) * THUMB_SIDE + c)[inside]
     for k in (1, 2):
-        near[:, len(OFFSETS) + k - 1] = ((channel + k) % 3 * SIDE + row) * SIDE + column
+        near[:, len(OFFSETS) + k - 1] = ((channel + k) % 3 * THUMB_SIDE + row) * THUMB_SIDE + column
     return near, np.ascontiguousarray(weights[channel].astype(np.int32))
 
 

@@ -10,7 +10,7 @@ map in front, so every prefix is a picture. FORMAT.md, "Steps assigned to patche
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,11 +33,17 @@ from service.codec.entropy.range_coder import (
     put,
     refilled,
 )
-from service.codec.header import HEADER_BYTES, pack_header, parse_header, truncate
-from service.codec.interface import Chunk, Encoded, Inspection, Level, Pixels, header_of
+from service.codec.geometry import THUMB_SIDE, Pixels, thumbnails
+from service.codec.header import (
+    HEADER_BYTES,
+    StreamHeader,
+    pack_header,
+    parse_header,
+    truncate,
+)
+from service.codec.interface import Chunk, Encoded, Inspection, Level, header_of
 from service.codec.recurrent.codec import (
     LARGEST_BATCH,
-    SIDE,
     Floats,
     RecurrentCodec,
     bit_order,
@@ -64,18 +70,36 @@ class PatchCodec(RecurrentCodec):
         """Raises ArtifactError as RecurrentCodec does, and when the patches are not 4x4."""
         super().__init__(artifact, runtime)
         self.assigned = AdaptivePatchCodec(self)
+        self.readable_versions |= self.assigned.readable_versions
 
-    def decode(self, streams: Sequence[bytes]) -> list[Pixels]:
+    def _is_assigned(self, stream: bytes) -> bool:
+        return parse_header(stream).version == self.assigned.version
+
+    def header(self, prefix: bytes) -> StreamHeader:
+        """The header of a prefix of either version; the longest stream is its version's."""
+        return header_of(self.assigned if self._is_assigned(prefix) else self, prefix)
+
+    def decode(
+        self,
+        prefixes: Sequence[bytes],
+        size: int | None = None,  # noqa: ARG002 - thumbnails have one
+    ) -> list[Pixels]:
         """Paint prefixes of both versions: uint8 [32, 32, 3] each, in the order given."""
-        others = [parse_header(stream).version == self.assigned.version for stream in streams]
-        pairs = list(zip(streams, others, strict=True))
-        plain = iter(super().decode([stream for stream, other in pairs if not other]))
-        assigned = iter(self.assigned.decode([stream for stream, other in pairs if other]))
+        others = [self._is_assigned(prefix) for prefix in prefixes]
+        pairs = list(zip(prefixes, others, strict=True))
+        plain = iter(super().decode([prefix for prefix, other in pairs if not other]))
+        assigned = iter(self.assigned.decode([prefix for prefix, other in pairs if other]))
         return [next(assigned if other else plain) for other in others]
+
+    def decode_cuts(self, stream: bytes, cuts: Sequence[int]) -> Iterator[Pixels]:
+        """Paint prefixes of a stream of either version."""
+        if self._is_assigned(stream):
+            return self.assigned.decode_cuts(stream, cuts)
+        return super().decode_cuts(stream, cuts)
 
     def inspect(self, stream: bytes) -> Inspection:
         """The header and the chunks, or what the assignment says."""
-        if parse_header(stream).version == self.assigned.version:
+        if self._is_assigned(stream):
             return self.assigned.inspect(stream)
         return super().inspect(stream)
 
@@ -83,19 +107,17 @@ class PatchCodec(RecurrentCodec):
 class AdaptivePatchCodec:
     """The networks of a patch codec under the version that assigns steps. Thread-safe."""
 
-    picture_size = SIDE
-    minimum_bytes = HEADER_BYTES
-
     def __init__(self, fixed: RecurrentCodec) -> None:
         """Raises ArtifactError when the bits of an iteration are not those of 4x4 patches."""
         manifest = fixed.artifact.manifest
         assert manifest.iterations is not None
         assert manifest.bits_shape is not None
         bits, rows, columns = manifest.bits_shape
-        if (rows, columns) != (SIDE // BLOCK, SIDE // BLOCK):
+        if (rows, columns) != (THUMB_SIDE // BLOCK, THUMB_SIDE // BLOCK):
             raise ArtifactError(f"{manifest.name}: {rows}x{columns} are not a thumbnail's patches")
         self._fixed = fixed
         self.name, self.wire_id, self.version = fixed.name, fixed.wire_id, fixed.version + 1
+        self.readable_versions = frozenset((self.version,))
         self._grid = rows
         self._order = bit_order((1, rows, columns))
         self._shape = manifest.iterations, bits, len(self._order)
@@ -104,21 +126,22 @@ class AdaptivePatchCodec:
 
     def encode(
         self,
-        pictures: Pixels,
+        pictures: Sequence[Pixels],
         aspects: Sequence[float],
         target: float = TARGET_DB,
         quality: Quality = psnr,
     ) -> list[Encoded]:
-        """uint8 [N, 32, 32, 3] -> N whole streams whose patches end once they reach ``target``.
+        """Whole streams of thumbnails whose patches end once they reach ``target``.
 
         ``quality`` measures a patch. A patch that never reaches the target has all steps. There is
         a level for each whole step of the fixed assignment that the stream is longer than, and one
         for the stream.
         """
+        batch = thumbnails(pictures, aspects)
         encoded: list[Encoded] = []
-        for start in range(0, len(pictures), LARGEST_BATCH):
+        for start in range(0, len(batch), LARGEST_BATCH):
             part = slice(start, start + LARGEST_BATCH)
-            encoded += self._encode(pictures[part], aspects[part], target, quality)
+            encoded += self._encode(batch[part], aspects[part], target, quality)
         return encoded
 
     def _encode(
@@ -171,6 +194,11 @@ class AdaptivePatchCodec:
             pictures += self._paint(streams[start : start + LARGEST_BATCH])
         return pictures
 
+    def decode_cuts(self, stream: bytes, cuts: Sequence[int]) -> Iterator[Pixels]:
+        """Paint prefixes, a batch of them at once; each is parsed, which costs next to nothing."""
+        for start in range(0, len(cuts), LARGEST_BATCH):
+            yield from self.decode([stream[:cut] for cut in cuts[start : start + LARGEST_BATCH]])
+
     def _paint(self, streams: Sequence[bytes]) -> list[Pixels]:
         bits = self._shape[1]
         known = np.stack([self._known(stream)[0] for stream in streams])  # [N, T, bits, P]
@@ -182,7 +210,7 @@ class AdaptivePatchCodec:
         where[..., self._order] = told
         square = (self._grid, self._grid)
         decoder = self._fixed.decoder(len(streams))
-        shown = np.zeros((len(streams), SIDE, SIDE, 3), np.uint8)
+        shown = np.zeros((len(streams), THUMB_SIDE, THUMB_SIDE, 3), np.uint8)
         for t in range(int(told.any(axis=(0, 2)).sum())):
             painted: Floats = decoder.step(values[:, t].reshape(-1, bits, *square))
             patch = where[:, t].reshape(-1, *square)

@@ -12,21 +12,31 @@ section 3.4). Source: Toderici et al. 2015, section 3.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Collection, Iterator, Sequence
+from copy import copy
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.codec.artifact import Artifact
-from service.codec.header import HEADER_BYTES, pack_header
-from service.codec.interface import Chunk, Encoded, Inspection, Level, Pixels, header_of
+from service.codec.geometry import THUMB_SIDE, Pixels, Size, thumbnails
+from service.codec.header import HEADER_BYTES, StreamHeader, pack_header
+from service.codec.interface import (
+    KMAC_COST,
+    Chunk,
+    Effort,
+    Encoded,
+    Inspection,
+    Kind,
+    Level,
+    header_of,
+)
 from service.errors import ArtifactError
 from service.inference import Runtime, Session
 from service.quality.psnr import psnr
 from service.quality.ssim import block_ssim
 
-SIDE = 32
 LARGEST_BATCH = 64
 _FROM_BYTE = 1.8 / 255
 _TO_BYTE = 255 / 1.8
@@ -36,13 +46,19 @@ Floats = NDArray[np.float32]
 class RecurrentCodec:
     """One artifact of the family, loaded. Thread-safe: every call has its own states."""
 
-    picture_size = SIDE
+    kind: Kind = "thumb"
+    picture_size: int | None = THUMB_SIDE
+    efforts: tuple[Effort, ...] = ("default",)
+    effort: Effort = "default"
 
     def __init__(self, artifact: Artifact, runtime: Runtime) -> None:
         """Raises ArtifactError when a graph is missing or its bits do not fit whole bytes."""
         manifest = artifact.manifest
         self.artifact = artifact
+        self.artifact_sha256: str | None = artifact.sha256
         self.name, self.wire_id, self.version = manifest.name, manifest.wire_id, manifest.version
+        self.readable_versions = frozenset((self.version,))
+        self._kmac = manifest.kmac_per_pixel
         if manifest.iterations is None or manifest.bits_shape is None:
             raise ArtifactError(f"{self.name}: the manifest lacks iterations or bits_shape")
         self._iterations, self._shape = manifest.iterations, manifest.bits_shape
@@ -56,24 +72,33 @@ class RecurrentCodec:
         self.minimum_bytes = HEADER_BYTES
         self.maximum_bytes = HEADER_BYTES + self._iterations * self._chunk_bytes
 
-    def encode(self, pictures: Pixels, aspects: Sequence[float]) -> list[Encoded]:
-        """uint8 [N, 32, 32, 3] -> N whole streams; a level at the end of every chunk."""
-        if pictures.dtype != np.uint8 or pictures.shape != (len(aspects), SIDE, SIDE, 3):
-            raise ValueError(
-                f"uint8 [N, {SIDE}, {SIDE}, 3] and N aspects, not {pictures.dtype} "
-                f"{list(pictures.shape)} and {len(aspects)}"
-            )
+    def header(self, prefix: bytes) -> StreamHeader:
+        """The header of a prefix. Raises CodecError for one that is not to be decoded here."""
+        return header_of(self, prefix)
+
+    def cost(self, size: Size, prefix_bytes: int | None = None) -> int:
+        """By the networks' work; a prefix has as many iterations as it reaches into."""
+        if prefix_bytes is None:
+            kmac = self._kmac.get("encode", 1.0)
+        else:
+            iterations = min(self._needed(prefix_bytes), self._iterations)
+            kmac = self._kmac.get("decode", 1.0) * iterations / self._iterations
+        return max(1, round(size.pixels * kmac * KMAC_COST))
+
+    def encode(
+        self, pictures: Sequence[Pixels], aspects: Sequence[float], effort: Effort | None = None
+    ) -> list[Encoded]:
+        """Whole streams of thumbnails; a level at the end of every chunk falls out of it."""
+        if effort not in (None, *self.efforts):
+            raise ValueError(f"{self.name} has no effort {effort!r}")
+        batch = thumbnails(pictures, aspects)
         return [
             encoded
-            for start in range(0, len(pictures), LARGEST_BATCH)
+            for start in range(0, len(batch), LARGEST_BATCH)
             for encoded in self._encode(
-                pictures[start : start + LARGEST_BATCH], aspects[start : start + LARGEST_BATCH]
+                batch[start : start + LARGEST_BATCH], aspects[start : start + LARGEST_BATCH]
             )
         ]
-
-    def streams(self, pictures: Pixels, aspects: Sequence[float]) -> list[bytes]:
-        """The streams of ``encode``: what they are worth falls out of making them."""
-        return [encoded.stream for encoded in self.encode(pictures, aspects)]
 
     def _encode(self, pictures: Pixels, aspects: Sequence[float]) -> Iterator[Encoded]:
         count = len(pictures)
@@ -83,7 +108,7 @@ class RecurrentCodec:
         for t, (bits, shown) in enumerate(self.steps(pictures)):
             payload[:, t] = np.packbits(bits.reshape(count, -1)[:, self._order] > 0, axis=1)
             ssim[t], decibels[t] = block_ssim(pictures, shown), psnr(pictures, shown)
-        ends = [HEADER_BYTES + (t + 1) * self._chunk_bytes for t in range(self._iterations)]
+        ends = self._ends()
         for n, aspect in enumerate(aspects):
             yield Encoded(
                 pack_header(self.wire_id, self.version, aspect) + payload[n].tobytes(),
@@ -92,6 +117,20 @@ class RecurrentCodec:
                     for t, end in enumerate(ends)
                 ),
             )
+
+    def _ends(self) -> list[int]:
+        """Lengths of the prefixes that end with a chunk."""
+        return [HEADER_BYTES + (t + 1) * self._chunk_bytes for t in range(self._iterations)]
+
+    def measure(
+        self, pictures: Sequence[Pixels], streams: Sequence[bytes]
+    ) -> list[tuple[Level, ...]]:
+        """A level at the end of every chunk, and at that of the stream."""
+        ends = self._ends()
+        return [
+            levels_at(self, picture, stream, {len(stream), *(e for e in ends if e < len(stream))})
+            for picture, stream in zip(pictures, streams, strict=True)
+        ]
 
     def steps(self, pictures: Pixels) -> Iterator[tuple[Floats, Pixels]]:
         """Each iteration's bits, [N, bits, rows, columns] of -1 and +1, and what they paint.
@@ -111,15 +150,33 @@ class RecurrentCodec:
         """A decoder whose states are zero."""
         return RecurrentStage(self._decoder, batch)
 
-    def decode(self, streams: Sequence[bytes]) -> list[Pixels]:
+    def decode(
+        self,
+        prefixes: Sequence[bytes],
+        size: int | None = None,  # noqa: ARG002 - thumbnails have one
+    ) -> list[Pixels]:
         """Paint prefixes of any lengths: uint8 [32, 32, 3] each, in the order given."""
-        for stream in streams:
-            header_of(self, stream)
-        pictures: list[Pixels] = [np.empty(0, np.uint8)] * len(streams)
-        by_length = sorted(range(len(streams)), key=lambda n: -len(streams[n]))
+        for prefix in prefixes:
+            self.header(prefix)
+        pictures: list[Pixels] = [np.empty(0, np.uint8)] * len(prefixes)
+        by_length = sorted(range(len(prefixes)), key=lambda n: -len(prefixes[n]))
         for start in range(0, len(by_length), LARGEST_BATCH):
-            self._paint(streams, by_length[start : start + LARGEST_BATCH], pictures)
+            self._paint(prefixes, by_length[start : start + LARGEST_BATCH], pictures)
         return pictures
+
+    def decode_cuts(self, stream: bytes, cuts: Sequence[int]) -> Iterator[Pixels]:
+        """Paint prefixes one after the other: each goes on where the whole chunks before it end."""
+        self.header(stream)
+        bits = self._bits(stream, self._needed(len(stream)))
+        decoder, done = self.decoder(1), 0
+        for cut in cuts:
+            prefix = stream[:cut]
+            last = self._needed(len(prefix)) - 1
+            for t in range(done, last):
+                decoder.step(bits[None, t])
+            done = max(done, last)
+            [shown] = to_rgb(decoder.fork().step(self._bits(prefix, last + 1)[None, last]))
+            yield shown
 
     def _paint(self, streams: Sequence[bytes], longest_first: list[int], out: list[Pixels]) -> None:
         """Paint some streams at once; a stream leaves the batch after its last iteration."""
@@ -160,6 +217,26 @@ class RecurrentCodec:
         return Inspection.of(self, header, stream, chunks, complete=whole, facts=facts)
 
 
+class CutDecoder(Protocol):
+    """What ``levels_at`` needs of a codec."""
+
+    def decode_cuts(self, stream: bytes, cuts: Sequence[int]) -> Iterator[Pixels]:
+        """As in ``Codec``."""
+        ...
+
+
+def levels_at(
+    codec: CutDecoder, picture: Pixels, stream: bytes, cuts: Collection[int]
+) -> tuple[Level, ...]:
+    """What the prefixes of these lengths are worth, in ascending order."""
+    ends = sorted(cuts)
+    levels = []
+    for end, shown in zip(ends, codec.decode_cuts(stream, ends), strict=True):
+        ssim, decibels = block_ssim(picture[None], shown[None]), psnr(picture[None], shown[None])
+        levels.append(Level(end, float(ssim[0]), float(decibels[0])))
+    return tuple(levels)
+
+
 class RecurrentStage:
     """Encoder or decoder with the states of one batch, zero at the start."""
 
@@ -170,6 +247,10 @@ class RecurrentStage:
         self._states: list[NDArray[Any]] = [
             np.zeros((batch, *_fixed(tensor.shape)), np.float32) for tensor in states
         ]
+
+    def fork(self) -> Self:
+        """A second one that goes on from the same states."""
+        return copy(self)
 
     def step(self, value: Floats, batch: int | None = None) -> Floats:
         """One iteration for the first ``batch`` of the pictures (all, when None)."""

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
-import numpy as np
-
 from service.codec.interface import Codec
 from service.evaluation.baselines import Baseline
 from service.evaluation.data.pictures import Pictures
@@ -37,10 +35,10 @@ class Cost:
 
 def codec_speed(codec: Codec, pictures: Pictures, prefix_bytes: int) -> tuple[float, float]:
     """Pictures encoded, and prefixes of ``prefix_bytes`` painted, a second: medians of batches."""
-    rgb = np.stack(pictures.rgb[:BATCH])
-    streams = codec.streams(rgb, [1.0] * len(rgb))
+    rgb = pictures.rgb[:BATCH]
+    streams = [one.stream for one in codec.encode(rgb, [1.0] * len(rgb))]
     prefixes = [stream[: max(prefix_bytes, codec.minimum_bytes)] for stream in streams]
-    encode = _median_seconds(lambda: codec.streams(rgb, [1.0] * len(rgb)))
+    encode = _median_seconds(lambda: codec.encode(rgb, [1.0] * len(rgb)))
     decode = _median_seconds(lambda: codec.decode(prefixes))
     return len(rgb) / encode, len(rgb) / decode
 

@@ -171,7 +171,7 @@ def _codec_chunk(
     codec: Codec, lengths: Sequence[int], rgb: tuple[Pixels, ...], metrics: Sequence[str]
 ) -> Arrays:
     originals = np.stack(rgb)
-    streams = codec.streams(originals, [1.0] * len(rgb))
+    streams = [one.stream for one in codec.encode(rgb, [1.0] * len(rgb))]
     arrays = _empty((len(rgb), len(lengths)), metrics)
     for column, length in enumerate(lengths):
         prefixes = [stream[:length] for stream in streams]

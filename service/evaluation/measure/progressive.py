@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from service.codec.interface import Codec, Pixels
+from service.codec.interface import Codec, Pixels, measured
 from service.evaluation.measure.measuring import Measured
 from service.evaluation.measure.metrics import Metric
 from service.evaluation.report.tables import markdown
@@ -36,7 +36,8 @@ class Progress:
 
 def level_ends(codec: Codec, rgb: Pixels) -> list[int]:
     """Prefix lengths, in bytes, that the codec measures while it encodes."""
-    return [level.bytes for level in codec.encode(rgb[None], [1.0])[0].levels]
+    [one] = measured(codec, [rgb], codec.encode([rgb], [1.0]))
+    return [level.bytes for level in one.levels or ()]
 
 
 def progress_of(measured: Measured, ends: Sequence[int], metric: str) -> Progress:

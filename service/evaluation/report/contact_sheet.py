@@ -65,7 +65,8 @@ def _paint_codec(
 ) -> list[tuple[Pixels, str]]:
     originals = np.stack(pictures.rgb)
     prefix = max(codec.minimum_bytes, length)
-    prefixes = [one[:prefix] for one in codec.streams(originals, [1.0] * len(pictures))]
+    made = codec.encode(pictures.rgb, [1.0] * len(pictures))
+    prefixes = [one.stream[:prefix] for one in made]
     painted = np.stack(codec.decode(prefixes))
     header = HEADER_BYTES if counting == "payload" else 0
     scores = block_ssim(originals, painted)

@@ -56,7 +56,7 @@ def spent(payload: float, pictures: Pixels, shown: Pixels) -> Spent:
 
 def fixed(codec: PatchCodec, pictures: Pixels) -> list[Spent]:
     """After every step of the fixed assignment."""
-    streams = [e.stream for e in codec.encode(pictures, [1.0] * len(pictures))]
+    streams = [e.stream for e in codec.encode(list(pictures), [1.0] * len(pictures))]
     chunk = codec.inspect(streams[0]).chunks[1].length_bytes
     ends = range(chunk, len(streams[0]) - HEADER_BYTES + 1, chunk)
     return [
@@ -72,7 +72,7 @@ def fixed(codec: PatchCodec, pictures: Pixels) -> list[Spent]:
 def assigned(codec: PatchCodec, pictures: Pixels, target: float, quality: Quality) -> Spent:
     """With as many steps for each patch as its target needs."""
     aspects = [1.0] * len(pictures)
-    streams = [e.stream for e in codec.assigned.encode(pictures, aspects, target, quality)]
+    streams = [e.stream for e in codec.assigned.encode(list(pictures), aspects, target, quality)]
     payload = float(np.mean([len(stream) - HEADER_BYTES for stream in streams]))
     return spent(payload, pictures, np.stack(codec.decode(streams)))
 

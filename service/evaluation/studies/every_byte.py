@@ -75,8 +75,8 @@ def measure(codec: EmbeddedCodec, pictures: Sequence[Pixels], effort: Effort) ->
     lengths = np.arange(codec.minimum_bytes, codec.maximum_bytes + 1)
     shape = len(pictures), len(lengths)
     found = EveryByte(lengths, np.empty(shape), np.empty(shape), np.full(shape, np.nan))
-    streams = codec.streams(np.stack(pictures), [1.0] * len(pictures), effort)
-    pairs = list(zip(pictures, streams, strict=True))
+    made = codec.encode(pictures, [1.0] * len(pictures), effort)
+    pairs = [(picture, one.stream) for picture, one in zip(pictures, made, strict=True)]
     for n, (picture, stream) in enumerate(track(pairs, console=Console(stderr=True))):
         cuts = np.minimum(lengths, len(stream))
         (shown,) = codec.paint_cuts([stream], cuts[None])

@@ -68,15 +68,20 @@ def image_id(key: bytes, background: tuple[int, int, int], data: bytes) -> str:
 def facts_of(encoded: Encoded, v: str) -> Facts:
     """The facts of a stream that was just made; a PSNR beyond the bound (no loss) is the bound."""
     levels = tuple(
-        Level(one.bytes, round(one.ssim, DIGITS), round(min(one.psnr, PSNR_LIMIT), DIGITS))
-        for one in encoded.levels
+        Level(
+            one.bytes,
+            round(one.ssim, DIGITS),
+            round(min(one.psnr, PSNR_LIMIT), DIGITS),
+            None if one.msssim is None else round(one.msssim, DIGITS),
+        )
+        for one in encoded.levels or ()
     )
     return Facts(v, parse_header(encoded.stream).version, len(encoded.stream), levels)
 
 
 def write_facts(facts: Facts) -> bytes:
     """For ``Store.put``, beside the stream."""
-    levels = [[level.bytes, level.ssim, level.psnr] for level in facts.levels]
+    levels = [[level.bytes, level.ssim, level.psnr, level.msssim] for level in facts.levels]
     return json.dumps([facts.v, facts.version, facts.total_bytes, levels]).encode()
 
 

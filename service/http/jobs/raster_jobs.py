@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from service.codec.header import parse_header
+from service.codec.geometry import THUMB
+from service.codec.header import StreamHeader, parse_header
 from service.errors import CodecError
 from service.http.jobs.picture_threads import in_picture_thread
 from service.http.request.client import while_connected
 from service.http.request.timing import submit
 from service.pictures import paint
-from service.serving.services import services_of
+from service.serving.services import ToDecode, services_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -40,13 +41,22 @@ async def raster(request: Request, stream: bytes, output: Output, size: int | No
     """
     services = services_of(request)
     codec = painter_of(services, stream)
-    aspect = codec.inspect(stream).aspect
+    header = codec.header(stream)
+    aspect = header.aspect
+    job = _job(stream, header, size)
 
     async def make() -> bytes:
-        [rgb] = await submit(request, services.decoders[codec.name], [stream])
+        [rgb] = await submit(request, services.decoders[codec.name], [job])
         return await in_picture_thread(
             request, paint, rgb, output, size=size, aspect=None if size is None else aspect
         )
 
     key = ("raster", stream, output, size)
     return await while_connected(request, services.single_flight.run(key, make))
+
+
+def _job(stream: bytes, header: StreamHeader, size: int | None) -> ToDecode:
+    """Thumbnails are painted at their one size whatever is wanted; photos no larger than that."""
+    if header.size is None:
+        return ToDecode(stream, None, THUMB)
+    return ToDecode(stream, size, header.size if size is None else header.size.within(size))

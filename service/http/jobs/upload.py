@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from service.cache import Key
-from service.codec.header import pack_header
-from service.codec.interface import Codec, Encoded
-from service.errors import CacheUnavailableError, CodecError
+from service.codec.interface import Encoded
+from service.errors import CacheUnavailableError
 from service.http.jobs.documents import (
     DOCUMENT,
     Image,
@@ -58,7 +57,7 @@ async def encode_upload(request: Request, wanted: UploadJob, data: bytes) -> Upl
     there = {
         name: kept
         for name, kept in ({} if image is None else image.streams).items()
-        if _is_read(services.codecs[name], kept)
+        if kept.facts.version in services.codecs[name].readable_versions
     }
     missing = [name for name in wanted.codecs if name not in there]
     if image is not None and not missing:
@@ -80,17 +79,6 @@ async def encode_upload(request: Request, wanted: UploadJob, data: bytes) -> Upl
     with span(request, "cache"):
         stored = await _store(services, wanted.id, picture, fresh)
     return UploadResult(image, is_new=True, stored=stored)
-
-
-def _is_read(codec: Codec, kept: StoredStream) -> bool:
-    """Whether a stream of its version is one that the codec here still paints."""
-    if kept.facts.version == codec.version:
-        return True
-    try:
-        codec.inspect(pack_header(codec.wire_id, kept.facts.version, 1.0))
-    except CodecError:
-        return False
-    return True
 
 
 def _kept(encoded: Encoded) -> StoredStream:

@@ -73,7 +73,7 @@ def body_slot(request: Request, batchers: Iterable[Batcher[Any, Any]]) -> Iterat
     services = services_of(request)
     check_length(request, services.settings)
     for batcher in batchers:
-        if batcher.depth >= services.settings.queue_limit:
+        if batcher.full:
             raise QueueFullError(f"{batcher.depth} pictures wait already")
     context = context_of(request)
     services.intake.enter()

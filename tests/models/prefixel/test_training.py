@@ -393,7 +393,7 @@ def test_the_best_effort_is_best_in_its_own_measure(codec, thumbnails: np.ndarra
 def test_a_search_sees_the_prefixes_that_the_codec_shows(codec, thumbnails: np.ndarray) -> None:
     """D of what ``decode`` makes of real prefixes is D of the ideal cuts, in the mean."""
     values = codec.values(thumbnails, "default")
-    streams = codec.streams(thumbnails, [1.0] * len(thumbnails), "default")
+    streams = [e.stream for e in codec.encode(thumbnails, [1.0] * len(thumbnails), "default")]
     cut = Truncator(codec.stored).cut(values.astype(np.float32), np.full((len(values), 1), 94.0))
     assert (cut.cells != 0).any()
     painted = from_cells(codec.dequantiser, cut.cells[:, 0])

@@ -14,7 +14,7 @@ from PIL import Image
 
 import service.cli.evaluate
 from service.cli.main import main
-from service.codec.interface import Encoded, Pixels
+from service.codec.interface import Effort, Encoded, Pixels
 from service.evaluation.baselines import BASELINES
 from service.evaluation.measure.caching import ResultCache
 from service.evaluation.measure.rate_matching import nearest_not_under
@@ -36,13 +36,15 @@ class CountingCodec(GreyCodec):
     encoded: list[int] = field(default_factory=list)
     decoded: list[int] = field(default_factory=list)
 
-    def encode(self, pictures: Pixels, aspects: Sequence[float]) -> list[Encoded]:
+    def encode(
+        self, pictures: Sequence[Pixels], aspects: Sequence[float], effort: Effort | None = None
+    ) -> list[Encoded]:
         self.encoded.append(len(pictures))
         return super().encode(pictures, aspects)
 
-    def decode(self, streams: Sequence[bytes]) -> list[Pixels]:
-        self.decoded.append(len(streams))
-        return super().decode(streams)
+    def decode(self, prefixes: Sequence[bytes], size: int | None = None) -> list[Pixels]:
+        self.decoded.append(len(prefixes))
+        return super().decode(prefixes)
 
 
 @pytest.fixture

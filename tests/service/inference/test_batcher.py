@@ -121,15 +121,86 @@ async def test_the_largest_batch_is_a_bound(stage: Stage) -> None:
 
 
 @staged(max_batch=2)
-async def test_submits_are_served_in_their_order(stage: Stage) -> None:
+async def test_submits_take_turns_picture_by_picture(stage: Stage) -> None:
     await stage.hold()
     tasks = [stage.submit(0, 1, 2), stage.submit(3), stage.submit(4, 5)]
     await turns()
     stage.network.end()
-    for expected in ([0, 1], [2, 3], [4, 5]):
+    for expected in ([0, 3], [4, 1], [5, 2]):
         assert await stage.network.begun() == expected
         stage.network.end()
     assert await asyncio.gather(*tasks) == [[0, 10, 20], [30], [40, 50]]
+
+
+@staged(max_batch=4)
+async def test_a_large_request_does_not_hold_up_a_small_one(stage: Stage) -> None:
+    await stage.hold()
+    large = stage.submit(*range(100))
+    await turns()
+    small = stage.submit(200)
+    await turns()
+    stage.network.end()
+    assert await stage.network.begun() == [200, 0, 1, 2]
+    stage.network.end()
+    assert await small == [2000]
+    assert not large.done()
+
+
+# -- what costs more or has another shape -------------------------------------------------------
+
+
+@staged(cost=abs, batch_cost=10)
+async def test_a_batch_costs_no_more_than_its_bound_unless_it_is_one_picture(stage: Stage) -> None:
+    await stage.hold()
+    tasks = [stage.submit(item) for item in (4, 4, 4, 30, 5, 5)]
+    await turns()
+    stage.network.end()
+    for expected in ([4, 4], [4], [30], [5, 5]):
+        assert await stage.network.begun() == expected
+        stage.network.end()
+    await asyncio.gather(*tasks)
+
+
+@staged(cost=abs, batch_cost=10)
+async def test_a_batch_that_is_full_in_cost_is_sent_off_at_once(stage: Stage) -> None:
+    tasks = [stage.submit(5), stage.submit(6)]
+    await turns()
+    assert stage.events.dispatched == [(1, "full")]
+    assert await stage.network.begun() == [5]
+    stage.network.end()
+    assert await stage.network.begun() == [6]
+    stage.network.end()
+    await asyncio.gather(*tasks)
+
+
+@staged(shape=lambda item: item % 10)
+async def test_a_batch_has_one_shape_and_results_keep_their_order(stage: Stage) -> None:
+    await stage.hold()
+    tasks = [stage.submit(11, 12, 21), stage.submit(31), stage.submit(22)]
+    await turns()
+    await advance(1)
+    stage.network.end()
+    for expected in ([11, 31], [22, 12], [21]):
+        assert sorted(await stage.network.begun()) == sorted(expected)
+        stage.network.end()
+    assert await asyncio.gather(*tasks) == [[110, 120, 210], [310], [220]]
+
+
+@staged(cost=abs, queue_cost=10)
+async def test_the_queue_is_bounded_in_cost(stage: Stage) -> None:
+    await stage.hold()
+    tasks = [stage.submit(30)]  # alone, whatever it costs
+    await turns()
+    assert stage.batcher.full
+    with pytest.raises(QueueFullError, match="as much work as may"):
+        await stage.batcher.submit([1], LATER)
+    tasks[0].cancel()
+    await turns()
+    assert not stage.batcher.full
+    tasks += [stage.submit(3), stage.submit(7)]
+    await turns()
+    with pytest.raises(QueueFullError):
+        await stage.batcher.submit([1], LATER)
 
 
 @staged

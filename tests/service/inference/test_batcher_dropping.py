@@ -45,8 +45,9 @@ async def test_a_waiter_that_leaves_in_the_very_turn_of_the_dispatch_is_dropped(
 
 @staged(max_batch=2)
 async def test_the_rest_of_a_cancelled_submit_does_not_run(stage: Stage) -> None:
-    leaves, stays = stage.submit(1, 2, 3), stage.submit(4)
+    leaves = stage.submit(1, 2, 3)
     assert await stage.network.begun() == [1, 2]
+    stays = stage.submit(4)
     leaves.cancel()
     await turns()
     stage.network.end()
@@ -166,6 +167,24 @@ async def test_a_smaller_batch_runs_where_the_larger_would_be_late(stage: Stage)
         with pytest.raises(DeadlineError):
             await task
     assert stage.network.batches[1:] == [[0, 1]]
+
+
+@staged(cost=abs)
+async def test_what_costs_too_much_for_its_deadline_makes_way_for_what_does_not(
+    stage: Stage,
+) -> None:
+    held = await stage.hold()
+    soon = stage.loop.now + 6
+    photo, small = stage.submit(10, deadline=soon), stage.submit(2, deadline=soon)
+    await advance(1)
+    stage.network.end()
+    await held
+    assert await stage.network.begun() == [2]
+    await advance(2)
+    stage.network.end()
+    assert await small == [20]
+    with pytest.raises(DeadlineError):
+        await photo
 
 
 @staged

@@ -13,6 +13,18 @@ from service.inference import Batcher
 from tests.service.inference.manual import Events, ManualLoop, Network, advance, play, turns
 
 QUEUE_LIMIT = 24
+QUEUE_COST, BATCH_COST = 60, 20
+
+
+def cost(item: int) -> int:
+    """Most are small, one in seven costs more than a batch may."""
+    return 25 if item % 7 == 3 else 1 + item % 5
+
+
+def shape(item: int) -> int:
+    """Two of them, in stretches and mixed."""
+    return item // 3 % 2
+
 
 Step = tuple[str, int | float]
 STEPS = st.one_of(
@@ -61,6 +73,10 @@ class Story:
             max_batch=max_batch,
             max_delay_ms=2,
             queue_limit=QUEUE_LIMIT,
+            cost=cost,
+            shape=shape,
+            batch_cost=BATCH_COST,
+            queue_cost=QUEUE_COST,
             on_event=replace(self.events.hooks, ran=lambda *_: self.told.set()),
             clock=loop.time,
         )
@@ -139,7 +155,13 @@ class Story:
         sizes = {2**bit for bit in range(7) if 2**bit <= self.max_batch}
         assert {len(batch) for batch in batches} <= sizes
         order = [item for batch in batches for item in batch]
-        assert order == sorted(set(order)), "pictures ran twice, or out of their order"
+        assert len(order) == len(set(order)), "pictures ran twice"
+        for batch in batches:
+            assert len({shape(item) for item in batch}) == 1
+            assert len(batch) == 1 or sum(map(cost, batch)) <= BATCH_COST
+        for waiter in self.waiters:
+            mine = [item for item in order if item in waiter.items]
+            assert mine == waiter.items[: len(mine)], "a request's pictures ran out of order"
         assert self.batcher.depth == 0
         assert self.events.depths[-1:] in ([], [0])
         assert all(0 <= depth <= QUEUE_LIMIT for depth in self.events.depths)

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from service.codec.entropy import range_coder
 from service.codec.header import HEADER_BYTES, pack_header
+from service.codec.interface import measured
 from service.codec.prefixel import bitplane_coder, context_model
 from service.codec.prefixel import codec as prefixel_codec
 from service.codec.prefixel import tables as prefixel_tables
@@ -69,7 +70,7 @@ def test_every_prefix_paints_and_no_byte_makes_the_set_worse(
 
 
 def test_levels_are_what_the_prefixes_are_worth(prefixel: EmbeddedCodec, pictures, streams) -> None:
-    encoded = prefixel.encode(pictures, [1.0] * len(pictures))
+    encoded = measured(prefixel, pictures, prefixel.encode(pictures, [1.0] * len(pictures)))
     for one in encoded:
         ends = sorted({min(length, len(one.stream)) for length in prefixel_codec.LEVELS_BYTES})
         assert [level.bytes for level in one.levels] == ends
@@ -90,7 +91,7 @@ def test_levels_are_what_the_prefixes_are_worth(prefixel: EmbeddedCodec, picture
 
 def test_what_is_no_photo_is_coded_too(prefixel: EmbeddedCodec) -> None:
     pictures = odd_pictures()
-    encoded = prefixel.encode(pictures, [1.0] * len(pictures))
+    encoded = measured(prefixel, pictures, prefixel.encode(pictures, [1.0] * len(pictures)))
     shown = np.stack(prefixel.decode([e.stream for e in encoded]))
     assert np.abs(shown[:2].astype(int) - pictures[:2]).max() <= 8
     assert len(encoded[0].stream) < 200  # nothing is padded
@@ -103,7 +104,7 @@ def test_what_is_no_photo_is_coded_too(prefixel: EmbeddedCodec) -> None:
 def test_a_stream_ends_where_training_did(prefixel: EmbeddedCodec, pictures) -> None:
     """The network is not told of more than it learned from: no picture gets worse at its end."""
     both = np.concatenate([pictures, odd_pictures()])
-    streams = prefixel.streams(both, [1.0] * len(both))
+    streams = [e.stream for e in prefixel.encode(both, [1.0] * len(both))]
     entries = prefixel.artifact.manifest.config["entries"]
     cut = prefixel.packed._replace(entries=prefixel.packed.entries[:entries])
     whole = np.stack(prefixel.decode(streams))

@@ -40,7 +40,7 @@ def test_a_difference_is_told_in_bytes() -> None:
 def test_prefixes_of_ideal_length_are_those_that_are_decoded(prefixel, pictures) -> None:
     values = prefixel.values(pictures, "default").astype(np.float32)
     ideal = shown(prefixel, Truncator(prefixel.stored), values, np.tile([30.0, 94.0], (6, 1)))
-    streams = prefixel.streams(pictures, [1.0] * len(pictures))
+    streams = [e.stream for e in prefixel.encode(pictures, [1.0] * len(pictures))]
     real = prefixel.paint_cuts(streams, np.tile([32, 96], (6, 1)))
     assert ideal.shape == real.shape
     for k in range(2):

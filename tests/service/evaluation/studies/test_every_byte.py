@@ -28,7 +28,7 @@ def test_symbols_say_what_their_frequencies_are_worth(prefixel: EmbeddedCodec, p
 def test_each_prefix_is_painted_and_counted(prefixel: EmbeddedCodec, pictures) -> None:
     found = every_byte.measure(prefixel, list(pictures), "default")
     assert list(found.lengths) == list(range(HEADER_BYTES, prefixel.maximum_bytes + 1))
-    streams = prefixel.streams(pictures, [1.0] * len(pictures))
+    streams = [e.stream for e in prefixel.encode(pictures, [1.0] * len(pictures))]
     for n, stream in enumerate(streams):
         counted = ~np.isnan(found.over[n])
         assert counted.sum() == len(stream) - HEADER_BYTES + 1

@@ -166,7 +166,7 @@ class HeldCodec(GreyCodec):
     go: threading.Event = field(default_factory=threading.Event)
     begun: threading.Event = field(default_factory=threading.Event)
 
-    def encode(self, pictures, aspects):
+    def encode(self, pictures, aspects, effort=None):
         self.begun.set()
         assert self.go.wait(10)
         return super().encode(pictures, aspects)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from io import BytesIO
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from PIL import Image
 
 from service.codec.header import pack_header
 from tests.support.app import running_app
-from tests.support.codec import DEFAULT
+from tests.support.codec import DEFAULT, GreyCodec, RawPhotoCodec
 from tests.support.photos import crops, encoded
 
 
@@ -39,11 +40,11 @@ def test_encode_answers_the_stream_without_a_cache(app, stream):
 
 
 def test_nothing_is_measured_of_a_stream_that_is_not_kept(app):
-    before = len(app.codec.encoded), len(app.codec.streamed)
+    before = len(app.codec.encoded), len(app.codec.measured)
     app.request("POST", "/v1/encode", content=encoded("png"))
-    assert (len(app.codec.encoded), len(app.codec.streamed)) == (before[0], before[1] + 1)
+    assert (len(app.codec.encoded), len(app.codec.measured)) == (before[0] + 1, before[1])
     app.request("POST", "/v1/images", content=encoded("webp"))
-    assert (len(app.codec.encoded), len(app.codec.streamed)) == (before[0] + 1, before[1] + 1)
+    assert (len(app.codec.encoded), len(app.codec.measured)) == (before[0] + 2, before[1] + 1)
 
 
 @pytest.mark.parametrize("budget", [2, 64, 257, 258, 1000])
@@ -156,3 +157,20 @@ def test_a_full_queue_is_said_before_the_body_is_read():
             assert answer.status_code == 503
             assert answer.headers["retry-after"]
             assert answer.json()["type"] == "urn:prefixel:problem:queue-full"
+
+
+@pytest.mark.parametrize("size", [None, 9, 50])
+def test_a_photos_prefix_is_painted_in_the_shape_of_its_header(size):
+    codec = RawPhotoCodec()
+    picture = np.asarray(crops(1)[0].resize((60, 36)))
+    [made] = codec.encode([picture], [1.0])
+    with running_app((GreyCodec(), codec)) as app:
+        answer = decode(app, made.stream[:500], "" if size is None else f"?size={size}")
+        assert answer.status_code == 200, answer.text
+        with Image.open(BytesIO(answer.content)) as shown:
+            assert shown.size == ((60, 36) if size is None else (size, round(size * 0.6)))
+        cut_header = decode(app, made.stream[:4])
+        assert (cut_header.status_code, cut_header.json()["title"]) == (
+            422,
+            "The stream does not parse",
+        )

@@ -1,0 +1,118 @@
+"""The scan: exact in Python and machine code, whole and resumed, on one thread and two."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+
+from service.codec.geometry import Size
+from service.codec.photo import bitplane_coder, tables
+from service.codec.photo.codec import PhotoCodec
+from tests.support.uncompiled import uncompiled
+
+
+def state_at(photo: PhotoCodec, stream: bytes, *cuts: int) -> tuple[Any, ...]:
+    parse, _, _ = photo.parse(stream)
+    for cut in cuts:
+        symbols = parse.advance(cut)
+    return symbols, parse.known.tobytes(), (parse.negative * (parse.known != 0)).tobytes()
+
+
+def test_python_and_machine_code_say_the_same(
+    photo: PhotoCodec, pictures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = np.ascontiguousarray(pictures[0][60:83, 40:67])
+    fast = photo.stream(picture)
+    cuts = [9, 30, 31, 90, len(fast) // 2, len(fast)]
+    known = [state_at(photo, fast, cut) for cut in cuts]
+    slow = uncompiled(bitplane_coder.scan)
+    monkeypatch.setattr("service.codec.photo.bitplane_coder.scan", slow)
+    monkeypatch.setattr("service.codec.photo.parse.scan", slow)
+    assert photo.stream(picture) == fast
+    assert [state_at(photo, fast, cut) for cut in cuts] == known
+
+
+def test_a_resumed_parse_is_a_whole_one(photo: PhotoCodec, streams) -> None:
+    for stream in streams[:2]:
+        draw = np.random.default_rng(len(stream))
+        cuts = sorted({*draw.integers(7, len(stream), 40).tolist(), 8, 9, 10, len(stream)})
+        parse, _, _ = photo.parse(stream)
+        for cut in cuts:
+            symbols = parse.advance(cut)
+            if cut % 3 == 0 or cut == cuts[-1]:
+                whole = state_at(photo, stream, cut)
+                assert whole[:2] == (symbols, parse.known.tobytes())
+    assert parse.complete
+
+
+def test_threads_do_not_touch_each_other(photo: PhotoCodec, pictures, streams) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(photo.stream, pictures)) == streams
+        several = [pool.submit(state_at, photo, s, len(s)) for s in streams for _ in range(2)]
+        alone = [state_at(photo, s, len(s)) for s in streams for _ in range(2)]
+        assert [one.result() for one in several] == alone
+
+
+def test_what_was_written_is_read(photo: PhotoCodec, pictures) -> None:
+    """Every decided magnitude is the encoder's, at the plane that its middle says."""
+    picture = pictures[1]
+    stream = photo.stream(picture)
+    grid, steps = photo.geometry(Size.of(picture), 0)
+    values, _ = photo._quantised(picture, grid, steps)
+    for cut in (100, 1000, len(stream)):
+        parse, _, _ = photo.parse(stream)
+        parse.advance(cut)
+        found = np.flatnonzero(parse.known)
+        middle = parse.known[found].astype(np.int64)
+        unit = middle & -middle
+        assert (np.abs(values[found]) // unit == middle // (2 * unit)).all()
+        assert ((values[found] < 0) == parse.negative[found].astype(bool)).all()
+        assert len(found) > 10
+
+
+def test_a_prefix_costs_no_more_than_its_information(photo: PhotoCodec, pictures) -> None:
+    """Bytes a symbol over the ideal: the range coder's rounding, and the end's three bytes."""
+    picture = pictures[2]
+    stream = photo.stream(picture)
+    grid, steps = photo.geometry(Size.of(picture), 0)
+    values, passes = photo._quantised(picture, grid, steps)
+    price = np.zeros((len(passes), 2))
+    places = 3 * grid.coefficients
+    bitplane_coder.scan(
+        bitplane_coder.PRICE,
+        grid._replace(passes=passes),
+        tables.fresh(photo._models),
+        photo._fixed,
+        values,
+        np.zeros(places, np.int32),
+        np.zeros(places, np.int8),
+        np.zeros(3 * grid.flags, np.int8),
+        np.zeros(bitplane_coder.STATE, np.int64),
+        np.zeros(1, np.uint8),
+        0,
+        price,
+        np.zeros((1, 1, 2), np.int64),
+    )
+    parse, _, _ = photo.parse(stream)
+    written = 8 * (len(stream) - parse._header_bytes)
+    assert price[:, 0].sum() - 1 <= written <= price[:, 0].sum() * 1.001 + 32
+
+
+def test_the_source_of_the_parse_has_no_float() -> None:
+    """Only prices are floats, and no symbol depends on one."""
+    import ast
+    import inspect
+
+    names = ("scan", "_coded", "_share", "_adapted", "_any")
+    trees = [ast.parse(inspect.getsource(getattr(bitplane_coder, name).py_func)) for name in names]
+    floats = [
+        node
+        for tree in trees
+        for node in ast.walk(tree)
+        if (isinstance(node, ast.Constant) and isinstance(node.value, float))
+        or isinstance(node, ast.Div)
+    ]
+    assert not floats

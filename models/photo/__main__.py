@@ -73,7 +73,6 @@ def main() -> None:
         name: sum(p.numel() for p in part.parameters()) for name, part in run.model.named_children()
     }
     print(f"{plan.config}: weights {counts}, from crop {run.samples} to {plan.samples}", flush=True)
-    run.report(against.pictures, [])
     run.train(tiles, against.pictures, options.max_minutes, options.every)
     curve.plot(options.out / "log.csv", options.out / "curve.svg", MEASURES, "crops")
 

@@ -14,9 +14,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from models.photo import wavelet
+from models.photo import kernels, wavelet
 from models.photo.networks import LEVELS, Networks, from_cells, to_cells
-from models.photo.states import Known, Planes, States, magnitudes
+from models.photo.states import Planes, States
 
 MIDDLE = 128.0
 
@@ -60,25 +60,20 @@ class Coding:
         ]
         return Coefficients(details, (low / states.low_step)[:, :, None])
 
-    def shown(
-        self, coefficients: Coefficients, known: list[Known]
-    ) -> tuple[Coefficients, list[Tensor]]:
-        """What a state leaves, with the gradient of the identity; and magnitudes of the details."""
-        left, sizes = [], []
-        for values, state in zip((*coefficients.details, coefficients.low), known, strict=True):
-            with torch.no_grad():
-                size = magnitudes(values.abs(), state)
-                jump = torch.copysign(size, values) - values
-            left.append(values + jump)
-            sizes.append(size)
-        return Coefficients(left[:-1], left[-1]), sizes[:-1]
+    def shown(self, coefficients: Coefficients, planes: list[Planes]) -> Coefficients:
+        """What a state leaves, with the gradient of the identity."""
+        left = []
+        parts = (*coefficients.details, coefficients.low)
+        for values, state, means in zip(parts, planes, self.states.means, strict=True):
+            found = torch.empty(values.shape)
+            flat = values.detach().flatten(1, 2).contiguous().numpy()
+            known = state.reshape(len(state), -1, *state.shape[3:])
+            kernels.magnitudes(flat, known, means, found.flatten(1, 2).numpy())
+            left.append(values + (found - values.detach()))
+        return Coefficients(left[:-1], left[-1])
 
     def painted(
-        self,
-        shown: Coefficients,
-        planes: list[Planes],
-        known: list[Known],
-        networks: Networks | None,
+        self, shown: Coefficients, planes: list[Planes], networks: Networks | None
     ) -> Tensor:
         """Float [N, 3, H, W], unclipped."""
         states = self.states
@@ -87,8 +82,9 @@ class Coding:
         low = wavelet.compose(shown.low[:, :, 0] * states.low_step, details[LEVELS:])
         fine = details[:LEVELS]
         if networks is not None:
-            units = [known[n].found * states.detail_steps[n] for n in range(LEVELS)]
-            low_unit = known[LEVELS].found.mean((2, 3, 4))[..., None, None] * states.low_step
+            found = [torch.exp2(torch.from_numpy(part[..., 0]).float()) for part in planes]
+            units = [found[n] * states.detail_steps[n] for n in range(LEVELS)]
+            low_unit = found[LEVELS].mean((2, 3, 4))[..., None, None] * states.low_step
             cells = to_cells(low / low_unit, [p / u for p, u in zip(fine, units, strict=True)])
             low, fine = from_cells(networks.known(cells, told(planes)))
             low = low * low_unit

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.photo import kernels
+
 
 class Pointwise(nn.Conv2d):
     """A 1x1 convolution: the weights' matrix times [N, C, h w]."""
@@ -43,17 +45,12 @@ class _Depthwise(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
-        """The same convolution with turned kernels; one product of shifted pictures a tap."""
+        """The same convolution with turned kernels; the sums of all taps in one walk."""
         x, weight = ctx.saved_tensors
         (gradient,) = gradients
         gradient = gradient.contiguous()
-        reach = weight.shape[-1]
-        half, (high, wide) = reach // 2, x.shape[-2:]
+        half = weight.shape[-1] // 2
         of_x = functional.conv2d(gradient, weight.flip(2, 3), padding=half, groups=len(weight))
-        padded = functional.pad(x, (half, half, half, half))
         of_weight = torch.empty_like(weight)
-        for row in range(reach):
-            for column in range(reach):
-                shifted = padded[:, :, row : row + high, column : column + wide]
-                of_weight[:, 0, row, column] = (gradient * shifted).sum((0, 2, 3))
+        kernels.taps(x.detach().contiguous().numpy(), gradient.numpy(), of_weight.numpy())
         return of_x, of_weight

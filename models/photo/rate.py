@@ -3,7 +3,7 @@
     folded   a magnitude on the axis where all cells of a state are one wide, the half cell of zero
              too: its own half below 1, less a half above
     noise    uniform over a cell stands for the rounding (Balle et al. 2017)
-    scale    a positive sum: of neighbours that come before (left, above, beside that), the parent and
+    scale    a positive sum: of neighbours that come before (left, above, beside that), the parent,
              the channels before; known magnitudes, which get no gradient
     pending  a coefficient that waits for its refinement costs one bit less
 
@@ -12,18 +12,17 @@ The real coder mixes adaptive models; this one's scales are fitted beside the ne
 
 from __future__ import annotations
 
-import math
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.photo.states import Known
+from models.photo import kernels
+from models.photo.states import Planes
 
-SCALES = 6
-"""Weights of a band's scale: constant, left, above, both diagonals, parent, channels before."""
 START = (0.08, 0.22, 0.22, 0.11, 0.12, 0.08)
-LEAST_SCALE = 0.02
 
 
 class Rate(nn.Module):
@@ -32,53 +31,49 @@ class Rate(nn.Module):
     def __init__(self, levels: int) -> None:
         super().__init__()
         start = torch.tensor(START).expm1().log()  # softplus of it is START
-        self.weights = nn.Parameter(start.repeat(levels, 3, 3, 1))
+        self.weights = nn.Parameter(start.repeat(levels, 9, 1))
 
-    def forward(self, values: list[Tensor], shown: list[Tensor], known: list[Known]) -> Tensor:
-        """Bits [N] of details in steps, finest first; ``shown``: magnitudes that a state leaves."""
+    def forward(self, values: list[Tensor], shown: list[Tensor], planes: list[Planes]) -> Tensor:
+        """Bits [N] of details [N, 3, 3, h, w] in steps, finest first, and what a state leaves."""
         total = values[0].new_zeros(len(values[0]))
-        above: Tensor | None = None
-        for level in range(len(values) - 1, -1, -1):
-            if above is None:
-                parent = torch.zeros_like(shown[level])
-            else:
-                parent = above.repeat_interleave(2, -2).repeat_interleave(2, -1)
-            row = self.weights[min(level, len(self.weights) - 1)]
-            total = total + self._bits(values[level], shown[level], parent, known[level], row)
-            above = shown[level]
+        weights = functional.softplus(self.weights)
+        for level, (value, left) in enumerate(zip(values, shown, strict=True)):
+            parent = shown[level + 1] if level + 1 < len(shown) else left[:, :, :, :0, :0]
+            row = weights[min(level, len(weights) - 1)]
+            found: Tensor = _Bits.apply(value, row, left.detach(), parent.detach(), planes[level])
+            total = total + found
         return total
 
-    def _bits(
-        self, values: Tensor, shown: Tensor, parent: Tensor, known: Known, row: Tensor
+
+class _Bits(torch.autograd.Function):
+    """``kernels.bits`` of one level."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, values: Tensor, weights: Tensor, shown: Tensor, parent: Tensor, planes: Planes
     ) -> Tensor:
-        unit = 1 / known.found
-        weights = functional.softplus(row)[..., None, None].unbind(2)  # SCALES times [3, 3, 1, 1]
-        padded = functional.pad(shown, (1, 1, 1, 0))
-        high, wide = shown.shape[-2:]
-        left = padded[..., 1:, :wide]
-        top, top_left, top_right = (
-            padded[..., :high, 1 : wide + 1],
-            padded[..., :high, :wide],
-            padded[..., :high, 2:],
+        """Bits [N]; the slopes are kept."""
+        flat = values.flatten(1, 2).contiguous()
+        noise = torch.rand_like(flat) - 0.5
+        of_values = torch.empty_like(flat)
+        of_weights = np.zeros((len(flat), *weights.shape))
+        total = kernels.bits(
+            flat.numpy(),
+            shown.flatten(1, 2).contiguous().numpy(),
+            parent.flatten(1, 2).contiguous().numpy(),
+            planes.reshape(len(planes), -1, *planes.shape[3:]),
+            weights.contiguous().numpy(),
+            noise.numpy(),
+            of_values.numpy(),
+            of_weights,
         )
-        before = functional.pad(shown[:, :-1].cumsum(1), (0, 0, 0, 0, 0, 0, 1, 0))
-        parts = (left, top, top_left + top_right, parent, before)
-        scale = weights[0] + unit * sum(
-            weight * part for weight, part in zip(weights[1:], parts, strict=False)
-        )
-        size = values.abs() * unit
-        folded = torch.where(size < 1, size / 2, size - 0.5)
-        noisy = (folded + torch.rand_like(folded) - 0.5).abs()
-        bits = laplacian_bits(noisy, scale + LEAST_SCALE)
-        pending = (shown > 2 * known.found) & (known.refined > known.found)
-        return bits.sum((1, 2, 3, 4)) - pending.sum((1, 2, 3, 4))
+        ctx.save_for_backward(of_values.view(values.shape), torch.from_numpy(of_weights).float())
+        return torch.from_numpy(total).float()
 
-
-def laplacian_bits(place: Tensor, scale: Tensor) -> Tensor:
-    """-log2 of what a Laplacian of mean 0 puts within half a unit of ``place`` >= 0."""
-    inverse = 1 / scale
-    outside = torch.log(-torch.expm1(-inverse)) - math.log(2) - (place - 0.5) * inverse
-    inner = place.clamp(max=0.5)
-    tails = (torch.exp((inner - 0.5) * inverse) + torch.exp((-inner - 0.5) * inverse)) / 2
-    inside = torch.log((1 - tails).clamp(min=1e-9))
-    return torch.where(place > 0.5, outside, inside) / -math.log(2)
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+        """Slopes times what each picture's bits are told."""
+        of_values, of_weights = ctx.saved_tensors
+        (gradient,) = gradients
+        each = gradient[:, None, None, None, None] * of_values
+        return each, torch.einsum("n,nrk->rk", gradient, of_weights), None, None, None

@@ -19,6 +19,9 @@ from tests.support.photos import crops
 
 PREFIXES = (2, 3, 18, 33, 64, 66, 128, 200, 258, 400, 512)
 
+PHOTO_SIDES = [(96, 64), (61, 45), (7, 5), (1, 40), (130, 9), (48, 77)]
+"""Of golden photos: width and height."""
+
 COUNTS = {"symbols", "nonzero_coefficients"}
 """What a prefix decides, where the codec says so."""
 
@@ -29,14 +32,17 @@ def main() -> None:
     name = parser.parse_args().codec
     codec = load_codecs(packaged_artifacts(), [name], Runtime("cpu", 1))[name]
     aspects = [1.0, 1.5, 0.5625, 6.0, 0.2, 1.3333]
-    pictures = np.stack([np.asarray(c.resize((32, 32))) for c in crops(len(aspects), seed=11)])
+    sides = PHOTO_SIDES if codec.kind == "photo" else [(32, 32)] * len(aspects)
+    drawn = crops(len(sides), seed=11)
+    pictures = [np.asarray(c.resize(side)) for c, side in zip(drawn, sides, strict=True)]
     named = {f"crop-{n}": e.stream for n, e in enumerate(codec.encode(pictures, aspects))}
     if isinstance(codec, PatchCodec):
         assigned = codec.assigned.encode(pictures, aspects)
         named.update({f"crop-{n}-assigned": e.stream for n, e in enumerate(assigned)})
     streams, painted = [], {}
     for title, stream in named.items():
-        lengths = sorted({min(length, len(stream)) for length in PREFIXES})
+        shortest = codec.header(stream).length_bytes
+        lengths = sorted({min(max(n, shortest), len(stream)) for n in (*PREFIXES, len(stream))})
         facts = {length: codec.inspect(stream[:length]).facts for length in lengths}
         streams.append(
             {
@@ -45,7 +51,7 @@ def main() -> None:
                 "prefixes": lengths,
                 **{
                     name: {n: f[name] for n, f in facts.items()}
-                    for name in COUNTS & facts[2].keys()
+                    for name in COUNTS & facts[lengths[0]].keys()
                 },
             }
         )

@@ -106,7 +106,7 @@ class Fixed(NamedTuple):
 @inlined
 def _share(packed: int, least: int) -> int:
     """Of 65536, a probability ``p << 8 | n``; nothing is certain."""
-    return min(max(packed >> (PROBABILITY_BITS + 8 - PRECISION), least), TOTAL - least)
+    return min(max(int(packed) >> (PROBABILITY_BITS + 8 - PRECISION), least), TOTAL - least)
 
 
 @inlined
@@ -494,6 +494,7 @@ def scan(
 @compiled
 def _adapted(packed: int, bit: int, rates: Ints, most: int) -> int:
     """A probability after one more symbol."""
+    packed = int(packed)
     seen = packed & 255
     p = packed >> 8
     p += (((bit << PROBABILITY_BITS) - p) * int(rates[seen])) >> _RATE_SHIFT

@@ -212,7 +212,8 @@ class PhotoCodec:
             known, negative = parse.known[part], parse.negative[part]
             return transform.synthesise(known, negative, grid, steps, channel, shape)
 
-        return transform.to_rgb(self._each_channel(synthesise), steps, splits)
+        gain = transform.gain_of(size, splits)
+        return transform.to_rgb(self._each_channel(synthesise), steps, gain)
 
     def _each_channel(self, work: Callable[[int], T]) -> list[T]:
         if self._several:
@@ -245,8 +246,8 @@ class PhotoCodec:
 def _splits_for(size: Size, side: int) -> int:
     """Most splits that leave a long side of at least ``side`` pixels."""
     longest, splits = max(size.width, size.height), 0
-    while (longest := (longest + 1) // 2) >= side:
-        splits += 1
+    while longest > 1 and (longest + 1) // 2 >= side:
+        longest, splits = (longest + 1) // 2, splits + 1
     return splits
 
 

@@ -24,6 +24,8 @@ SUPERBLOCK = 8
 """Blocks a side that a pass visits one after the other."""
 SHORTEST = 8
 """Splitting ends when the short side has fewer samples."""
+LONGEST = 16
+"""But goes on while the long side is so many times the short one, or twice that of one sample."""
 RANKS = 10
 LOWEST_RANK = -4
 """Of a group: planes so far under the band's usual size share one."""
@@ -67,10 +69,13 @@ class Grid(NamedTuple):
 
 
 def levels_of(height: int, width: int) -> int:
-    """How many times a picture is split: until its short side has fewer than 8 samples."""
-    short, levels = min(height, width), 0
-    while short >= SHORTEST:
-        short = (short + 1) // 2
+    """How many times a picture is split: until its short side has fewer than 8 samples.
+
+    Very long ones are split on; a side of one sample is left as it is.
+    """
+    short, long, levels = min(height, width), max(height, width), 0
+    while short >= SHORTEST or long >= LONGEST * max(short, 2):
+        short, long = (short + 1) // 2, (long + 1) // 2
         levels += 1
     return levels
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.codec.entropy.jit import compiled
-from service.codec.interface import Pixels
+from service.codec.geometry import Pixels, Size
 from service.codec.photo import wavelet
 from service.codec.photo.order import (
     BORDER,
@@ -33,6 +33,7 @@ from service.codec.photo.order import (
     TOP,
     Grid,
     Ints,
+    sizes_of,
 )
 from service.codec.photo.tables import Stored
 from service.codec.photo.wavelet import Plane
@@ -152,13 +153,21 @@ def low_pass(picture: Pixels, steps: Steps, splits: int) -> Pixels:
             wavelet.forward(plane)
             plane = np.ascontiguousarray(plane[::2, ::2])
         planes.append(plane)
-    return to_rgb(planes, steps, splits)
+    return to_rgb(planes, steps, gain_of(Size.of(picture), splits))
 
 
-def to_rgb(planes: list[Plane], steps: Steps, splits: int) -> Pixels:
-    """Three planes of one shape, after so many splits -> uint8 [H, W, 3]."""
+def gain_of(size: Size, splits: int) -> float:
+    """What a still picture's samples are multiplied by: sqrt 2 for each side that was halved."""
+    halvings = 0
+    for height, width in sizes_of(size.height, size.width, splits)[:-1]:
+        halvings += (height > 1) + (width > 1)
+    return float(2 ** (halvings / 2))
+
+
+def to_rgb(planes: list[Plane], steps: Steps, gain: float = 1.0) -> Pixels:
+    """Three planes of one shape, larger by ``gain`` than pixels -> uint8 [H, W, 3]."""
     picture = np.empty((*planes[0].shape, 3), np.uint8)
-    axes = steps.axes * np.float32(0.5**splits)  # a split doubles what is still
+    axes = steps.axes / np.float32(gain)
     _mix(planes[0], planes[1], planes[2], axes, picture)
     return picture
 

@@ -1,0 +1,25 @@
+"""Streams of version 1 that are kept: they say and paint what they always did."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from service.codec.photo.codec import PhotoCodec
+
+VECTORS = Path(__file__).parents[3] / "vectors" / "photo"
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_golden_streams_paint_as_they_always_did(photo: PhotoCodec, number: int) -> None:
+    vector = json.loads((VECTORS / "streams.json").read_text())["streams"][number]
+    painted = np.load(VECTORS / "pictures.npz")
+    stream = bytes.fromhex(vector["stream"])
+    for length in vector["prefixes"]:
+        (picture,) = photo.decode([stream[:length]])
+        expected = painted[f"{vector['name']}-{length}"]
+        assert np.abs(picture.astype(int) - expected).max() <= 1
+        assert photo.inspect(stream[:length]).facts["symbols"] == vector["symbols"][str(length)]

@@ -2,7 +2,8 @@
 
     folded   a magnitude on the axis where all cells of a state are one wide, the half cell of zero
              too: its own half below 1, less a half above
-    noise    uniform over a cell stands for the rounding (Balle et al. 2017)
+    bits     of the cells as they are; their slope by a magnitude is taken where uniform noise of a
+             cell puts it (Balle et al. 2017)
     scale    a positive sum: of neighbours that come before (left, above, beside that), the parent,
              the channels before; known magnitudes, which get no gradient
     pending  a coefficient that waits for its refinement costs one bit less
@@ -22,7 +23,7 @@ from torch.nn import functional
 from models.photo import kernels
 from models.photo.states import Planes
 
-START = (0.08, 0.22, 0.22, 0.11, 0.12, 0.08)
+START = (0.01, 0.14, 0.14, 0.06, 0.05, 0.05)
 
 
 class Rate(nn.Module):

@@ -1,19 +1,17 @@
-"""Tables of a few crops, counted once."""
+"""The shipped tables, and crops of free photos."""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.photo import learning
-from service.codec.photo.tables import ORDERS, Stored
+from service.codec.photo import tables
+from service.codec.photo.tables import Stored
+from service.settings import packaged_artifacts
 from tests.support.photos import free_photos
 
 SIDE = 192
-PSNR = ORDERS.index("psnr")
 Pixels = NDArray[np.uint8]
 
 
@@ -25,9 +23,5 @@ def pictures() -> list[Pixels]:
 
 
 @pytest.fixture(scope="session")
-def stored(pictures: list[Pixels]) -> Stored:
-    """Colours, usual sizes and probabilities counted; passes go plane by plane."""
-    tiles = pictures[:3]
-    made = learning.start(tiles)
-    made = replace(made, usual=learning.usual_of(learning.quantised(made, PSNR, tiles)))
-    return learning.learned(made, learning.quantised(made, PSNR, tiles), 1)
+def stored() -> Stored:
+    return tables.read(packaged_artifacts() / "photo" / "tables.npz")

@@ -100,7 +100,7 @@ def test_the_closed_form_paints_as_the_service_does(
         )
         for c in range(3)
     ]
-    expected = transform.to_rgb(synthesised, steps, 0).astype(np.float32)
+    expected = transform.to_rgb(synthesised, steps, 1).astype(np.float32)
     apart = np.abs(found[0].permute(1, 2, 0).clamp(0, 255).numpy() - expected)
     assert np.quantile(apart, 0.98) <= 0.51  # but for the block that the cut lies in
 

@@ -56,12 +56,12 @@ def test_the_distortions_gradient_is_its_slope(tiles: torch.Tensor) -> None:
     shown = (photo + 5 * torch.randn(photo.shape, dtype=torch.float64)).requires_grad_()
     way = photo - photo.mean((2, 3), keepdim=True)  # one that changes the distortion much
     (slope,) = torch.autograd.grad(distortion(photo.float(), shown.float(), 0.7).sum(), shown)
-    step = 0.02
+    step = 0.005
     with torch.no_grad():
         ahead, back = (
             distortion(photo.float(), (shown + s * way).float(), 0.7) for s in (step, -step)
         )
-    assert float((slope * way).sum()) == pytest.approx(float((ahead - back) / (2 * step)), rel=0.02)
+    assert float((slope * way).sum()) == pytest.approx(float((ahead - back) / (2 * step)), rel=0.03)
 
 
 @pytest.mark.parametrize(
@@ -93,12 +93,14 @@ def test_all_cells_of_a_scale_share_one_probability(scale: float) -> None:
 
 @pytest.mark.parametrize("value", [-9.3, -0.6, 0.3, 1.2, 5.5])
 def test_slopes_of_bits_are_those_of_bits(value: float) -> None:
-    _, slope, by_weight = _one(value, 0, 1, 0.8)
+    bits, slope, by_scale = _one(value, 0, 1, 0.8)
     step = 1e-2
-    ahead, back = _one(value + step, 0, 1, 0.8)[0], _one(value - step, 0, 1, 0.8)[0]
-    assert slope == pytest.approx((ahead - back) / (2 * step), rel=0.02, abs=1e-3)
     ahead, back = _one(value, 0, 1, 0.8 + step)[0], _one(value, 0, 1, 0.8 - step)[0]
-    assert by_weight == pytest.approx((ahead - back) / (2 * step), rel=0.02, abs=1e-3)
+    assert by_scale == pytest.approx((ahead - back) / (2 * step), rel=0.02, abs=1e-3)
+    assert bits > 0
+    assert math.copysign(1, slope) == math.copysign(1, value)  # a larger one costs more
+    if abs(value) > 2:
+        assert abs(slope) == pytest.approx(1 / 0.8 / math.log(2), rel=1e-3)
 
 
 def test_a_coefficient_that_waits_for_refinement_costs_a_bit_less() -> None:
@@ -117,7 +119,7 @@ def test_bits_are_near_what_the_scan_charges(
         planes = run.states.planes([(whole, 0.0)])
         shown = run.coding.shown(coded, planes)
         found = float(Rate(LEVELS)(coded.details, shown.details, planes).detach())
-        assert 0.6 < found / each[:whole].sum() < 1.7
+        assert 0.8 < found / each[:whole].sum() < 1.6
 
 
 def test_a_run_learns_and_goes_on_where_it_stopped(

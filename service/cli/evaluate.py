@@ -7,6 +7,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from service.cli import evaluate_photos
+from service.codec.geometry import THUMB_SIDE
 from service.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from service.evaluation.run import EvaluationPlan, Subject
 
 THUMBNAIL_DEFAULTS = "32,64,96,128,192,256", "ssim,psnr"
+BASELINE_DEFAULTS = "jpeg", "jpeg2000", "webp", "avif"
 FULL_DEFAULTS = ".125,.25,.5,1", "ssim,psnr,ms-ssim"
 EXTRA = ("bjontegaard", "blurhash", "imagecodecs", "matplotlib", "skimage", "sklearn", "thumbhash")
 DESCRIPTION = """\
@@ -25,6 +28,8 @@ Toderici et al. 2015 (nearest setting, never under the target), at exactly the t
 paper's own table, and Bjontegaard rate differences. The folder OUT gets the report, CSV files,
 rate-distortion plots and a cache, so that a run that was stopped goes on where it was. Needs the
 extra 'evaluate'.
+
+--codec photo, alone, measures whole photos as they are: OUT/photos.md, photos.csv and photos.png.
 """
 
 
@@ -38,10 +43,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add(
         "--baselines",
         type=_words,
-        default=("jpeg", "jpeg2000", "webp", "avif"),
+        default=(),
         metavar="A,B",
         help="today's codecs, all, or none: jpeg[-444][-opt], jpeg2000[-3], webp,"
-        " avif[-420][-frame], jxl, blurhash, thumbhash (jpeg,jpeg2000,webp,avif)",
+        " avif[-420][-frame], jxl, blurhash, thumbhash (jpeg,jpeg2000,webp,avif); of"
+        " photos: jpeg-opt, jpeg-444-opt, webp, jpeg2000, jxl-e7, avif-s6, avif-420-s6 (all)",
     )
     add(
         "--effort",
@@ -83,6 +89,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="(PREFIXEL_ARTIFACTS_PATH)",
     )
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="(%(default)s)")
+    evaluate_photos.add_arguments(parser)
     parser.set_defaults(run=run)
 
 
@@ -97,6 +104,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigurationError(
             f"{', '.join(missing)} not installed: pip install 'prefixel[evaluate]'"
         )
+    if arguments.codec == ("photo",):
+        return evaluate_photos.run(arguments)
     plan = make_plan(arguments)
     print(evaluate(plan, Console(stderr=True)), end="")
     return 0
@@ -104,7 +113,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 def make_plan(arguments: argparse.Namespace) -> EvaluationPlan:
     """Check the arguments, load pictures and codecs. Raises ConfigurationError."""
-    from service.codec.geometry import THUMB_SIDE
     from service.evaluation.baselines import find_baselines
     from service.evaluation.data.drawings import other_kinds
     from service.evaluation.data.pictures import free_photos, load_pictures, parse_splits
@@ -112,13 +120,13 @@ def make_plan(arguments: argparse.Namespace) -> EvaluationPlan:
     from service.evaluation.run import EvaluationPlan
     from service.inference.runtime import usable_cores
 
-    names = [name for name in arguments.baselines if name != "none"]
+    names = [name for name in arguments.baselines or BASELINE_DEFAULTS if name != "none"]
     baselines = find_baselines(names)
     if not (baselines or arguments.codec):
         raise ConfigurationError("nothing to evaluate: name a codec or a baseline")
     if arguments.kind and arguments.full:
         raise ConfigurationError("--kind draws thumbnails: there is nothing --full of them")
-    pictures = _slice(
+    pictures = chosen_of(
         other_kinds(THUMB_SIDE)
         if arguments.kind
         else load_pictures(arguments.data, None if arguments.full else THUMB_SIDE),
@@ -174,7 +182,8 @@ def load_subjects(arguments: argparse.Namespace) -> Sequence[Subject]:
     return found
 
 
-def _slice(pictures: Pictures, arguments: argparse.Namespace) -> Pictures:
+def chosen_of(pictures: Pictures, arguments: argparse.Namespace) -> Pictures:
+    """What --skip and --first leave. Raises ConfigurationError when that is nothing."""
     stop = None if arguments.first is None else arguments.skip + arguments.first
     chosen = pictures[slice(arguments.skip, stop)]
     if arguments.skip < 0 or not len(chosen):

@@ -39,8 +39,9 @@ def split_frame(data: bytes) -> Parts:
     return Parts(head + payload[:at], payload[at:], tail)
 
 
-def _encode(subsampling: str, rgb: Pixels, setting: float) -> bytes:
-    return raster.write(rgb, "AVIF", quality=int(setting), subsampling=subsampling, speed=SPEED)
+def encode(subsampling: str, speed: int, rgb: Pixels, setting: float) -> bytes:
+    """The whole file of uint8 [H, W, 3] at a quality of 0..100, with libaom's default tune."""
+    return raster.write(rgb, "AVIF", quality=int(setting), subsampling=subsampling, speed=speed)
 
 
 def _baseline(name: str, subsampling: str, frame_only: bool) -> Baseline:
@@ -48,7 +49,7 @@ def _baseline(name: str, subsampling: str, frame_only: bool) -> Baseline:
         name=name,
         title=f"AVIF {subsampling}" + ", frame unit only" * frame_only,
         settings=tuple(range(5, 101, 3)),
-        encode=partial(_encode, subsampling),
+        encode=partial(encode, subsampling, SPEED),
         decode=raster.read,
         split=split_frame if frame_only else split,
         stripped="the frame unit: no boxes, temporal delimiter, sequence header (12 bytes here)"

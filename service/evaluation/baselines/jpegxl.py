@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from service.evaluation.baselines.base import Baseline, Parts, Pixels
@@ -37,13 +39,14 @@ def split(data: bytes) -> Parts:
     return Parts(data[:end], data[end:], b"")
 
 
-def _encode(rgb: Pixels, setting: float) -> bytes:
+def encode(effort: int, rgb: Pixels, setting: float) -> bytes:
+    """A bare code stream of uint8 [H, W, 3] at a distance of 25 less the setting."""
     import imagecodecs
 
     encoded = imagecodecs.jpegxl_encode(
         np.ascontiguousarray(rgb),
         distance=25.0 - setting,
-        effort=EFFORT,
+        effort=effort,
         usecontainer=False,
         numthreads=1,
     )
@@ -70,7 +73,7 @@ JPEGXL = Baseline(
     name="jxl",
     title="JPEG XL",
     settings=tuple(round(25.0 - float(d), 3) for d in np.geomspace(25, 0.5, 48)),
-    encode=_encode,
+    encode=partial(encode, EFFORT),
     decode=_decode,
     split=split,
     stripped="frame (header, table of contents, sections): no signature, size, image metadata",

@@ -1,0 +1,118 @@
+"""``prefixel evaluate --codec photo``: what it is told, and what it loads."""
+
+from __future__ import annotations
+
+import argparse
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from service.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from service.evaluation.data.pictures import Pictures
+    from service.evaluation.photos.run import PhotoPlan
+
+STEPS = 200
+NOT_FOR_PHOTOS = (
+    "contact_sheet",
+    "effort",
+    "full",
+    "header_less",
+    "kind",
+    "metrics",
+    "speed",
+    "splits",
+    "targets",
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What photos alone understand."""
+    add = parser.add_argument_group("photos (--codec photo)").add_argument
+    add("--orders", default="default,psnr,eyes", metavar="A,B", help="(%(default)s)")
+    add("--ssimulacra2", action="store_true", help="measure SSIMULACRA2 too: seconds a picture")
+    add(
+        "--steps",
+        type=int,
+        default=STEPS,
+        metavar="N",
+        help="lengths a stream, 0: none (%(default)s)",
+    )
+    add("--name", default="photos", help="of the files in OUT (%(default)s)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Evaluate and print the page; 0. Raises ConfigurationError for wrong use."""
+    from rich.console import Console
+
+    from service.evaluation.photos.page import evaluate_photos
+
+    if arguments.ssimulacra2 and find_spec("ssimulacra2") is None:
+        raise ConfigurationError("ssimulacra2 not installed: pip install 'prefixel[evaluate]'")
+    plan = make_plan(arguments)
+    print(evaluate_photos(plan, Console(stderr=True), arguments.name), end="")
+    return 0
+
+
+def make_plan(arguments: argparse.Namespace) -> PhotoPlan:
+    """Check the arguments, load photos and codecs. Raises ConfigurationError."""
+    from service.cli.evaluate import chosen_of
+    from service.codec import artifact
+    from service.codec.photo.codec import PhotoCodec
+    from service.codec.photo.tables import ORDERS
+    from service.codec.registry import load_codecs
+    from service.evaluation.data.pictures import load_pictures
+    from service.evaluation.photos.baselines import find_photo_baselines
+    from service.evaluation.photos.measures import find_measures
+    from service.evaluation.photos.run import PhotoPlan
+    from service.inference import Runtime
+    from service.settings import read_settings
+
+    wrong = [name for name in NOT_FOR_PHOTOS if getattr(arguments, name)]
+    if wrong:
+        raise ConfigurationError(f"--{wrong[0].replace('_', '-')} is not for photos")
+    orders = tuple(word.strip() for word in arguments.orders.split(",") if word.strip())
+    if not orders or not set(orders) <= set(ORDERS) or len(set(orders)) < len(orders):
+        raise ConfigurationError(f"orders are {', '.join(ORDERS)}, not {arguments.orders!r}")
+    if arguments.steps < 2 and arguments.steps != 0:
+        raise ConfigurationError(f"--steps is 0, or 2 or more, not {arguments.steps}")
+    baselines = find_photo_baselines(arguments.baselines)
+    pictures: Pictures = chosen_of(load_pictures(arguments.data, None), arguments)
+    folder = arguments.artifacts or read_settings().artifacts()
+    codecs = load_codecs(folder, ("photo", "prefixel"), Runtime("cpu", threads=1))
+    photo = codecs["photo"]
+    if not isinstance(photo, PhotoCodec):
+        raise ConfigurationError("the artifact 'photo' is not of the codec of photos")
+    return PhotoPlan(
+        codec=photo,
+        fingerprint=artifact.read(folder / "photo").sha256,
+        orders=orders,
+        thumbnails=codecs["prefixel"],
+        thumbnails_fingerprint=artifact.read(folder / "prefixel").sha256,
+        baselines=baselines,
+        pictures=pictures,
+        measures=find_measures(pictures.least_side, ssimulacra2=arguments.ssimulacra2),
+        steps=arguments.steps,
+        out=arguments.out,
+        cache=arguments.cache or arguments.out / "cache",
+        command=command_of(arguments),
+        fresh=arguments.fresh,
+    )
+
+
+def command_of(arguments: argparse.Namespace) -> str:
+    """The command, without paths: what a reader would type to print the same."""
+    words = ["prefixel evaluate --codec photo --data DIR", f"--orders {arguments.orders}"]
+    if arguments.baselines:
+        words.append(f"--baselines {','.join(arguments.baselines)}")
+    if arguments.skip:
+        words.append(f"--skip {arguments.skip}")
+    if arguments.first is not None:
+        words.append(f"--first {arguments.first}")
+    if arguments.steps != STEPS:
+        words.append(f"--steps {arguments.steps}")
+    if arguments.ssimulacra2:
+        words.append("--ssimulacra2")
+    if arguments.name != "photos":
+        words.append(f"--name {arguments.name}")
+    return " ".join(words)

@@ -1,0 +1,1 @@
+"""``prefixel evaluate --codec photo``: whole streams of photos beside today's formats."""

@@ -125,7 +125,7 @@ class Settings(BaseSettings):
         description="Most pixels of an upload, read from its header; more: 422",
     )
     decode_memory_bytes: int = Field(
-        default=512 * 2**20,
+        default=2**30,
         ge=2**20,
         description="Memory that pictures may take together until they are encoded",
     )

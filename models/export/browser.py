@@ -31,7 +31,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from models.export.names import BYTES, HALF, SCALE
+from models.artifact_io.names import BYTES, HALF, SCALE
 from service.codec import artifact
 from service.codec.prefixel import tables as prefixel_tables
 from service.errors import ArtifactError

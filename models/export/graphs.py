@@ -13,7 +13,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from models.export.names import BYTES, HALF, SCALE
+from models.artifact_io.names import BYTES, HALF, SCALE
 
 OPSET = 18
 

@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 from onnx import compose
 
-from models.export.__main__ import ARTIFACTS
+from models.artifact_io.manifests import ARTIFACTS
 from service.inference import Runtime, Session
 
 

@@ -13,13 +13,20 @@ import time
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from models.photo import learning
 from models.training import photos
+from service.codec.artifact import MANIFEST
+from service.codec.registry import load_codec
+from service.inference import Runtime
+from service.quality.psnr import psnr
+from service.quality.ssim import block_ssim
 
 PAPER = "Shapiro 1993; Li and Lei 1999; Taubman 2000; Mahoney 2005"
 WIRE_ID = 16
 TABLES = "tables.npz"
+SCORED_BYTES = (512, 2048, 8192, 32768)
 
 
 def arguments() -> argparse.Namespace:
@@ -72,8 +79,40 @@ def main() -> None:
         "parity": {},
         "scores": [],
     }
-    (options.out / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+    path_of_manifest = options.out / MANIFEST
+    path_of_manifest.write_text(json.dumps(manifest, indent=1) + "\n")
+    manifest["scores"] = scores(options.out, options.data)
+    path_of_manifest.write_text(json.dumps(manifest, indent=1) + "\n")
     print(f"{path}: {path.stat().st_size} bytes, {time.monotonic() - began:.0f} s")
+
+
+def scores(folder: Path, data: Path) -> list[dict[str, float]]:
+    """Mean quality of prefixes over ``photos-validation/*.png``, by length without header."""
+    codec = load_codec(folder, Runtime("cpu", 1))
+    pictures = [
+        np.asarray(Image.open(path).convert("RGB"))
+        for path in sorted((data / "photos-validation").glob("*.png"))
+    ]
+    found = []
+    for picture in pictures:
+        [encoded] = codec.encode([picture], [1.0])
+        header_bytes = codec.header(encoded.stream).length_bytes
+        shown = codec.decode_cuts(encoded.stream, [n + header_bytes for n in SCORED_BYTES])
+        found.append(
+            [
+                (
+                    float(block_ssim(picture[None], one[None])[0]),
+                    float(psnr(picture[None], one[None])[0]),
+                )
+                for one in shown
+            ]
+        )
+    return [
+        {"payload_bytes": length, "ssim": round(ssim, 4), "psnr": round(decibels, 2)}
+        for length, (ssim, decibels) in zip(
+            SCORED_BYTES, np.mean(np.array(found), 0).tolist() if found else [], strict=False
+        )
+    ]
 
 
 def _without_paths(words: list[str]) -> str:

@@ -292,9 +292,13 @@ def _chain(bits: Floats, gain: Floats) -> NDArray[np.int16]:
     for spent, won, places in pooled:
         for n, place in enumerate(places):
             slopes[place] = OCTAVE * math.log2(won / spent) - n
+    if not pooled:  # too few tiles: all planes together, as if at the plane that won most
+        most = int(gain.sum(1).argmax())
+        slopes[most] = OCTAVE * math.log2(gain.sum() / max(bits.sum(), 1)) - np.array([0, 1])
     known = np.flatnonzero(~np.isnan(slopes[:, 0]))
-    for plane in range(known[-1] + 1, PLANES):
-        slopes[plane] = slopes[plane - 1] + 2 * OCTAVE
+    for plane in range(known[0] + 1, PLANES):
+        if np.isnan(slopes[plane, 0]):  # no tile told enough of it
+            slopes[plane] = slopes[plane - 1] + 2 * OCTAVE
     for plane in range(known[0] - 1, -1, -1):
         slopes[plane] = slopes[plane + 1] - 2 * OCTAVE
     return np.rint(slopes).astype(np.int16)

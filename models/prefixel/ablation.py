@@ -20,8 +20,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from models.artifact_io.manifests import ARTIFACTS
 from models.export import graphs
-from models.export.__main__ import ARTIFACTS
 from models.prefixel import ablation_page, trits
 from models.prefixel.ablation_page import Line
 from models.prefixel.closed_form.__main__ import training_thumbnails

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models.artifact_io.manifests import ARTIFACTS, write
 from models.export import graphs
-from models.export.__main__ import ARTIFACTS, write
 from models.prefixel.closed_form.manifest import NAME, TABLES, TUNING, manifest_of, write_scored
 from models.prefixel.gradient import Gradient
 from models.prefixel.networks import CONFIGS, Correction, Networks

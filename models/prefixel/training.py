@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.export import weights
+from models.artifact_io import weights
 from models.prefixel.closed_form.learning import Floats, colour_axes, learn_tables
 from models.prefixel.networks import Networks
 from models.training import data

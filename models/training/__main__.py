@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from models.export import weights
+from models.artifact_io import weights
 from models.training import compute, curve, kept, sources
 from models.training.loop import Plan, Run, measured_at
 from models.training.losses import LOSSES

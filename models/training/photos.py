@@ -28,15 +28,20 @@ def load(folder: Path) -> tuple[Tensor, Tensor]:
     are the middles of ``photos-validation/*.png``, or of every 20th tile, which is then held back.
     Raises FileNotFoundError where there are no shards, ValueError for a tile of another size.
     """
-    shards = sorted(folder.glob("photos-train*.npz"))
-    if not shards:
-        raise FileNotFoundError(f"{folder} holds no photos-train*.npz")
-    tiles = torch.from_numpy(np.concatenate([_tiles(shard) for shard in shards]))
+    tiles = load_tiles(folder)
     held = sorted((folder / "photos-validation").glob("*.png"))
     if held:
         return tiles, torch.from_numpy(np.stack([middle(_opened(path)) for path in held]))
     validation = np.stack([middle(tile) for tile in tiles[::20].numpy()])
     return tiles[torch.arange(len(tiles)) % 20 != 0], torch.from_numpy(validation)
+
+
+def load_tiles(folder: Path) -> Tensor:
+    """All tiles of ``photos-train*.npz``, uint8 [N, 256, 256, 3]; raises as ``load`` does."""
+    shards = sorted(folder.glob("photos-train*.npz"))
+    if not shards:
+        raise FileNotFoundError(f"{folder} holds no photos-train*.npz")
+    return torch.from_numpy(np.concatenate([_tiles(shard) for shard in shards]))
 
 
 def load_high_entropy(folder: Path) -> tuple[Tensor, Tensor]:

@@ -4,43 +4,44 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from service.cli.files import (
+    Codecs,
     Failures,
     add_codec_arguments,
-    codec_of,
     destinations,
-    load,
     progress,
+    read,
+    sources_of,
+    write,
 )
-from service.errors import ConfigurationError
+from service.errors import ConfigurationError, ParameterError
 
-if TYPE_CHECKING:
-    from service.codec.interface import Codec
-
-FORMATS = ("png", "webp", "jpg")
-SIZES = range(1, 513)
+FORMATS = ("png", "webp", "jpg", "avif")
+SIZES = {"thumb": range(1, 513), "photo": range(1, 4097)}
 DESCRIPTION = """\
-Decode streams, or any prefix of one: each becomes DIR/NAME.png (or .webp, .jpg). The stream says
-which codec paints it. Exit codes: 0 all were decoded, 1 some were not (each is named on stderr),
-2 wrong use.
+Decode streams, or any prefix of one: each becomes DIR/NAME.png (or .webp, .jpg, .avif). The stream
+says which codec paints it. In the place of a file a folder means all .pxl that are in it, and -
+standard input, or with -o output. Exit codes: 0 all were decoded, 1 some were not (each is named on
+stderr), 2 wrong use.
 """
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the sub-command."""
     parser = subparsers.add_parser("decode", help="streams to pictures", description=DESCRIPTION)
-    parser.add_argument("streams", type=Path, nargs="+", metavar="STREAM", help="a .pxl file")
     parser.add_argument(
-        "-o", "--out", type=Path, default=Path(), metavar="DIR", help="where to write (here)"
+        "streams", type=Path, nargs="+", metavar="STREAM", help="a .pxl file, a folder or -"
+    )
+    parser.add_argument(
+        "-o", "--out", type=Path, metavar="DIR", help="where to write (here; - for -)"
     )
     parser.add_argument("--format", choices=FORMATS, default="png", help="(%(default)s)")
     parser.add_argument(
         "--size",
         type=int,
         metavar="N",
-        help="longest side in pixels, 1 to 512, in the original's aspect (as the codec paints it)",
+        help="long side in pixels, 1 to 512, of photos to 4096 (as the codec paints it)",
     )
     add_codec_arguments(parser)
     parser.set_defaults(run=run)
@@ -48,27 +49,36 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(arguments: argparse.Namespace) -> int:
     """Decode every stream that can be; 0, or 1 when one failed. Raises ConfigurationError."""
-    if arguments.size is not None and arguments.size not in SIZES:
-        raise ConfigurationError(f"--size is {SIZES.start} to {SIZES.stop - 1}")
-    targets = destinations(arguments.streams, arguments.out, f".{arguments.format}")
-    codecs = load(arguments)
+    largest = SIZES["photo"]
+    if arguments.size is not None and arguments.size not in largest:
+        raise ConfigurationError(f"--size is {largest.start} to {largest.stop - 1}")
+    streams = sources_of(arguments.streams, (".pxl",))
+    targets = destinations(streams, arguments.out, f".{arguments.format}")
+    codecs = Codecs(arguments)
     failures = Failures()
     with progress(len(targets), "decoding") as done:
-        for source, target in zip(arguments.streams, targets, strict=True):
+        for source, target in zip(streams, targets, strict=True):
             with failures.of(source):
                 _decode(codecs, source, target, arguments)
             done()
     return failures.code
 
 
-def _decode(
-    codecs: dict[str, Codec], source: Path, target: Path, arguments: argparse.Namespace
-) -> None:
-    from service.pictures import paint
+def _decode(codecs: Codecs, source: Path, target: Path, arguments: argparse.Namespace) -> None:
+    from service.pictures import Frame, paint, paint_photo
 
-    stream = source.read_bytes()
-    codec = codec_of(codecs, stream)
-    aspect = None if arguments.size is None else codec.header(stream).aspect
-    (rgb,) = codec.decode([stream])
-    target.write_bytes(paint(rgb, arguments.format, size=arguments.size, aspect=aspect))
-    print(f"{source} -> {target}: {len(stream)} bytes of {codec.name}")
+    stream = read(source)
+    codec = codecs.of(stream)
+    header, size = codec.header(stream), arguments.size
+    if header.size is None:
+        if size is not None and size not in SIZES["thumb"]:
+            raise ParameterError("size", f"a thumbnail's size is 1 to 512, not {size}")
+        (rgb,) = codec.decode([stream])
+        aspect = None if size is None else header.aspect
+        painted = paint(rgb, arguments.format, size=size, aspect=aspect)
+    else:
+        own = header.size
+        placed = Frame(size=size).placed(own, usual_side=max(own.width, own.height))
+        (rgb,) = codec.decode([stream], placed.side)
+        painted = paint_photo(rgb, arguments.format, placed)
+    write(target, painted, f"{source} -> {target}: {len(stream)} bytes of {codec.name}")

@@ -7,8 +7,17 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from service.cli.files import Failures, add_codec_arguments, destinations, load, progress
-from service.errors import ConfigurationError
+from service.cli.files import (
+    Codecs,
+    Failures,
+    add_codec_arguments,
+    destinations,
+    progress,
+    read,
+    sources_of,
+    write,
+)
+from service.errors import ConfigurationError, ParameterError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,21 +26,32 @@ if TYPE_CHECKING:
     from service.pictures import Opener, Picture
 
 BATCH = 16
+"""Thumbnails; a photo is encoded alone."""
+SUFFIXES = frozenset(
+    (".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif", ".tif", ".tiff", ".bmp", ".heic", ".heif")
+)
+"""What is encoded of a folder."""
 DESCRIPTION = """\
-Encode photos: each becomes DIR/NAME.pxl, a stream of which every prefix is a picture. Exit codes:
-0 all were encoded, 1 some were not (each is named on stderr), 2 wrong use.
+Encode photos: each becomes DIR/NAME.pxl, a stream of which every prefix is a picture. In the place
+of a file a folder means all that are in it, and - standard input, or with -o output. Exit codes: 0
+all were encoded, 1 some were not (each is named on stderr), 2 wrong use.
 """
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the sub-command."""
     parser = subparsers.add_parser("encode", help="photos to streams", description=DESCRIPTION)
-    parser.add_argument("photos", type=Path, nargs="+", metavar="PHOTO", help="a photo's file")
     parser.add_argument(
-        "-o", "--out", type=Path, default=Path(), metavar="DIR", help="where to write (here)"
+        "photos", type=Path, nargs="+", metavar="PHOTO", help="a file, a folder or -"
+    )
+    parser.add_argument(
+        "-o", "--out", type=Path, metavar="DIR", help="where to write (here; - for -)"
     )
     parser.add_argument(
         "--bytes", type=int, metavar="N", help="cut each stream to at most N bytes (whole)"
+    )
+    parser.add_argument(
+        "--bpp", type=float, metavar="N", help="cut each photo to at most N bits a pixel (whole)"
     )
     parser.add_argument(
         "--effort",
@@ -62,59 +82,80 @@ def run(arguments: argparse.Namespace) -> int:
     """Encode every photo that can be; 0, or 1 when one failed. Raises ConfigurationError."""
     from service.settings import read_settings
 
-    targets = destinations(arguments.photos, arguments.out, ".pxl")
-    codecs = load(arguments)
+    photos = sources_of(arguments.photos, SUFFIXES)
+    targets = destinations(photos, arguments.out, ".pxl")
     name = arguments.codec or read_settings().default_codec
-    if name not in codecs:
-        raise ConfigurationError(f"no codec {name!r}; there are: {', '.join(sorted(codecs))}")
-    codec = codecs[name]
+    codec = Codecs(arguments).named(name)
     if arguments.bytes is not None and arguments.bytes < codec.minimum_bytes:
         raise ConfigurationError(f"--bytes is {codec.minimum_bytes} or more for {name}")
-    opener = _opener()
+    if arguments.bpp is not None and (codec.kind != "photo" or arguments.bpp <= 0):
+        raise ConfigurationError("--bpp is more than 0, and for codecs of photos")
+    opener, side = _opener()
     failures = Failures()
-    pairs = list(zip(arguments.photos, targets, strict=True))
+    pairs = list(zip(photos, targets, strict=True))
+    step = BATCH if codec.kind == "thumb" else 1
     with progress(len(pairs), "encoding") as done:
-        for start in range(0, len(pairs), BATCH):
-            batch = pairs[start : start + BATCH]
+        for start in range(0, len(pairs), step):
+            batch = pairs[start : start + step]
             opened = []
             with ExitStack() as held:
                 for photo, target in batch:
                     with failures.of(photo):
-                        picture = opener.open(photo.read_bytes(), background=arguments.background)
+                        picture = opener.open(
+                            read(photo),
+                            background=arguments.background,
+                            photo_side=side if codec.kind == "photo" else None,
+                        )
                         opened.append((photo, target, held.enter_context(picture)))
                 made = _encode(codec, [picture for *_, picture in opened])
             for (photo, target, _), encoded in zip(opened, made, strict=True):
                 with failures.of(photo):
-                    _write(photo, target, encoded, arguments.bytes)
+                    budget = _budget(codec, encoded.stream, arguments)
+                    _write(photo, target, encoded, budget)
             for _ in batch:
                 done()
     return failures.code
 
 
-def _opener() -> Opener:
+def _opener() -> tuple[Opener, int]:
+    """What opens photos, and their longest side."""
     from service.pictures import Limits, Opener
     from service.settings import read_settings
 
     settings = read_settings()
-    return Opener(
-        Limits(
-            pixel_limit=settings.pixel_limit,
-            scan_limit=settings.scan_limit,
-            decode_memory_bytes=settings.decode_memory_bytes,
-        )
+    limits = Limits(
+        pixel_limit=settings.pixel_limit,
+        scan_limit=settings.scan_limit,
+        decode_memory_bytes=settings.decode_memory_bytes,
     )
+    return Opener(limits), settings.photo_side
+
+
+def _budget(codec: Codec, stream: bytes, arguments: argparse.Namespace) -> int | None:
+    """The least that was asked for. Raises ParameterError for less than a header."""
+    if arguments.bpp is None:
+        budget: int | None = arguments.bytes
+        return budget
+    size = codec.header(stream).size
+    assert size is not None
+    budget = int(arguments.bpp * size.pixels / 8)
+    if budget < codec.minimum_bytes:
+        raise ParameterError(
+            "bpp", f"{arguments.bpp:g} bits a pixel are {budget} bytes, which hold no picture"
+        )
+    return budget if arguments.bytes is None else min(budget, arguments.bytes)
 
 
 def _encode(codec: Codec, pictures: Sequence[Picture]) -> list[Encoded]:
     from service.codec.interface import measured
 
-    rgb = [picture.rgb for picture in pictures]
+    rgb = [picture.pixels(codec.kind) for picture in pictures]
     return measured(codec, rgb, codec.encode(rgb, [picture.aspect for picture in pictures]))
 
 
 def _write(photo: Path, target: Path, encoded: Encoded, budget_bytes: int | None) -> None:
     prefix = encoded.stream[:budget_bytes]
-    target.write_bytes(prefix)
     reached = [level for level in encoded.levels or () if level.bytes <= len(prefix)]
     quality = f", SSIM {reached[-1].ssim:.3f}, PSNR {reached[-1].psnr:.1f} dB" if reached else ""
-    print(f"{photo} -> {target}: {len(prefix)} of {len(encoded.stream)} bytes{quality}")
+    said = f"{photo} -> {target}: {len(prefix)} of {len(encoded.stream)} bytes{quality}"
+    write(target, prefix, said)

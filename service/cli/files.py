@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Timer
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from service.codec.interface import Codec
 
 PATIENCE_SECONDS = 1.0
+STANDARD = Path("-")
+"""Standard input, or output."""
 
 
 def add_codec_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,37 +31,78 @@ def add_codec_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def load(arguments: argparse.Namespace) -> dict[str, Codec]:
-    """The codecs by name, as settings and arguments say. Raises StartupError."""
-    from service.codec.registry import Encoding, load_codecs
-    from service.inference import Runtime
-    from service.settings import read_settings
+class Codecs:
+    """The codecs as settings and arguments say; each is loaded when it is first needed."""
 
-    settings = read_settings()
-    runtime = Runtime(arguments.device or settings.device, settings.inference_threads)
-    folder = arguments.artifacts or settings.artifacts()
-    effort = getattr(arguments, "effort", None) or settings.effort
-    return load_codecs(folder, settings.codecs, runtime, Encoding(effort, settings.photo_bpp))
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        """Raises StartupError."""
+        from service.codec.registry import Encoding
+        from service.inference import Runtime
+        from service.settings import read_settings
+
+        settings = read_settings()
+        self._runtime = Runtime(arguments.device or settings.device, settings.inference_threads)
+        self._folder = arguments.artifacts or settings.artifacts()
+        effort = getattr(arguments, "effort", None) or settings.effort
+        self._how = Encoding(effort, settings.photo_bpp)
+        self._names = settings.codecs
+        self._loaded: dict[str, Codec] = {}
+
+    def named(self, name: str) -> Codec:
+        """Raises ConfigurationError for one that is not there, ArtifactError for a damaged one."""
+        from service.codec.registry import load_codecs
+
+        if self._names and name not in self._names:
+            raise ConfigurationError(f"no codec {name!r}; there are: {', '.join(self._names)}")
+        if name not in self._loaded:
+            self._loaded |= load_codecs(self._folder, [name], self._runtime, self._how)
+        return self._loaded[name]
+
+    def of(self, stream: bytes) -> Codec:
+        """The codec that a stream's header names. Raises CodecError, StartupError."""
+        from service.codec.header import parse_header
+        from service.codec.registry import names_by_wire_id
+
+        wire_id = parse_header(stream).wire_id
+        name = names_by_wire_id(self._folder, self._names).get(wire_id)
+        if name is None:
+            raise CodecError(f"no codec of wire id {wire_id} is installed")
+        return self.named(name)
 
 
-def codec_of(codecs: dict[str, Codec], stream: bytes) -> Codec:
-    """The codec that a stream's header names. Raises CodecError."""
-    from service.codec.header import parse_header
+def sources_of(named: Sequence[Path], suffixes: Collection[str]) -> list[Path]:
+    """Those that were named, and in the place of a folder its files with these suffixes, sorted.
 
-    wire_id = parse_header(stream).wire_id
-    for codec in codecs.values():
-        if codec.wire_id == wire_id:
-            return codec
-    raise CodecError(f"no codec of wire id {wire_id} is installed")
-
-
-def destinations(sources: Sequence[Path], folder: Path, suffix: str) -> list[Path]:
-    """Where each result goes, in a folder that is made. Raises ConfigurationError.
-
-    Two sources of one name, or a result in the place of a source, are refused before any work.
+    Raises ConfigurationError for a folder without any.
     """
+    found: list[Path] = []
+    for source in named:
+        if not source.is_dir():
+            found.append(source)
+            continue
+        inside = sorted(path for path in source.iterdir() if path.suffix.lower() in suffixes)
+        if not inside:
+            raise ConfigurationError(f"{source} holds no file of {', '.join(sorted(suffixes))}")
+        found += inside
+    return found
+
+
+def destinations(sources: Sequence[Path], out: Path | None, suffix: str) -> list[Path]:
+    """Where each result goes: a file in a folder that is made, or ``STANDARD``.
+
+    ``out`` is None where none was named: then it is ``STANDARD`` for that source, else here. Two
+    sources of one name, or a result in the place of a source, are refused before any work.
+    Raises ConfigurationError.
+    """
+    if out == STANDARD or (out is None and list(sources) == [STANDARD]):
+        if len(sources) > 1:
+            raise ConfigurationError(f"{len(sources)} results do not go to standard output")
+        return [STANDARD]
+    folder = Path() if out is None else out
     found: dict[Path, Path] = {}
     for source in sources:
+        if source == STANDARD:
+            source = Path("stdin")
         target = folder / f"{source.stem}{suffix}"
         if target in found:
             raise ConfigurationError(f"{found[target]} and {source} would both become {target}")
@@ -71,6 +114,22 @@ def destinations(sources: Sequence[Path], folder: Path, suffix: str) -> list[Pat
     except OSError as wrong:
         raise ConfigurationError(f"cannot make the folder {folder}: {wrong.strerror}") from wrong
     return list(found)
+
+
+def read(source: Path) -> bytes:
+    """A file, or standard input. Raises OSError."""
+    return sys.stdin.buffer.read() if source == STANDARD else source.read_bytes()
+
+
+def write(target: Path, data: bytes, said: str) -> None:
+    """A file, or standard output, which then holds nothing else. Raises OSError."""
+    if target == STANDARD:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        print(said, file=sys.stderr)
+    else:
+        target.write_bytes(data)
+        print(said)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from service.cli.files import Failures, add_codec_arguments, codec_of, load
+from service.cli.files import Codecs, Failures, add_codec_arguments, read
 
 if TYPE_CHECKING:
     from service.codec.interface import Inspection
@@ -22,18 +22,18 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "inspect", help="header, chunks and sizes of a stream", description=DESCRIPTION
     )
-    parser.add_argument("stream", type=Path, metavar="STREAM", help="a .pxl file")
+    parser.add_argument("stream", type=Path, metavar="STREAM", help="a .pxl file, or -")
     add_codec_arguments(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print what there is; 0, or 1 when it is no stream."""
-    codecs = load(arguments)
+    codecs = Codecs(arguments)
     failures = Failures()
     with failures.of(arguments.stream):
-        stream = arguments.stream.read_bytes()
-        print(_text(arguments.stream, codec_of(codecs, stream).inspect(stream)))
+        stream = read(arguments.stream)
+        print(_text(arguments.stream, codecs.of(stream).inspect(stream)))
     return failures.code
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
-from service.codec.geometry import Pixels, Size
+from service.codec.geometry import Size
 from service.codec.header import StreamHeader, parse_header
+from service.codec.pixels import Pixels
 from service.errors import CodecError
 
 __all__ = [

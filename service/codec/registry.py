@@ -67,6 +67,12 @@ def load_codecs(
     return codecs
 
 
+def names_by_wire_id(artifacts: Path, names: Sequence[str]) -> dict[int, str]:
+    """Which of these codecs, or of all, has which wire id; none is loaded. Raises ArtifactError."""
+    there = names or available(artifacts)
+    return {artifact.read(artifacts / name).manifest.wire_id: name for name in there}
+
+
 def load_codec(folder: Path, runtime: Runtime, how: Encoding = DEFAULT_ENCODING) -> Codec:
     """Load one artifact folder. Raises ArtifactError for an unknown family or a damaged file."""
     opened = artifact.read(folder)

@@ -17,8 +17,9 @@ from typing import Self
 import numpy as np
 from PIL import Image
 
-from service.codec.geometry import THUMB_SIDE, Pixels, Size
+from service.codec.geometry import THUMB_SIDE, Size
 from service.codec.interface import Kind
+from service.codec.pixels import Pixels
 from service.errors import (
     BrokenPictureError,
     PictureError,
@@ -202,7 +203,8 @@ def _flat(
 
 def _turned(rgb: Pixels, orientation: int) -> Pixels:
     if orientation in TURNS:
-        rgb = np.asarray(Image.fromarray(rgb).transpose(TURNS[orientation]))
+        # a copy that may be written to: compiled code has one signature for those alone
+        rgb = np.array(Image.fromarray(rgb).transpose(TURNS[orientation]))
     return np.ascontiguousarray(rgb)
 
 

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from models.export import graphs, parity, weights
-from models.export.__main__ import ARTIFACTS, complexity, export
+from models.artifact_io import weights
+from models.artifact_io.manifests import ARTIFACTS
+from models.export import graphs, parity
+from models.export.__main__ import complexity, export
 from models.zoo import conv_residual, fc_lstm, fc_residual
 from models.zoo.catalogue import SYSTEMS
 from models.zoo.conv_lstm import Config, Encoder

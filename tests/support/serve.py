@@ -24,7 +24,7 @@ from service.serving.serve import serve
 from service.serving.server import listen
 from service.serving.services import Lifecycle, ToEncode, services_of
 from service.settings import Settings, read_settings
-from tests.support.codec import GreyCodec
+from tests.support.codec import GreyCodec, RawPhotoCodec
 
 router = APIRouter(prefix="/test", include_in_schema=False)
 
@@ -121,12 +121,14 @@ async def loop(seconds: float = Query(ge=0, le=60)) -> dict[str, float]:
 
 
 def make_app(settings: Settings, log: LogWriter, lifecycle: Lifecycle) -> FastAPI:
-    """The application, with the tests' codec and routes."""
+    """The application, with the tests' codecs and routes."""
     codec = GreyCodec(
         delay_seconds=float(os.environ.get("TEST_CODEC_DELAY_SECONDS", "0")),
         poison="TEST_POISON" in os.environ,
     )
-    app = create_app(settings, codecs={codec.name: codec}, log=log, lifecycle=lifecycle)
+    photo = RawPhotoCodec()
+    codecs = {codec.name: codec, photo.name: photo}
+    app = create_app(settings, codecs=codecs, log=log, lifecycle=lifecycle)
     app.include_router(router)
     return app
 

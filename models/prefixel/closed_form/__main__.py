@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.export.__main__ import ARTIFACTS, write
+from models.artifact_io.manifests import ARTIFACTS, write
 from models.prefixel.closed_form.learning import learn
 from models.prefixel.closed_form.manifest import NAME, TABLES, manifest_of, write_scored
 from models.training import data

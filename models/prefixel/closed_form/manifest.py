@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from models.artifact_io.manifests import score, write
 from models.export import graphs
-from models.export.__main__ import score, write
 from service.codec import artifact
 from service.codec.prefixel import tables as prefixel_tables
 from service.codec.prefixel.codec import EmbeddedCodec

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from service.codec.artifact import Artifact
 from service.codec.entropy.range_coder import MARGIN
-from service.codec.geometry import PHOTO_PIXELS, Pixels, Size
+from service.codec.geometry import PHOTO_PIXELS, Size
 from service.codec.header import StreamHeader
 from service.codec.interface import Chunk, Effort, Encoded, Inspection, Kind, Level, header_of
 from service.codec.photo import bitplane_coder, header, levels, tables, transform
@@ -29,6 +29,7 @@ from service.codec.photo.order import LEVEL, Grid, Ints, grid_of, sizes_of
 from service.codec.photo.parse import Parse
 from service.codec.photo.tables import ORDERS
 from service.codec.photo.transform import Steps
+from service.codec.pixels import Pixels
 from service.errors import ArtifactError
 from service.inference import Runtime
 from service.quality.ms_ssim import MS_SSIM_SIDE
@@ -90,7 +91,9 @@ class PhotoCodec:
     def _compile(self) -> None:
         """Compile what encoding, measuring and decoding call, or load it from the cache."""
         grey = np.full((MS_SSIM_SIDE, MS_SSIM_SIDE, 3), 99, np.uint8)
-        self.measure([grey], [self.stream(grey)])
+        for writeable in (True, False):  # an opened picture may be either
+            grey.flags.writeable = writeable
+            self.measure([grey], [self.stream(grey)])
 
     def _geometry(self, size: Size, order: int) -> tuple[Grid, Steps]:
         grid = grid_of(size.height, size.width, self.stored.slopes[order], self.stored.usual)

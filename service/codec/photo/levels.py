@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from service.codec.geometry import Pixels, Size
+from service.codec.geometry import Size
 from service.codec.interface import Level
+from service.codec.pixels import Pixels
 from service.quality.ms_ssim import MS_SSIM_SIDE, ms_ssim
 from service.quality.psnr import psnr
 from service.quality.ssim import BLOCK, block_ssim

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.codec.entropy.jit import compiled
-from service.codec.geometry import Pixels, Size
+from service.codec.geometry import Size
 from service.codec.photo import wavelet
 from service.codec.photo.order import (
     BORDER,
@@ -37,6 +37,7 @@ from service.codec.photo.order import (
 )
 from service.codec.photo.tables import Stored
 from service.codec.photo.wavelet import Plane
+from service.codec.pixels import Pixels
 
 Small = NDArray[np.int8]
 MIDDLE = np.float32(128)

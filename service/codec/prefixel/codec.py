@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from service.codec.artifact import Artifact
-from service.codec.geometry import THUMB_SIDE, Pixels, Size, thumbnails
+from service.codec.geometry import THUMB_SIDE, Size
 from service.codec.header import HEADER_BYTES, StreamHeader, pack_header
 from service.codec.interface import (
     KMAC_COST,
@@ -31,6 +31,7 @@ from service.codec.interface import (
     header_of,
 )
 from service.codec.parallel_slices import ParallelSlices
+from service.codec.pixels import Pixels, thumbnails
 from service.codec.prefixel import bitplane_coder
 from service.codec.prefixel import tables as prefixel_tables
 from service.codec.prefixel.bitplane_coder import Counts
@@ -124,9 +125,10 @@ class EmbeddedCodec:
         self._compile()
 
     def _compile(self) -> None:
-        """Compile what decoding and encoding call, or load it from the cache."""
-        payloads = bitplane_coder.encode(self.packed, np.zeros((1, COEFFICIENTS), np.int32), 1)
-        closed_form(self.dequantiser, bitplane_coder.decode(self.packed, payloads)[0])
+        """Compile what encoding, measuring and decoding call, or load it from the cache."""
+        grey = [np.full(PICTURE, 99, np.uint8)]
+        [made] = self.encode(grey, [1.0])
+        self.measure(grey, [made.stream])
 
     def header(self, prefix: bytes) -> StreamHeader:
         """The header of a prefix. Raises CodecError for one that is not to be decoded here."""

@@ -33,7 +33,7 @@ from service.codec.entropy.range_coder import (
     put,
     refilled,
 )
-from service.codec.geometry import THUMB_SIDE, Pixels, thumbnails
+from service.codec.geometry import THUMB_SIDE
 from service.codec.header import (
     HEADER_BYTES,
     StreamHeader,
@@ -42,6 +42,7 @@ from service.codec.header import (
     truncate,
 )
 from service.codec.interface import Chunk, Encoded, Inspection, Level, header_of
+from service.codec.pixels import Pixels, thumbnails
 from service.codec.recurrent.codec import (
     LARGEST_BATCH,
     Floats,

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.codec.artifact import Artifact
-from service.codec.geometry import THUMB_SIDE, Pixels, Size, thumbnails
+from service.codec.geometry import THUMB_SIDE, Size
 from service.codec.header import HEADER_BYTES, StreamHeader, pack_header
 from service.codec.interface import (
     KMAC_COST,
@@ -32,6 +32,7 @@ from service.codec.interface import (
     Level,
     header_of,
 )
+from service.codec.pixels import Pixels, thumbnails
 from service.errors import ArtifactError
 from service.inference import Runtime, Session
 from service.quality.psnr import psnr

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from service.codec.geometry import Pixels
+from service.codec.pixels import Pixels
 from service.evaluation.measure.metrics import METRICS, Batch, Metric
 
 MEASURES = ("psnr", "ssim", "ms-ssim")

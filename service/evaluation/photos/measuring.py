@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from service.codec.geometry import Pixels, Size
+from service.codec.geometry import Size
 from service.codec.interface import Codec
+from service.codec.pixels import Pixels
 from service.evaluation.baselines import Baseline
 from service.evaluation.data.pictures import squash
 from service.evaluation.measure.metrics import METRICS, Metric

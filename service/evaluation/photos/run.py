@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from service.codec.geometry import Pixels
 from service.codec.interface import Codec
+from service.codec.pixels import Pixels
 from service.evaluation.baselines import Baseline
 from service.evaluation.data.pictures import Pictures
 from service.evaluation.measure.caching import Arrays, ResultCache

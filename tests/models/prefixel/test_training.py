@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import torch
 
+from models.artifact_io import weights as stored_weights
 from models.export import graphs
-from models.export import weights as stored_weights
 from models.prefixel import __main__ as command
 from models.prefixel import export as exporting
 from models.prefixel import training

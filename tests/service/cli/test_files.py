@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
@@ -13,16 +15,38 @@ from service.cli import decode, encode, inspect
 from service.cli.files import progress
 from service.cli.main import main
 from service.codec.artifact import read
+from service.codec.header import parse_header
+from service.errors import ConfigurationError
 from service.settings import packaged_artifacts
-from tests.support.codec import DEFAULT, GreyCodec
+from tests.support.codec import DEFAULT, GreyCodec, RawPhotoCodec
 from tests.support.photos import crops, encoded
 
 
+class TestsCodecs:
+    """Those of tests, in the place of ``files.Codecs``."""
+
+    __test__ = False
+    loaded = (GreyCodec(), RawPhotoCodec())
+
+    def __init__(self, _arguments: object) -> None:
+        pass
+
+    def named(self, name: str):
+        for codec in self.loaded:
+            if codec.name == name:
+                return codec
+        raise ConfigurationError(f"no codec {name!r}")
+
+    def of(self, stream: bytes):
+        wire_id = parse_header(stream).wire_id
+        return {codec.wire_id: codec for codec in self.loaded}[wire_id]
+
+
 @pytest.fixture(autouse=True)
-def grey(monkeypatch):
-    """The tests' codec in the place of the artifacts."""
+def codecs(monkeypatch):
+    """The tests' codecs in the place of the artifacts."""
     for module in (encode, decode, inspect):
-        monkeypatch.setattr(module, "load", lambda _: {DEFAULT: GreyCodec()})
+        monkeypatch.setattr(module, "Codecs", TestsCodecs)
 
 
 @pytest.fixture
@@ -79,6 +103,50 @@ def test_inspect_shows_header_chunks_and_sizes(photos, tmp_path, capsys):
     ]
 
 
+def test_photos_keep_their_size_and_are_cut_by_bits_a_pixel(photos, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    photos[0].rename(folder / "photo0.jpg")
+    (folder / "notes.txt").write_text("not a photo")
+    assert run("encode", folder, "-o", tmp_path, "--codec", "raw-photo", "--bpp", 8) == 0
+    assert (tmp_path / "photo0.pxl").stat().st_size == 90 * 45
+    for size, expected in ((None, (90, 45)), (40, (40, 20)), (180, (180, 90))):
+        more = () if size is None else ("--size", size)
+        stream = tmp_path / "photo0.pxl"
+        assert run("decode", stream, "-o", tmp_path, "--format", "avif", *more) == 0
+        with Image.open(tmp_path / "photo0.avif") as picture:
+            assert picture.size == expected
+    short = ("--codec", "raw-photo", "--bpp", 0.001)
+    assert run("encode", folder, "-o", tmp_path, *short) == 1
+
+
+def test_a_thumbnail_is_not_enlarged_beyond_its_bound(photos, tmp_path, capsys):
+    run("encode", photos[0], "-o", tmp_path)
+    assert run("decode", tmp_path / "photo0.pxl", "-o", tmp_path, "--size", 513) == 1
+    assert "1 to 512" in capsys.readouterr().err
+
+
+def test_standard_input_becomes_standard_output(photos, tmp_path, capfdbinary, monkeypatch):
+    """The way of a pipe, and its output is nothing but the result."""
+
+    def piped(data, *arguments):
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=BytesIO(data)))
+        assert run(*arguments) == 0
+        said = capfdbinary.readouterr()
+        return said.out, said.err
+
+    stream, said = piped(photos[0].read_bytes(), "encode", "-", "--bytes", 50)
+    assert len(stream) == 50
+    assert b"50 of 258 bytes" in said
+    picture, _ = piped(stream, "decode", "-", "-o", "-", "--format", "webp", "--size", 64)
+    with Image.open(BytesIO(picture)) as painted:
+        assert (painted.format, painted.size) == ("WEBP", (64, 32))
+    text, _ = piped(stream, "inspect", "-")
+    assert b"50 bytes, a prefix" in text
+    assert run("encode", photos[0], "-o", "-") == 0
+    assert len(capfdbinary.readouterr().out) == 258
+
+
 def test_one_bad_file_is_named_and_the_others_go_on(photos, tmp_path, capsys):
     photos[1].write_bytes(b"not a picture")
     gone = tmp_path / "gone.jpg"
@@ -101,7 +169,9 @@ def test_one_bad_file_is_named_and_the_others_go_on(photos, tmp_path, capsys):
         ("encode", "PHOTO", "--bytes", "1"),
         ("encode", "PHOTO", "--codec", "nope"),
         ("encode", "PHOTO", "PHOTO"),
-        ("decode", "PHOTO", "--size", "513"),
+        ("decode", "PHOTO", "--size", "4097"),
+        ("encode", "PHOTO", "--bpp", "1"),
+        ("encode", "PHOTO", "-", "-o", "-"),
         ("encode", "PHOTO", "-o", "PHOTO"),
     ],
 )

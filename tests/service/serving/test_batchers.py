@@ -35,7 +35,7 @@ def test_a_mixed_batch_comes_back_in_its_order() -> None:
 def test_photos_of_any_size_are_encoded_in_one_batch() -> None:
     codec = RawPhotoCodec()
     rgb = [np.asarray(crop.resize(size)) for crop, size in zip(crops(2), SHAPES, strict=True)]
-    jobs = [ToEncode(Picture(one, 9, 9, "png"), measured=True) for one in rgb]
+    jobs = [ToEncode(Picture(one, 9, 9, "png", photo=one), measured=True) for one in rgb]
     for one, made in zip(rgb, encoded(codec, jobs), strict=True):
         np.testing.assert_array_equal(codec.decode([made.stream])[0], one)
         assert made.levels[-1].bytes == len(made.stream)

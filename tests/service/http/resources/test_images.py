@@ -121,7 +121,7 @@ def test_a_stream_that_left_the_cache_is_made_again(app):
 
 def test_a_stream_of_a_version_that_is_gone_is_made_again(app):
     photo = encoded("jpeg")
-    with running_app((CountingCodec(version=3),)) as older:
+    with running_app((CountingCodec(version=3, readable_versions=frozenset((3,))),)) as older:
         old = older.upload(photo)
         app.store.inner = older.store.inner
     url = f"/v1/images/{old['id']}/thumb.png"

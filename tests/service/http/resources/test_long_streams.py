@@ -39,7 +39,7 @@ def test_inline_streams_are_cut_where_they_are_too_long(app, photo):
 
 
 def test_a_budget_reaches_the_longest_stream(app, photo):
-    url = f"/v1/images/{photo['id']}/thumb.pxl?codec=raw-photo"
+    url = f"/v1/images/{photo['id']}/photo.pxl?codec=raw-photo"
     whole = app.get(url).content
     assert len(whole) == photo["codecs"]["raw-photo"]["bytes"]
     assert app.get(f"{url}&bytes={BYTES.stop - 1}").content == whole

@@ -9,7 +9,7 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor
 
-from models.export.names import BYTES, HALF, SCALE
+from models.artifact_io.names import BYTES, HALF, SCALE
 
 PREFIX = "inner."
 

@@ -1,0 +1,129 @@
+"""Training of both networks on the states that cuts of streams really have.
+
+A batch is analysed once and cut at several places each, drawn evenly in the logarithm of the rate;
+the loss of a cut is
+
+    log(D + exchange * bits a pixel)
+
+with the exchange at which the stream buys error at that cut, so that all rates weigh alike.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from models.photo.coding import Coding
+from models.photo.distortion import distortion
+from models.photo.lengths import integers, prices
+from models.photo.networks import Networks, Shape
+from models.photo.rate import Rate
+from models.photo.states import States
+from models.training import photos
+from models.training.loop import Plan, Run
+from service.codec.photo.tables import Stored
+
+LOWEST_BPP, HIGHEST_BPP = 0.05, 2.2
+COUNTED = 24
+"""Crops whose mean length says at which rate each pass begins."""
+ORDER = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhotoPlan(Plan):
+    """``cuts`` of each crop; ``structure`` is the share of MS-SSIM in D; ``rate_weight`` weighs
+    bits."""
+
+    cuts: int = 2
+    structure: float = 0.7
+    rate_weight: float = 1.0
+
+
+class Trained(Networks):
+    """The networks and the model of the rate that they learn from, which no codec needs."""
+
+    def __init__(self, shape: Shape, levels: int) -> None:
+        super().__init__(shape)
+        self.rate = Rate(levels)
+
+
+class PhotoRun(Run):
+    """Both networks in a folder."""
+
+    plan: PhotoPlan
+    model: Trained
+    averaged: Trained
+    save_every = 180.0
+    """Seconds between checkpoints, besides those of measurements."""
+
+    def use(self, stored: Stored, tiles: Tensor) -> None:
+        """Cut with these tables; ``tiles`` uint8 [N, H, W, 3] say at which rates passes begin."""
+        self.stored, self.saved = stored, time.monotonic()
+        self.states = States(stored, ORDER, self.plan.crop)
+        self.coding = Coding(self.states)
+        counted = torch.Generator().manual_seed(0)
+        crops = draw(tiles, COUNTED, counted, side=self.plan.crop)
+        with torch.no_grad():
+            found = self.coding.analysed(crops.permute(0, 3, 1, 2).float(), None)
+        each = [
+            prices(integers(found, self.states, n), self.states, stored) for n in range(COUNTED)
+        ]
+        bits = np.mean(each, axis=0) / self.plan.crop**2
+        self.rates: NDArray[np.float64] = np.concatenate(([0.0], np.cumsum(bits)))
+
+    def save(self) -> None:
+        """As the base does, and remember when."""
+        super().save()
+        self.saved = time.monotonic()
+
+    def step(self, photos: Tensor) -> float:
+        """One batch."""
+        plan = self.plan
+        crops = self.draw(photos, plan.batch, self.generator)
+        self.adam.zero_grad()
+        loss = self.loss_of(crops.permute(0, 3, 1, 2).float())
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), plan.clip)
+        for group in self.adam.param_groups:
+            group["lr"] = self.rate()
+        self.adam.step()
+        self.samples += plan.batch
+        self._average()
+        if time.monotonic() - self.saved > self.save_every:
+            self.save()
+        return float(loss.detach())
+
+    def loss_of(self, photo: Tensor) -> Tensor:
+        """Of float [N, 3, H, W] in 0..255."""
+        plan, coding = self.plan, self.coding
+        coded = coding.analysed(photo, self.model).repeated(plan.cuts)
+        cuts = self.cuts(len(photo) * plan.cuts)
+        planes = self.states.planes(cuts)
+        shown = coding.shown(coded, planes)
+        painted = coding.painted(shown, planes, self.model)
+        d = distortion(photo.repeat_interleave(plan.cuts, 0), painted, plan.structure)
+        bits = self.model.rate(coded.details, shown.details, planes) / photo[0, 0].numel()
+        exchange = torch.tensor([self.states.exchange[whole] for whole, _ in cuts]).float()
+        return torch.log(d + plan.rate_weight * exchange * bits).mean()
+
+    def cuts(self, count: int) -> list[tuple[int, float]]:
+        """Places in the stream, evenly in the logarithm of the rate."""
+        drawn = torch.rand(count, generator=self.generator).double().numpy()
+        highest = min(HIGHEST_BPP, self.rates[-2])
+        rates = LOWEST_BPP * (highest / LOWEST_BPP) ** drawn
+        whole = np.searchsorted(self.rates, rates, side="right") - 1
+        shares = (rates - self.rates[whole]) / (self.rates[whole + 1] - self.rates[whole])
+        return list(zip(whole.tolist(), shares.tolist(), strict=True))
+
+
+def draw(stored: Tensor, batch: int, generator: torch.Generator, *, side: int) -> Tensor:
+    """Random crops, flipped and transposed half of the time: uint8 [batch, side, side, 3]."""
+    crops = photos.random_crops(stored, batch, generator, side=side)
+    turned = torch.rand(batch, generator=generator) < 0.5
+    crops[turned] = crops[turned].transpose(1, 2)
+    return crops

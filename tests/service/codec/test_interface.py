@@ -48,13 +48,13 @@ def test_cuts_are_the_prefixes(case):
 
 def test_levels_are_what_the_prefixes_are_worth(case):
     codec, pictures, streams = case
-    if isinstance(codec, GreyCodec):
-        pytest.skip("its levels are made up")
     found = codec.measure(pictures, streams)
     for picture, stream, levels in zip(pictures, streams, found, strict=True):
         ends = [level.bytes for level in levels]
         assert ends == sorted(set(ends))
         assert ends[-1] == len(stream)
+        if isinstance(codec, GreyCodec):
+            continue  # what they are worth is made up
         for level in levels[:: max(1, len(levels) // 3)]:
             [shown] = codec.decode([stream[: level.bytes]])
             pair = picture[None], shown[None]

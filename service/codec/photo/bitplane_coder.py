@@ -7,7 +7,8 @@
     block        8x8 coefficients; while nothing of it was found: does this pass find anything?
     resumed      a decoder's place is in ``state``; with more bytes it goes on where it stopped
 
-One function writes, reads and prices, so the rules stand once (FORMAT.md, "Photo codec"). Integers
+One function writes, reads and prices, so the rules stand once (FORMAT.md, "Photo codec"); it is
+long because an array handed to another compiled function costs more than a symbol. Integers
 alone: which symbol the next bits mean depends on tables and on what was decided, on nothing else.
 """
 

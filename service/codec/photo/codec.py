@@ -44,7 +44,9 @@ LEAST_PAYLOAD_BYTES = 512
 GRIDS = 8
 """Geometries that are kept: that of 16 megapixels takes 2 MB."""
 ENCODE_COST, DECODE_COST, DECODE_COST_A_BYTE = 700, 60, 2500
-"""Nanoseconds of one core: a pixel encoded, a pixel painted, a byte parsed (`prefixel bench`)."""
+"""About, in nanoseconds of one core: a pixel encoded, a pixel painted, a byte parsed.
+
+``python -m tests.bench.photo`` prints what they come to."""
 ENCODE_MEMORY = 48
 """Bytes a pixel, at the most."""
 _NO_PRICE = np.zeros((1, 2))

@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
 
-import { COEFFICIENTS, Codec, PIXELS, readHeader } from "../../service/static/kit/thumb/codec.js";
+import { readHeader } from "../../service/static/kit/core/header.js";
+import { COEFFICIENTS, Codec, PIXELS } from "../../service/static/kit/thumb/codec.js";
 import { NEWEST, VERSIONS } from "../../service/static/kit/thumb/versions.js";
 import { readNpz } from "./npz.js";
 

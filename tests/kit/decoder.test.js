@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { StreamError } from "../../service/static/kit/thumb/codec.js";
+import { StreamError } from "../../service/static/kit/core/header.js";
 import {
   decodeMany,
   preload,

@@ -5,6 +5,6 @@
  */
 
 export { fetchThumbs, readContainer } from "./core/container.js";
-export { StreamError, readHeader } from "./thumb/codec.js";
+export { StreamError, readHeader } from "./core/header.js";
 export { decode, decodeMany, preload, sketch, sketchMany, upgrade } from "./thumb/thumbs.js";
 export { setWorker } from "./worker/remote.js";

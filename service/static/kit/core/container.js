@@ -1,6 +1,6 @@
 /** Many prefixes in one request: /v1/thumbs and its container (CONTAINER.md). */
 
-import { StreamError } from "../thumb/codec.js";
+import { StreamError } from "./header.js";
 
 const MAGIC = [0x50, 0x58, 0x4c, 0x43];
 const VERSION = 1;

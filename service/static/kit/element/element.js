@@ -12,11 +12,10 @@
  * `error` (with `error`). None bubbles.
  */
 
-import { StreamError, readHeader } from "../thumb/codec.js";
+import { HEADER_BYTES, StreamError, readHeader } from "../core/header.js";
 import { Frame, IMAGE_ATTRIBUTES } from "./frame.js";
 import { enqueue, inline, queueFor, unrefined } from "./painting.js";
 
-const HEADER_BYTES = 2;
 const GONE = 404;
 const PARTIAL = 206;
 

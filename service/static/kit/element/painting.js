@@ -4,7 +4,7 @@
  */
 
 import { Turn } from "../core/turns.js";
-import { StreamError } from "../thumb/codec.js";
+import { StreamError } from "../core/header.js";
 import { decodeMany, preload, prepareSketches, sketch, sketchMany } from "../thumb/thumbs.js";
 
 /** How long inline streams may keep the page's own thread; those after them go to the worker. */

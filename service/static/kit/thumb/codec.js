@@ -5,11 +5,12 @@
  * it finds the same symbols here as on the server. Painting uses floats and may differ by 1.
  */
 
+import { HEADER_BYTES, StreamError, readHeader } from "../core/header.js";
+
 export const SIDE = 32;
 export const PIXELS = SIDE * SIDE;
 export const COEFFICIENTS = 3 * PIXELS;
 export const WIRE_ID = 2;
-export const HEADER_BYTES = 2;
 export const MIDDLE = 128;
 
 const PLANE_CLASSES = 4;
@@ -31,24 +32,6 @@ const BANDS = [2, 4, 7, 12, 20];
 const BANDS_A_CHANNEL = BANDS.length + 1;
 /** Numbers that tell the synthesis network how precisely a prefix is known. */
 export const KNOWN = 3 * BANDS_A_CHANNEL;
-
-/** Bytes that are no stream of a codec this kit has; the only error that bytes can cause. */
-export class StreamError extends Error {
-  name = "StreamError";
-}
-
-/** Wire id, version and aspect ratio (width / height) of a prefix. Throws StreamError. */
-export function readHeader(bytes) {
-  if (bytes.length < HEADER_BYTES) {
-    throw new StreamError(`a stream has a header of 2 bytes; this one has ${bytes.length}`);
-  }
-  if (bytes[1] & 1) throw new StreamError("the reserved bit of the header is set");
-  return {
-    wireId: bytes[0] >> 3,
-    version: bytes[0] & 7,
-    aspect: 2 ** (((bytes[1] >> 1) - 64) / 24),
-  };
-}
 
 /** Which symbols a payload decides: the number less `low`, its missing bytes as 00 and as FF. */
 class RangeDecoder {

@@ -3,7 +3,8 @@
  * nothing, so that a worker is this code alone, and any bundler can make one.
  */
 
-import { Codec, SIDE, StreamError, WIRE_ID, precision, readHeader, toRgba } from "./codec.js";
+import { StreamError, readHeader } from "../core/header.js";
+import { Codec, SIDE, WIRE_ID, precision, toRgba } from "./codec.js";
 import { makeNetwork, readWeights } from "./synthesis.js";
 
 /** Closed forms that are kept by their bytes, for the network that is on its way. */

@@ -3,9 +3,10 @@
  * what a version needs, and gives it to whoever decodes.
  */
 
+import { StreamError, readHeader } from "../core/header.js";
 import { Turn } from "../core/turns.js";
 import { startWorker } from "../worker/remote.js";
-import { StreamError, WIRE_ID, readHeader } from "./codec.js";
+import { WIRE_ID } from "./codec.js";
 import { Decoder } from "./decoder.js";
 import { NEWEST, VERSIONS } from "./versions.js";
 

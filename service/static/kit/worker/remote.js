@@ -1,6 +1,6 @@
 /** A decoder that is in a worker, where one can be. */
 
-import { StreamError } from "../thumb/codec.js";
+import { StreamError } from "../core/header.js";
 
 /** As bundlers know it: they make a file of the worker, and put its URL here. */
 let make = () => {

@@ -3,7 +3,7 @@
  * many pictures go in its answer.
  */
 
-import { StreamError } from "../thumb/codec.js";
+import { StreamError } from "../core/header.js";
 import { Decoder } from "../thumb/decoder.js";
 
 const decoder = new Decoder();

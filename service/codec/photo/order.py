@@ -134,10 +134,11 @@ def _visits(down: int, across: int) -> Ints:
     """Blocks of a band in their order, int32 [N, 2]: superblocks dispersed, rows within one."""
     y, x = (part.ravel() for part in np.indices((down, across), np.int32))
     high_y, high_x = y // SUPERBLOCK, x // SUPERBLOCK
-    code = np.zeros_like(y)
+    code = np.zeros(y.shape, np.int64)
     for bit in range(16):  # neighbours differ in their lowest bit: it decides most
         odd = high_y >> bit & 1
-        code = code | (((odd ^ high_x >> bit & 1) << 1 | odd) << (2 * (15 - bit))).astype(np.int64)
+        differs = odd ^ high_x >> bit & 1 ^ (bit == 0)
+        code = code << 2 | differs << 1 | odd
     return np.stack((y, x), 1)[np.lexsort((x, y, code))].astype(np.int32)
 
 

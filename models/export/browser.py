@@ -1,8 +1,10 @@
-"""``python -m models.export.browser``: the artifacts of ``prefixel`` -> what the browser kit loads.
+"""``python -m models.export.browser``: artifacts of ``prefixel`` and ``photo`` -> the browser kit.
 
     tables-VERSION-HASH.js   the integer tables, as a module: painted before any weight is here
     weights-VERSION-HASH.js  the synthesis network's weights, where the version has one
     versions.js              which versions there are; the last one's tables come with the kit
+
+Those of ``prefixel`` lie in the kit's folder thumb/, those of ``photo`` in photo/.
 
 The names hold the SHA-256 of their content, so that they may be cached for ever. All are modules,
 which every bundler follows; of other files each bundler has its own idea. Weights are a string, a
@@ -32,14 +34,17 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from models.artifact_io.names import BYTES, HALF, SCALE
+from models.export import photo_tables
 from service.codec import artifact
 from service.codec.prefixel import tables as prefixel_tables
 from service.errors import ArtifactError
 
 ROOT = Path(__file__).parents[2]
 KIT = ROOT / "service" / "static" / "kit"
-THUMB = KIT / "thumb"
+THUMB, PHOTO = KIT / "thumb", KIT / "photo"
 ARTIFACT = ROOT / "models" / "artifacts" / "prefixel"
+PHOTO_ARTIFACT = ROOT / "models" / "artifacts" / "photo"
+PHOTO_WIRE_ID = 16
 GRAPH = "synthesis"
 GENERATED = re.compile(r"(tables-\d-[0-9a-f]{8}\.js|weights-\d-[0-9a-f]{8}\.js|versions\.js)")
 HASH_DIGITS = 8
@@ -87,10 +92,10 @@ def arguments() -> argparse.Namespace:
         "artifacts",
         type=Path,
         nargs="*",
-        default=[ARTIFACT],
-        help=f"folders of artifacts, one a version ({ARTIFACT.relative_to(ROOT)})",
+        default=[ARTIFACT, PHOTO_ARTIFACT],
+        help="folders of artifacts, one a version of a codec (those of prefixel and photo)",
     )
-    parser.add_argument("--out", type=Path, default=THUMB, help="folder of the kit (%(default)s)")
+    parser.add_argument("--out", type=Path, default=KIT, help="the kit (%(default)s)")
     parser.add_argument("--check", action="store_true", help="write nothing; fail if not current")
     return parser.parse_args()
 
@@ -98,19 +103,31 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Write the files, and remove those of before; or compare."""
     options = arguments()
-    made = generate([artifact.read(folder) for folder in options.artifacts])
-    there = {
-        path.name: path.read_bytes()
-        for path in options.out.iterdir()
-        if GENERATED.fullmatch(path.name)
-    }
-    if options.check:
-        sys.exit(0 if made == there else f"{options.out} is not what the artifacts make")
+    artifacts = [artifact.read(folder) for folder in options.artifacts]
+    photos = [one for one in artifacts if one.manifest.wire_id == PHOTO_WIRE_ID]
+    thumbs = [one for one in artifacts if one.manifest.wire_id != PHOTO_WIRE_ID]
+    _renew(options.out / THUMB.name, generate(thumbs), check=options.check)
+    _renew(options.out / PHOTO.name, generate_photo(photos), check=options.check)
+
+
+def _renew(folder: Path, made: dict[str, bytes], *, check: bool) -> None:
+    there = generated(folder)
+    if check:
+        if made != there:
+            sys.exit(f"{folder} is not what the artifacts make")
+        return
     for name in there.keys() - made.keys():
-        (options.out / name).unlink()
+        (folder / name).unlink()
     for name, content in made.items():
-        (options.out / name).write_bytes(content)
+        (folder / name).write_bytes(content)
         print(f"{len(content):7d} bytes  {name}")
+
+
+def generated(folder: Path) -> dict[str, bytes]:
+    """What was generated into a folder before: content by file name."""
+    return {
+        path.name: path.read_bytes() for path in folder.iterdir() if GENERATED.fullmatch(path.name)
+    }
 
 
 def generate(artifacts: list[artifact.Artifact]) -> dict[str, bytes]:
@@ -142,6 +159,28 @@ def generate(artifacts: list[artifact.Artifact]) -> dict[str, bytes]:
         "/** Made by `python -m models.export.browser`: tables and weights of each version. */\n"
         + "".join(imports)
         + f"\nexport const NEWEST = {newest};\nexport const VERSIONS = {{\n{''.join(entries)}}};\n"
+    ).encode()
+    return made
+
+
+def generate_photo(artifacts: list[artifact.Artifact]) -> dict[str, bytes]:
+    """Content by file name, for photos: each version's tables come when one of its streams does.
+
+    Raises ArtifactError for artifacts that are no versions of ``photo``."""
+    by_version = {one.manifest.version: one for one in artifacts}
+    is_photo = all(one.manifest.wire_id == PHOTO_WIRE_ID for one in artifacts)
+    if len(by_version) < len(artifacts) or not is_photo:
+        raise ArtifactError("artifacts of photo are needed, each of another version")
+    made: dict[str, bytes] = {}
+    entries = []
+    for version, one in sorted(by_version.items()):
+        tables = photo_tables.tables_module(one)
+        name = f"tables-{version}-{_digits(tables)}.js"
+        made[name] = tables
+        entries.append(f'  {version}: async () => (await import("./{name}")).default,\n')
+    made["versions.js"] = (
+        "/** Made by `python -m models.export.browser`: the tables of each version of photo. */\n"
+        f"export const VERSIONS = {{\n{''.join(entries)}}};\n"
     ).encode()
     return made
 

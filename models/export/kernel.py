@@ -38,9 +38,15 @@ def main() -> None:
 
 def module(source: str) -> str:
     """JavaScript that exports the assembled bytes."""
-    text = base64.b64encode(without_custom_sections(bytes(wat2wasm(source)))).decode()
+    binary = without_custom_sections(bytes(wat2wasm(source)))
+    return javascript(binary, SOURCE.name, "python -m models.export.kernel")
+
+
+def javascript(binary: bytes, source: str, command: str) -> str:
+    """A module of JavaScript that holds one of WebAssembly as text."""
+    text = base64.b64encode(binary).decode()
     return (
-        "/** Made of kernel.wat by `python -m models.export.kernel`. */\n"
+        f"/** Made of {source} by `{command}`. */\n"
         f'const TEXT =\n  "{text}";\n\n'
         "export function kernelModule() {\n"
         "  return Uint8Array.from(atob(TEXT), (letter) => letter.charCodeAt(0));\n"

@@ -1,21 +1,26 @@
 """``python -m tests.kit.cases DIR``: what the service makes of streams, for the kit's own tests.
 
 parse.npz      streams of photos and of noise at many lengths, and every symbol they decide
+photo.npz      photos, what cuts of them decide of each coefficient, and what they paint
 network.npz    a synthesis network of random weights (weights.bin) and what it paints
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from models.export.browser import pack, read_synthesis
 from models.prefixel.export import export
 from models.prefixel.networks import Config, Correction, Networks, Shape
 from service.codec.header import HEADER_BYTES, pack_header
+from service.codec.photo.codec import PhotoCodec
+from service.codec.photo.tables import ORDERS
 from service.codec.prefixel import bitplane_coder
 from service.codec.prefixel.codec import EmbeddedCodec
 from service.codec.prefixel.reconstruction import PRECISIONS, closed_form
@@ -25,7 +30,10 @@ from service.settings import packaged_artifacts
 from tests.support.photos import crops
 
 LENGTHS = (2, 3, 4, 7, 16, 31, 64, 128, 300, 512)
-NAME = "prefixel"
+NAME, PHOTO = "prefixel", "photo"
+PHOTO_SIDES = [(300, 230), (67, 301), (150, 151), (400, 9)]
+"""Of photos, width and height: several groups of blocks, odd sides, a long strip."""
+CUTS = 7
 WIDTH = 43
 """Odd, so that the last pair of outputs is not whole."""
 
@@ -65,6 +73,34 @@ def write_parse(folder: Path) -> None:
     )
 
 
+def write_photos(folder: Path) -> None:
+    """Whole streams, one behind the other; of the cuts [N, K] what is known, and pictures of it."""
+    codec = load_codecs(packaged_artifacts(), [PHOTO], Runtime("cpu", 1))[PHOTO]
+    assert isinstance(codec, PhotoCodec)
+    drawn = crops(len(PHOTO_SIDES), seed=17, size_range=(300, 400))
+    pictures = [np.asarray(c.resize(s)) for c, s in zip(drawn, PHOTO_SIDES, strict=True)]
+    orders = itertools.cycle(ORDERS)
+    whole = [codec.stream(picture, order) for picture, order in zip(pictures, orders, strict=False)]
+    made: dict[str, NDArray[np.generic]] = {}
+    cuts = []
+    for n, stream in enumerate(whole):
+        parse, steps, size = codec.parse(stream)
+        cuts.append([round(cut) for cut in np.geomspace(codec.minimum_bytes, len(stream), CUTS)])
+        for k, cut in enumerate(cuts[-1]):
+            made[f"symbols-{n}-{k}"] = np.array([parse.advance(cut)], np.int32)
+            made[f"known-{n}-{k}"] = parse.known.copy()
+            made[f"negative-{n}-{k}"] = parse.negative.copy()
+            for splits in (0, 1, 2):
+                made[f"painted-{n}-{k}-{splits}"] = codec.painted(parse, steps, size, splits)
+    np.savez_compressed(
+        folder / "photo.npz",
+        lengths=np.array([len(stream) for stream in whole], np.int32),
+        streams=np.frombuffer(b"".join(whole), np.uint8),
+        cuts=np.array(cuts, np.int32),
+        **made,
+    )
+
+
 def write_network(folder: Path) -> None:
     """Weights of 8 bits, and pictures [N, 32, 32, 3] with what is made of them."""
     network = random_network(folder)
@@ -100,6 +136,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
     write_parse(folder)
+    write_photos(folder)
     write_network(folder)
 
 

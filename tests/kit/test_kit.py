@@ -9,12 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from models.export import kernel
-from models.export.browser import ARTIFACT, GENERATED, THUMB, generate
+from models.export import kernel, photo_kernel
+from models.export.browser import (
+    ARTIFACT,
+    PHOTO,
+    PHOTO_ARTIFACT,
+    THUMB,
+    generate,
+    generate_photo,
+    generated,
+)
 from service.codec import artifact
-from tests.support.npm import node
+from tests.support.npm import node, tools
 
 HERE = Path(__file__).parent
+RENEW = "run python -m models.export.browser"
 
 
 @pytest.fixture(scope="module")
@@ -38,11 +47,16 @@ def test_the_kit_does_what_the_service_does(cases: Path, script: str) -> None:
 
 
 def test_the_tables_and_weights_of_the_kit_are_those_of_the_artifact() -> None:
-    made = generate([artifact.read(ARTIFACT)])
-    there = {path.name: path.read_bytes() for path in THUMB.iterdir() if GENERATED.match(path.name)}
-    assert there == made, "run python -m models.export.browser"
+    assert generated(THUMB) == generate([artifact.read(ARTIFACT)]), RENEW
+    assert generated(PHOTO) == generate_photo([artifact.read(PHOTO_ARTIFACT)]), RENEW
 
 
 def test_the_kernel_of_the_kit_is_made_of_its_source() -> None:
     made = kernel.module(kernel.SOURCE.read_text())
     assert kernel.MODULE.read_text() == made, "run python -m models.export.kernel"
+
+
+def test_the_kernel_of_photos_is_made_of_its_source() -> None:
+    node()
+    made = photo_kernel.module(tools())
+    assert photo_kernel.MODULE.read_text() == made, "run python -m models.export.photo_kernel"

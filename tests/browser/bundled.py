@@ -12,19 +12,20 @@ from playwright.sync_api import Page
 
 from tests.browser.support import inline
 
-VECTORS = Path(__file__).parents[1] / "vectors" / "prefixel"
+VECTORS = Path(__file__).parents[1] / "vectors"
 
 
-def golden_stream() -> tuple[bytes, NDArray[np.int64]]:
-    """A stream, and what the service paints of it: [32, 32, 3]."""
-    entry = json.loads((VECTORS / "streams.json").read_text())["streams"][0]
+def golden_stream(codec: str = "prefixel") -> tuple[bytes, NDArray[np.int64]]:
+    """A stream, and what the service paints of it: [H, W, 3]."""
+    folder = VECTORS / codec
+    entry = json.loads((folder / "streams.json").read_text())["streams"][0]
     stream = bytes.fromhex(entry["stream"])
-    with np.load(VECTORS / "pictures.npz") as pictures:
+    with np.load(folder / "pictures.npz") as pictures:
         return stream, pictures[f"{entry['name']}-{len(stream)}"].astype(int)
 
 
 def painted(page: Page, url: str, stream: bytes, expected: NDArray[np.int64]) -> int:
-    """Open the page and wait until its network has painted; how many workers it has.
+    """Open the page and wait until its picture is final; how many workers it has.
 
     Raises AssertionError for an error event, or where a pixel is further than 1 off.
     """
@@ -33,7 +34,7 @@ def painted(page: Page, url: str, stream: bytes, expected: NDArray[np.int64]) ->
     assert page.evaluate("told.filter(({ kind }) => kind === 'error')") == []
     found = page.evaluate("picture")
     assert found["isFinal"]
-    rgba = np.array(found["rgba"], int).reshape(32, 32, 4)
+    rgba = np.array(found["rgba"], int).reshape(found["height"], found["width"], 4)
     assert np.abs(rgba[..., :3] - expected).max() <= 1
     workers = len(page.workers)
     page.goto("about:blank")

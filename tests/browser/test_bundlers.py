@@ -14,14 +14,11 @@ def project(tmp_path_factory):
     return with_page(made)
 
 
-@pytest.fixture(scope="module")
-def golden():
-    return golden_stream()
-
-
 @pytest.mark.parametrize("bundler", ["vite", "webpack", "esbuild", "esbuild-alone"])
-def test_a_page_that_a_bundler_builds_paints_in_a_worker(bundler, project, page, watched, golden):
-    """Without a worker's file (esbuild on its own) the page paints too, in its own thread."""
+def test_a_page_that_a_bundler_builds_paints_in_a_worker(bundler, project, page, watched):
+    """Thumbnails, and photos in a worker of their own.
+
+    Without a worker's file (esbuild on its own) the page paints too, in its own thread."""
     run(project, "build.js", bundler)
     has_worker = bundler != "esbuild-alone"
     if not has_worker:
@@ -30,4 +27,5 @@ def test_a_page_that_a_bundler_builds_paints_in_a_worker(bundler, project, page,
     scripts = "".join(path.read_text() for path in folder.rglob("*.js"))
     assert str(project) not in scripts
     with served(folder) as url:
-        assert painted(page, f"{url}/index.html", *golden) == has_worker
+        for codec in ("prefixel", "photo"):
+            assert painted(page, f"{url}/index.html", *golden_stream(codec)) == has_worker

@@ -58,5 +58,5 @@ def test_the_kernel_of_the_kit_is_made_of_its_source() -> None:
 
 def test_the_kernel_of_photos_is_made_of_its_source() -> None:
     node()
-    made = photo_kernel.module(tools())
+    made = photo_kernel.module(tools("assemblyscript"))
     assert photo_kernel.MODULE.read_text() == made, "run python -m models.export.photo_kernel"

@@ -25,11 +25,13 @@ def node() -> str:
     return _needed(shutil.which("node"), "node")
 
 
-def tools() -> Path:
-    """The node_modules of tests/kit/bundlers (PREFIXEL_NODE_MODULES), which ``npm ci`` makes."""
+def tools(package: str = "") -> Path:
+    """The node_modules of tests/kit/bundlers (PREFIXEL_NODE_MODULES), which ``npm ci`` makes.
+
+    The test is skipped where they, or a ``package`` in them, are not there."""
     folder = Path(os.environ.get("PREFIXEL_NODE_MODULES", BUNDLERS / "node_modules"))
-    found = str(folder) if folder.is_dir() else None
-    return Path(_needed(found, f"{folder} (npm ci in tests/kit/bundlers)"))
+    found = str(folder) if (folder / package).is_dir() else None
+    return Path(_needed(found, f"{folder / package} (npm ci in tests/kit/bundlers)"))
 
 
 def _needed(found: str | None, what: str) -> str:

@@ -1,6 +1,6 @@
 import type { Asked, Entry } from "./index.js";
 
-/** Of `paint`: the bytes of the prefix that is on the screen, and whether its network has painted. */
+/** Of `paint`: the bytes of the prefix that is on the screen, and whether it can look any better. */
 export interface PaintDetail {
   bytes: number;
   isFinal: boolean;
@@ -17,7 +17,10 @@ type Listener<K extends keyof PrefixelImageEventMap> = (
   event: PrefixelImageEventMap[K],
 ) => unknown;
 
-/** `<prefixel-img src bytes image alt data-stream>`; `data-stream` is a prefix in base64. */
+/**
+ * `<prefixel-img src bytes image alt data-stream>`; `data-stream` is a prefix in base64. Of photos
+ * `bpp` and `data-saver` too.
+ */
 export class PrefixelImage extends HTMLElement {
   /** URL of the whole stream, best with its `?v=`. */
   src: string;

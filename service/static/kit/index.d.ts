@@ -1,6 +1,6 @@
 /** What a prefix paints. */
 export interface Picture {
-  /** 32; the original's shape is `aspect`. */
+  /** 32 of a thumbnail, whose original's shape is `aspect`. */
   width: number;
   height: number;
   /** Width / height of the original. */
@@ -38,16 +38,35 @@ export class StreamError extends Error {}
 /** Throws StreamError. */
 export function readHeader(bytes: Uint8Array): Header;
 
-/** Paint any prefix of a stream, in a worker where there is one. Rejects with StreamError. */
-export function decode(bytes: Uint8Array): Promise<Picture>;
+export interface PhotoHeader {
+  version: number;
+  aspect: number;
+  width: number;
+  height: number;
+  /** What it is told for: 0 default, 1 PSNR, 2 eyes. */
+  order: number;
+  /** Of the header, in bytes. */
+  length: number;
+}
 
-/** Paint many in one message to the worker; in place of one that cannot be, its StreamError. */
+/** Throws StreamError. */
+export function readPhotoHeader(bytes: Uint8Array): PhotoHeader;
+
+export interface Painted {
+  /** Of photos: pixels that the long side has at least; all of its own where it does not say. */
+  size?: number;
+}
+
+/** Paint any prefix of a stream, in a worker where there is one. Rejects with StreamError. */
+export function decode(bytes: Uint8Array, options?: Painted): Promise<Picture>;
+
+/** Paint many thumbnails in one message to the worker; in place of one that cannot be, its StreamError. */
 export function decodeMany(streams: readonly Uint8Array[]): Promise<(Picture | StreamError)[]>;
 
 /** Paint anew with the bytes that follow `picture.bytes`. Rejects with StreamError. */
-export function upgrade(picture: Picture, more: Uint8Array): Promise<Picture>;
+export function upgrade(picture: Picture, more: Uint8Array, options?: Painted): Promise<Picture>;
 
-/** Paint at once in this thread, in closed form. Throws StreamError. */
+/** Paint a thumbnail at once in this thread, in closed form. Throws StreamError. */
 export function sketch(bytes: Uint8Array): Picture;
 
 /** As `decodeMany`, in closed form, which waits for no weights. */
@@ -58,6 +77,9 @@ export function preload(): Promise<void>;
 
 /** How the worker is made, where it is not by itself: a Worker that runs `prefixel/worker`. */
 export function setWorker(made: () => Worker): void;
+
+/** The same for photos: a Worker that runs `prefixel/photo-worker`. */
+export function setPhotoWorker(made: () => Worker): void;
 
 /** Prefixes of many images in one request to `server` ("" for the page's own). */
 export function fetchThumbs(

@@ -5,6 +5,8 @@
  */
 
 export { fetchThumbs, readContainer } from "./core/container.js";
+export { decode, upgrade } from "./core/decode.js";
 export { StreamError, readHeader } from "./core/header.js";
-export { decode, decodeMany, preload, sketch, sketchMany, upgrade } from "./thumb/thumbs.js";
-export { setWorker } from "./worker/remote.js";
+export { readPhotoHeader } from "./photo/header.js";
+export { decodeMany, preload, sketch, sketchMany } from "./thumb/thumbs.js";
+export { setPhotoWorker, setWorker } from "./worker/start.js";

@@ -2,7 +2,7 @@
  * `node build.js BUNDLER`, beside main.js, index.html and node_modules: a page in dist/BUNDLER.
  *
  * Each is configured as its first page of documentation says, and no further, but for esbuild and
- * Rollup: they make no file of a worker, so that it is an entry of its own ("esbuild-alone": none).
+ * Rollup: they make no file of a worker, so that each is an entry of its own ("esbuild-alone": none).
  */
 
 import { cp, mkdir } from "node:fs/promises";
@@ -10,6 +10,8 @@ import { resolve } from "node:path";
 
 const name = process.argv[2];
 const out = resolve("dist", name);
+
+const WORKERS = { worker: "prefixel/worker", "photo-worker": "prefixel/photo-worker" };
 
 const BUNDLERS = {
   async vite() {
@@ -32,7 +34,7 @@ const BUNDLERS = {
     for (const { message } of [...errors, ...warnings]) throw new Error(message);
   },
 
-  esbuild: () => esbuild({ main: "./main.js", worker: "prefixel/worker" }),
+  esbuild: () => esbuild({ main: "./main.js", ...WORKERS }),
 
   "esbuild-alone": () => esbuild({ main: "./main.js" }),
 
@@ -40,7 +42,7 @@ const BUNDLERS = {
     const { rollup } = await import("rollup");
     const { nodeResolve } = await import("@rollup/plugin-node-resolve");
     const bundle = await rollup({
-      input: { main: "./main.js", worker: "prefixel/worker" },
+      input: { main: "./main.js", ...WORKERS },
       plugins: [nodeResolve()],
       onwarn: ({ message }) => {
         throw new Error(message);

@@ -15,6 +15,6 @@ element.setAttribute("alt", "A photo");
 document.body.append(element);
 
 const bytes = Uint8Array.from(atob(stream), (letter) => letter.charCodeAt(0));
-decode(bytes).then(({ rgba, isFinal }) => {
-  window.picture = { rgba: [...rgba], isFinal };
+decode(bytes).then(({ width, height, rgba, isFinal }) => {
+  window.picture = { width, height, rgba: [...rgba], isFinal };
 });

@@ -1,23 +1,34 @@
 /**
- * <prefixel-img>: a thumbnail in its box, better with every byte, then the full picture over it.
+ * <prefixel-img>: a thumbnail in its box, better with every byte, then the full picture over it; or
+ * a photo, which its stream alone paints.
  *
  *     <prefixel-img src="/v1/images/ID/thumb.pxl?v=…" bytes="64" image="photo.jpg" alt="…">
  *       <noscript><img src="/v1/images/ID/thumb.webp?bytes=64" alt="…"></noscript>
  *     </prefixel-img>
+ *     <prefixel-img src="/v1/images/ID/photo.pxl?v=…" bpp="0.5" data-saver="0.1" alt="…">
+ *       <noscript><img src="/v1/images/ID/photo.webp?bpp=0.5&amp;width=640" alt="…"></noscript>
+ *     </prefixel-img>
  *
+ * `bytes`, and for photos `bpp` (bits a pixel) and `data-saver` (the same where a reader wants to
+ * save data; 0.1 where it says no number), say how much is fetched; else all is, in one answer.
  * What stands inside, or the picture of its <noscript>, or `alt` is shown where the stream cannot be.
  * `width`, `height`, `loading`, `srcset`, `sizes`, `decoding`, `fetchpriority`, and the properties
  * `object-fit` and `object-position` are as for an <img>; `loading="lazy"` holds for the stream too.
- * Events: `paint` (a prefix is on the screen; `detail.bytes` of it), `load` (the full picture is),
- * `error` (with `error`). None bubbles.
+ * Events: `paint` (a prefix is on the screen; `detail.bytes` of it), `load` (the full picture is, or
+ * all that is fetched of a photo), `error` (with `error`). None bubbles.
  */
 
 import { HEADER_BYTES, StreamError, readHeader } from "../core/header.js";
+import { LONGEST_BYTES, WIRE_ID as PHOTO, readPhotoHeader } from "../photo/header.js";
+import { bitsAPixel, isNamedPhoto, rasterOf } from "./choices.js";
 import { Frame, IMAGE_ATTRIBUTES } from "./frame.js";
 import { enqueue, inline, queueFor, unrefined } from "./painting.js";
+import { receive } from "./receive.js";
 
 const GONE = 404;
 const PARTIAL = 206;
+/** What tells a photo's size, and is a first picture of it. */
+const FIRST_RANGE = 1024;
 
 /** The requests' own priorities; the attribute may say anything. */
 const PRIORITIES = ["high", "low", "auto"];
@@ -27,12 +38,22 @@ function isContinued(one, other) {
   return length > HEADER_BYTES && one.subarray(0, length).every((byte, n) => byte === other[n]);
 }
 
+function isPhoto(bytes) {
+  return bytes.length > 0 && bytes[0] >> 3 === PHOTO;
+}
+
+/** The code of photos comes when the first of them does. */
+function photoPainting() {
+  return import("./photo.js");
+}
+
 /** Where pages are rendered there are no elements: the class is one that nobody makes. */
 const Element = globalThis.HTMLElement ?? class {};
 
 export class PrefixelImage extends Element {
   static observedAttributes = [
-    "src", "bytes", "image", "alt", "data-stream", "width", "height", ...IMAGE_ATTRIBUTES,
+    "src", "bytes", "bpp", "data-saver", "image", "alt", "data-stream", "width", "height",
+    ...IMAGE_ATTRIBUTES,
   ];
   static #nearing = null;
 
@@ -52,12 +73,18 @@ export class PrefixelImage extends Element {
   #asked = 0;
   #painted = 0;
   #loads = 0;
+  /** Of a photo: what paints it, once that is here; whether all its bytes that are wanted are. */
+  #photo = null;
+  #isWhole = false;
+  #isStep = false;
+  #isLoaded = false;
 
   connectedCallback() {
     this.#isConnected = true;
     this.#name();
     this.#frame.takeSize();
     if (this.dataset.stream) this.#takeInline();
+    else if (isPhoto(this.#bytes)) this.#showPhoto(this.#isWhole); // it was elsewhere before
     if (this.getAttribute("loading") === "lazy") this.#startWhenSeen();
     else this.#start();
   }
@@ -67,6 +94,7 @@ export class PrefixelImage extends Element {
     this.#isStarted = false;
     PrefixelImage.#nearing?.unobserve(this);
     this.#fetching?.abort();
+    this.#closePhoto();
   }
 
   attributeChangedCallback(name, before, now) {
@@ -77,7 +105,7 @@ export class PrefixelImage extends Element {
     else if (name === "loading" && now !== "lazy") this.#start();
     else if (name === "src") this.#forget();
     if (!this.#isStarted) return;
-    if (name === "src" || name === "bytes") this.refine(this.budget).catch(() => {});
+    if (["src", "bytes", "bpp", "data-saver"].includes(name)) this.#fetchBudget();
     else if (name === "image" || name === "srcset" || name === "sizes") this.#loadImage();
   }
 
@@ -86,7 +114,7 @@ export class PrefixelImage extends Element {
     if (this.#isStarted) return;
     this.#isStarted = true;
     PrefixelImage.#nearing?.unobserve(this);
-    if (!this.dataset.stream && this.src) this.refine(this.budget).catch(() => {}); // it is told
+    if (!this.dataset.stream && this.src) this.#fetchBudget();
     this.#loadImage();
   }
 
@@ -97,7 +125,30 @@ export class PrefixelImage extends Element {
     PrefixelImage.#nearing.observe(this);
   }
 
+  /** What the attributes say, of a photo perhaps in steps. What fails is told. */
+  async #fetchBudget() {
+    if (isNamedPhoto(this.src)) photoPainting();
+    const bits = bitsAPixel(this);
+    try {
+      if (bits === null) {
+        await this.refine(this.budget);
+        return;
+      }
+      this.#isStep = true;
+      await this.refine(Math.min(FIRST_RANGE, this.budget));
+      this.#isStep = false;
+      if (!isPhoto(this.#bytes)) return;
+      const { width, height } = readPhotoHeader(this.#bytes);
+      await this.refine(Math.min(Math.floor((bits * width * height) / 8), this.budget));
+      this.#showPhoto(true);
+    } catch {
+      this.#isStep = false;
+      // it is told
+    }
+  }
+
   #forget() {
+    this.#renew();
     this.#bytes = new Uint8Array(0);
     this.#total = Infinity;
     this.#etag = null;
@@ -130,8 +181,13 @@ export class PrefixelImage extends Element {
 
   #show(bytes, queue) {
     this.#fetching?.abort();
-    if (!isContinued(this.#bytes, bytes)) this.#generation += 1;
+    if (!isContinued(this.#bytes, bytes)) this.#renew();
+    else if (bytes.length < this.#bytes.length) this.#closePhoto();
     this.#bytes = bytes;
+    if (isPhoto(bytes)) {
+      this.#showPhoto(true);
+      return;
+    }
     try {
       this.#frame.takeAspect(readHeader(bytes).aspect);
     } catch (error) {
@@ -140,6 +196,64 @@ export class PrefixelImage extends Element {
     }
     this.#asked += 1;
     enqueue(queue, this, this.#wanted);
+  }
+
+  /** Paint the photo's bytes that are here; whether they are all that is wanted. */
+  async #showPhoto(isWhole) {
+    this.#isWhole = isWhole;
+    if (!isWhole && this.#bytes.length < LONGEST_BYTES) return;
+    try {
+      const { width, height } = readPhotoHeader(this.#bytes);
+      this.#frame.takeAspect(width / height, width);
+      const generation = this.#generation;
+      const { PhotoPainting } = await photoPainting();
+      if (generation !== this.#generation || !this.#isConnected) return;
+      this.#photo ??= new PhotoPainting(this.#photoHost(generation));
+      this.#photo.show(this.#bytes, this.#isWhole);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  #photoHost(generation) {
+    return {
+      element: this,
+      need: () => this.#frame.pixels,
+      settle: (picture, isLast) => {
+        if (generation !== this.#generation) return;
+        this.#frame.paint(picture);
+        const detail = { bytes: picture.length, isFinal: picture.isFinal };
+        this.#tell(new CustomEvent("paint", { detail }));
+        if (isLast && !this.#isLoaded && !this.hasAttribute("image")) this.#tell(new Event("load"));
+        this.#isLoaded ||= isLast;
+      },
+      takeRaster: () => this.#takeRaster(),
+      fail: (error) => {
+        if (error instanceof StreamError || !this.#takeRaster()) this.fail(error);
+      },
+    };
+  }
+
+  #closePhoto() {
+    this.#photo?.close();
+    this.#photo = null;
+    this.#isLoaded = false;
+  }
+
+  /** What comes now may be of another encoding. */
+  #renew() {
+    this.#generation += 1;
+    this.#closePhoto();
+  }
+
+  /** Let the service paint the photo, where it is the service's; whether it is. */
+  #takeRaster() {
+    const { width } = this.#frame.pixels;
+    const raster = rasterOf(this.src, width, this.budget, bitsAPixel(this));
+    if (raster === null) return false;
+    this.#fetching?.abort();
+    this.#loadImage(raster);
+    return true;
   }
 
   /** Paint a prefix of the stream at `url` (with its `?v=`), which `refine` then continues. */
@@ -165,7 +279,7 @@ export class PrefixelImage extends Element {
         signal: fetching.signal,
         priority: PRIORITIES.find((one) => one === this.getAttribute("fetchpriority")) ?? "auto",
       });
-      await this.#take(answer, here);
+      await this.#take(answer, here, bytes);
     } catch (error) {
       if (error.name !== "AbortError") {
         this.fail(error);
@@ -189,24 +303,32 @@ export class PrefixelImage extends Element {
     return { range, "if-range": this.#etag };
   }
 
-  async #take(answer, here) {
+  async #take(answer, here, bytes) {
     if (answer.status === GONE) {
       this.#bytes = new Uint8Array(0);
       throw new Error(`${this.src} is gone: the photo was encoded anew, or has left the cache`);
     }
     if (!answer.ok) throw new Error(`${this.src}: ${answer.status}`);
-    const body = new Uint8Array(await answer.arrayBuffer());
     const range = /^bytes (\d+)-\d+\/(\d+)$/.exec(answer.headers.get("content-range") ?? "");
     const isPart = answer.status === PARTIAL && range !== null;
     const from = isPart ? Number(range[1]) : 0;
     if (from !== 0 && from !== here) throw new Error(`${this.src}: bytes from ${from}`);
-    const whole = new Uint8Array(from + body.length);
-    whole.set(this.#bytes.subarray(0, from));
-    whole.set(body, from);
+    if (from === 0 && isPhoto(this.#bytes)) this.#renew();
     this.#etag = answer.headers.get("etag");
-    this.#total = isPart ? Number(range[2]) : whole.length;
+    let whole = this.#bytes.subarray(0, from);
+    let isCut = false;
+    for await (const prefix of receive(answer, whole)) {
+      whole = prefix;
+      if (!isPhoto(prefix)) continue;
+      whole = this.#bytes = prefix.subarray(0, bytes);
+      isCut = prefix.length > bytes; // by a server that knows no ranges
+      if (isCut) break;
+      this.#showPhoto(false);
+    }
+    this.#total = isPart ? Number(range[2]) : isCut ? Infinity : whole.length;
     this.#fetching = null;
-    this.stream = whole;
+    if (isPhoto(whole)) this.#showPhoto(!this.#isStep);
+    else this.stream = whole;
   }
 
   /** Show what was painted, unless it is of another stream by now. For the batch, not for pages. */
@@ -252,11 +374,11 @@ export class PrefixelImage extends Element {
     this.#internals.ariaLabel = alt;
   }
 
-  async #loadImage() {
+  async #loadImage(raster = null) {
     this.#loads += 1;
     const load = this.#loads;
     try {
-      const isThere = await this.#frame.load();
+      const isThere = await this.#frame.load(raster);
       if (isThere && load === this.#loads) this.#tell(new Event("load"));
     } catch (error) {
       if (load === this.#loads) this.fail(error);

@@ -36,7 +36,7 @@ export class Frame {
   /** width / height by the attributes, the stream, the full picture; 0: not known. */
   #shapes = { said: 0, stream: 0, image: 0 };
   /** Its width in CSS pixels: the same. */
-  #widths = { said: 0, image: 0 };
+  #widths = { said: 0, stream: 0, image: 0 };
   #sized = null;
   #placed = "";
 
@@ -78,9 +78,28 @@ export class Frame {
     this.#shape();
   }
 
-  takeAspect(aspect) {
+  /** Of a stream: width / height, and its width where it says one. */
+  takeAspect(aspect, width = 0) {
     this.#shapes.stream = aspect;
+    this.#widths.stream = width;
     this.#shape();
+  }
+
+  /** Pixels of the screen that a picture of the stream has in its box: { width, height }. */
+  get pixels() {
+    const { width, height } = this.#box.getBoundingClientRect();
+    const aspect = this.#shapes.stream;
+    const fit = getComputedStyle(this.#host).objectFit;
+    const [contained, covering] = [Math.min(width, height * aspect), Math.max(width, height * aspect)];
+    const natural = this.#widths.said || this.#widths.stream;
+    const across = {
+      contain: contained,
+      cover: covering,
+      none: natural,
+      "scale-down": Math.min(natural, contained),
+    }[fit];
+    const sides = across === undefined ? { width, height } : { width: across, height: across / aspect };
+    return { width: sides.width * devicePixelRatio, height: sides.height * devicePixelRatio };
   }
 
   paint({ width, height, rgba }) {
@@ -121,9 +140,12 @@ export class Frame {
     return [...page.querySelectorAll("img")];
   }
 
-  /** Load the full picture and fade it in; whether there is one. Rejects where it is none. */
-  async load() {
-    const url = this.#host.getAttribute("image");
+  /**
+   * Load the full picture and fade it in; whether there is one. Rejects where it is none. `raster`:
+   * what shows in place of a stream, where the page names no picture.
+   */
+  async load(raster = null) {
+    const url = this.#host.getAttribute("image") ?? raster;
     const isThere = Boolean(url || this.#host.hasAttribute("srcset"));
     this.#box.classList.remove("loaded");
     this.#shapes.image = this.#widths.image = 0;
@@ -158,7 +180,8 @@ export class Frame {
     if (!this.isPainted) return;
     const { objectFit, objectPosition } = getComputedStyle(this.#host);
     const aspect = Number((image || said || stream).toFixed(6));
-    const placed = placement(objectFit, objectPosition, aspect, this.#widths.image || this.#widths.said);
+    const natural = this.#widths.image || this.#widths.said || this.#widths.stream;
+    const placed = placement(objectFit, objectPosition, aspect, natural);
     if (placed !== this.#placed) this.#canvas.style.cssText = placed;
     this.#placed = placed;
   }

@@ -5,7 +5,7 @@
 
 import { StreamError, readHeader } from "../core/header.js";
 import { Turn } from "../core/turns.js";
-import { startWorker } from "../worker/remote.js";
+import { startDecoder } from "../worker/remote.js";
 import { WIRE_ID } from "./codec.js";
 import { Decoder } from "./decoder.js";
 import { NEWEST, VERSIONS } from "./versions.js";
@@ -14,8 +14,8 @@ const here = new Decoder();
 const fetched = new Map();
 let remote = null;
 
-/** Paint any prefix. Rejects with StreamError for bytes that are none. */
-export async function decode(bytes) {
+/** Paint a prefix of a thumbnail. Rejects with StreamError for bytes that are none. */
+export async function decodeThumb(bytes) {
   const [picture] = await decodeMany([bytes]);
   if (picture instanceof StreamError) throw picture;
   return picture;
@@ -47,16 +47,8 @@ export async function preload() {
   await decodeMany([]);
 }
 
-/** Paint a picture anew with the bytes that follow those it was painted from. */
-export function upgrade(picture, more) {
-  const bytes = new Uint8Array(picture.bytes.length + more.length);
-  bytes.set(picture.bytes);
-  bytes.set(more, picture.bytes.length);
-  return decode(bytes);
-}
-
 async function paint(work, streams) {
-  remote ??= startWorker(() => {
+  remote ??= startDecoder(() => {
     remote = null;
   });
   const [worker, assets] = await Promise.all([

@@ -1,45 +1,12 @@
-/** A decoder that is in a worker, where one can be. */
+/** A decoder of thumbnails that is in a worker, where one can be. */
 
 import { StreamError } from "../core/header.js";
+import { startWorker } from "./start.js";
 
-/** As bundlers know it: they make a file of the worker, and put its URL here. */
-let make = () => {
-  return new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "prefixel" });
-};
-
-/** Let the kit's worker be made by a function of the page: a Worker that runs prefixel/worker. */
-export function setWorker(made) {
-  make = made;
-}
-
-/** The decoder once it runs; null where none can be: Node, or a policy that forbids it. */
-export async function startWorker(ended) {
-  if (typeof Worker === "undefined" || typeof document === "undefined") return null;
-  for (const start of [make, makeFromElsewhere]) {
-    try {
-      const worker = start();
-      await new Promise((resolve, reject) => {
-        worker.addEventListener("message", resolve, { once: true });
-        worker.addEventListener("error", reject, { once: true });
-      });
-      return new RemoteDecoder(worker, ended);
-    } catch {
-      // then the other way; without a worker this thread decodes, a slice at a time
-    }
-  }
-  return null;
-}
-
-/** Where this module is; not in webpack's bundles, which would name a folder of their builder. */
-const home = import.meta.webpack ? "about:blank" : import.meta.url;
-
-/** A worker's script must be of the page's origin; what that script imports need not. */
-function makeFromElsewhere() {
-  const { href, origin } = new URL("worker.js", home);
-  if (origin === location.origin) throw new Error(`${href} is no worker`);
-  const source = new Blob([`import ${JSON.stringify(href)};`], { type: "text/javascript" });
-  const url = URL.createObjectURL(source);
-  return new Worker(url, { type: "module", name: "prefixel" });
+/** The decoder once it runs; null where none can be. */
+export async function startDecoder(ended) {
+  const worker = await startWorker("worker");
+  return worker && new RemoteDecoder(worker, ended);
 }
 
 class RemoteDecoder {

@@ -1,0 +1,20 @@
+/** A prefix of any stream to its picture. */
+
+import { WIRE_ID as PHOTO } from "../photo/header.js";
+import { decodeThumb } from "../thumb/thumbs.js";
+import { readHeader } from "./header.js";
+
+/** Paint any prefix; `size`: of a photo, least pixels of the long side. Rejects with StreamError. */
+export async function decode(bytes, options) {
+  if (readHeader(bytes).wireId !== PHOTO) return decodeThumb(bytes);
+  const { decodePhoto } = await import("../photo/photos.js");
+  return decodePhoto(bytes, options);
+}
+
+/** Paint a picture anew with the bytes that follow those it was painted from. */
+export function upgrade(picture, more, options) {
+  const bytes = new Uint8Array(picture.bytes.length + more.length);
+  bytes.set(picture.bytes);
+  bytes.set(more, picture.bytes.length);
+  return decode(bytes, options);
+}

@@ -1,0 +1,99 @@
+/** How an element paints a photo: first a few hundred bytes, then at each doubling, then all. */
+
+import { PhotoStream } from "../photo/photos.js";
+
+const FIRST_BYTES = 300;
+/** Between pictures at least, where so many are here: about a tenth of a second of parsing. */
+const STEP_BYTES = 32768;
+/** Pixels that a box takes at least: one that has no size yet may get one. */
+const LEAST_PIXELS = 32;
+/** What is left to parse once all bytes are here may last so long; then the service paints. */
+const PATIENCE_MS = 2000;
+
+export class PhotoPainting {
+  #stream = new PhotoStream();
+  #host;
+  #bytes = new Uint8Array(0);
+  #isWhole = false;
+  #shown = { length: 0, isFinal: false, width: 0, height: 0, size: { width: 0, height: 0 } };
+  #parsed = { bytes: 0, ms: 0 };
+  #isBusy = false;
+  #isClosed = false;
+  #resized;
+
+  /**
+   * `host`: its `element`; `need()`, the pixels that its box has; `settle(picture, isLast)` and
+   * `fail(error)` are told; `takeRaster()` is asked for another way, and says whether there is one.
+   */
+  constructor(host) {
+    this.#host = host;
+    this.#resized = new ResizeObserver(() => this.#run());
+    this.#resized.observe(host.element);
+  }
+
+  /** The prefix that is here; whether more of it is on its way. */
+  show(bytes, isWhole) {
+    this.#bytes = bytes;
+    this.#isWhole = isWhole;
+    this.#run();
+  }
+
+  close() {
+    this.#isClosed = true;
+    this.#resized.disconnect();
+    this.#stream.close();
+  }
+
+  async #run() {
+    if (this.#isBusy) return;
+    this.#isBusy = true;
+    try {
+      for (let wish = this.#next(); wish && !this.#isClosed; wish = this.#next()) {
+        const { length, need, isDraft } = wish;
+        const picture = await this.#stream.paint(this.#bytes, length, need, isDraft);
+        if (this.#isClosed) return;
+        this.#measure(picture);
+        this.#shown = picture;
+        this.#host.settle(picture, !isDraft && length === this.#bytes.length);
+        if (this.#isTooSlow && this.#host.takeRaster()) this.close();
+      }
+    } catch (error) {
+      if (!this.#isClosed) this.#host.fail(error);
+      this.close();
+    } finally {
+      this.#isBusy = false;
+    }
+  }
+
+  /** What is to be painted now: null where nothing new is. */
+  #next() {
+    const here = this.#bytes.length;
+    const before = this.#shown.length;
+    const { width, height } = this.#host.need();
+    const need = { width: Math.max(width, LEAST_PIXELS), height: Math.max(height, LEAST_PIXELS) };
+    if (here > before) {
+      if (!this.#isWhole && here < Math.max(FIRST_BYTES, 2 * before)) return null;
+      const most = before === 0 ? FIRST_BYTES : Math.max(2 * before, before + STEP_BYTES);
+      const length = Math.min(here, most);
+      return { length, need, isDraft: !this.#isWhole || length < here };
+    }
+    const { isFinal, size } = this.#shown;
+    const isLarger = ["width", "height"].some((side) => {
+      return this.#shown[side] < Math.min(need[side], size[side]);
+    });
+    if (!this.#isWhole || before === 0 || (isFinal && !isLarger)) return null;
+    return { length: before, need, isDraft: false };
+  }
+
+  #measure({ length, tookMs }) {
+    this.#parsed.bytes += length - this.#shown.length;
+    this.#parsed.ms += tookMs;
+  }
+
+  /** Whether the network has been quicker than the decoder, by more than anybody waits. */
+  get #isTooSlow() {
+    const { bytes, ms } = this.#parsed;
+    if (!this.#isWhole || bytes < STEP_BYTES) return false;
+    return ((this.#bytes.length - this.#shown.length) * ms) / bytes > PATIENCE_MS;
+  }
+}

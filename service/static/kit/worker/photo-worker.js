@@ -1,0 +1,33 @@
+/** The decoder of photos in a worker: tables are given, then bytes come and pictures go. */
+
+import { StreamError } from "../core/header.js";
+import { PhotoDecoder } from "../photo/decoder.js";
+
+/** About 25 ms of parsing. */
+const SLICE_BYTES = 8192;
+const { port1, port2 } = new MessageChannel();
+
+/** Until the messages that are here already were taken. */
+function pause() {
+  return new Promise((resume) => {
+    port1.onmessage = resume;
+    port2.postMessage(null);
+  });
+}
+
+const decoder = new PhotoDecoder(SLICE_BYTES, pause);
+
+addEventListener("message", async ({ data: { id, work, ...given } }) => {
+  try {
+    if (work === "giveTables") decoder.giveTables(given.version, given.tables);
+    else if (work === "close") decoder.close(given.key);
+    else {
+      const picture = await decoder.paint(given);
+      postMessage({ id, picture }, { transfer: [picture.rgba.buffer] });
+    }
+  } catch (error) {
+    postMessage({ id, failed: error.message, isStream: error instanceof StreamError });
+  }
+});
+
+postMessage({ ready: true });

@@ -1,0 +1,255 @@
+"""Photos in <prefixel-img>: one answer that paints as it comes, steps by Range, other ways."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.browser.support import inline, kit_url, serve_page, told
+from tests.support.photos import encoded, free_photos
+from tests.support.server import REAL, running_service
+
+WIDTH = 320
+"""Of elements, in CSS pixels: half of the photo's 640."""
+SHOWN = """
+(element) => {
+  const canvas = element.shadowRoot.querySelector("canvas");
+  const { width, height } = canvas;
+  const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
+  return { width, height, data: [...data] };
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def server():
+    with running_service(REAL, PREFIXEL_CODECS="prefixel,photo") as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def document(server):
+    photo = encoded("jpeg", Image.fromarray(free_photos()["china"]), quality=90)
+    url = f"{server.url}/v1/images?codecs=photo"
+    return httpx.post(url, content=photo, timeout=60).raise_for_status().json()
+
+
+@pytest.fixture(scope="module")
+def source(server, document):
+    """URL of the whole stream."""
+    return server.url + document["codecs"]["photo"]["urls"]["pxl"]
+
+
+@pytest.fixture(scope="module")
+def stream(source):
+    return httpx.get(source).raise_for_status().content
+
+
+@pytest.fixture(scope="module")
+def kit(server):
+    return kit_url(server.url)
+
+
+def shown(page, selector="prefixel-img"):
+    """What the canvas shows: uint8 [H, W, 3]."""
+    found = page.query_selector(selector).evaluate(SHOWN)
+    picture = np.array(found["data"], np.uint8).reshape(found["height"], found["width"], 4)
+    assert (picture[..., 3] == 255).all()
+    return picture[..., :3].astype(int)
+
+
+def by_service(server, prefix, size=""):
+    """What the service paints of a prefix, at a low-pass resolution that has ``size``."""
+    answer = httpx.post(f"{server.url}/v1/decode?format=png{size}", content=prefix)
+    return np.asarray(Image.open(BytesIO(answer.raise_for_status().content)).convert("RGB"))
+
+
+@contextmanager
+def slow_server(parts: list[bytes]) -> Iterator[tuple[str, threading.Semaphore]]:
+    """URL of an answer that goes on whenever the semaphore is released."""
+    go_on = threading.Semaphore(0)
+
+    class Slow(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("content-length", str(sum(map(len, parts))))
+            self.send_header("access-control-allow-origin", "*")
+            self.end_headers()
+            for part in parts:
+                go_on.acquire(timeout=30)
+                self.wfile.write(part)
+                self.wfile.flush()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    made = ThreadingHTTPServer(("127.0.0.1", 0), Slow)
+    thread = threading.Thread(target=made.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{made.server_port}/any-name.pxl", go_on
+    made.shutdown()
+    made.server_close()
+
+
+def finals(page, count=1):
+    page.wait_for_function(
+        "count => told.filter(({ kind }) => kind === 'load').length >= count", arg=count
+    )
+
+
+def test_one_answer_is_painted_as_its_bytes_come(context, page, server, kit, stream):
+    cuts = [0, 200, 310, 700, 5000, len(stream)]
+    parts = [stream[a:b] for a, b in itertools.pairwise(cuts)]
+    with slow_server(parts) as (url, go_on):
+        page.goto(serve_page(context, f'<prefixel-img src="{url}" alt=""></prefixel-img>', kit))
+        go_on.release()
+        page.wait_for_timeout(300)
+        assert page.evaluate("told") == []
+        for count, least in enumerate((300, 600, 5000), 1):
+            go_on.release()
+            paints = told(page, "paint", count)
+            assert paints[count - 1]["detail"]["bytes"] >= least
+        before = shown(page)
+        assert before.shape == (214, WIDTH, 3)
+        go_on.release()
+        finals(page)
+    assert told(page, "paint")[-1]["detail"] == {"bytes": len(stream), "isFinal": True}
+    assert np.abs(shown(page) - by_service(server, stream, f"&size={WIDTH}")).max() <= 1
+    assert page.evaluate("shifts") < 0.01
+    page.goto("about:blank")
+
+
+@pytest.mark.parametrize(("width", "expected"), [(100, 160), (320, 320), (321, 640), (900, 640)])
+def test_only_the_pixels_that_the_box_needs_are_painted(
+    context, page, server, kit, source, stream, width, expected
+):
+    style = f"<style>prefixel-img#a {{ width: {width}px; max-width: none }}</style>"
+    body = f'{style}<prefixel-img id="a" src="{source}" bytes="9000" alt=""></prefixel-img>'
+    page.goto(serve_page(context, body, kit))
+    finals(page)
+    found = shown(page)
+    assert found.shape[1] == expected
+    service = by_service(server, stream[:9000], f"&size={expected}")
+    assert np.abs(found - service).max() <= 1
+
+
+def test_a_larger_box_has_it_painted_anew(context, page, server, kit, source, stream):
+    page.goto(serve_page(context, f'<prefixel-img src="{source}" alt=""></prefixel-img>', kit))
+    finals(page)
+    assert shown(page).shape[1] == WIDTH
+    page.evaluate("document.querySelector('prefixel-img').style.width = '640px'")
+    page.wait_for_function(
+        "document.querySelector('prefixel-img').shadowRoot.querySelector('canvas').width === 640"
+    )
+    assert np.abs(shown(page) - by_service(server, stream)).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("attributes", "saves", "ranges", "length"),
+    [
+        ('bytes="2000"', False, ["bytes=0-1999"], 2000),
+        ('bpp="0.1"', False, ["bytes=0-1023", "bytes=1024-3415"], 3416),
+        ('bpp="0.1" bytes="1500"', False, ["bytes=0-1023", "bytes=1024-1499"], 1500),
+        ('bpp="0.1" data-saver="0.05"', True, ["bytes=0-1023", "bytes=1024-1707"], 1708),
+        ('bpp="0.1" data-saver="0.05"', False, ["bytes=0-1023", "bytes=1024-3415"], 3416),
+    ],
+)
+def test_attributes_say_how_much_is_fetched(
+    context, page, kit, source, attributes, saves, ranges, length
+):
+    asked = []
+    context.on("request", lambda r: "photo.pxl" in r.url and asked.append(r.headers.get("range")))
+    says = f"{{ value: {{ saveData: {str(saves).lower()} }} }}"
+    context.add_init_script(f"Object.defineProperty(navigator, 'connection', {says})")
+    page.goto(serve_page(context, f'<prefixel-img src="{source}" {attributes} alt="">', kit))
+    finals(page)
+    assert asked == ranges
+    assert told(page, "paint")[-1]["detail"] == {"bytes": length, "isFinal": True}
+    # and the rest, when a page asks
+    here = page.evaluate("document.querySelector('prefixel-img').refine(5000)")
+    assert here == 5000
+    page.wait_for_function("told.some(({ detail }) => detail?.bytes === 5000 && detail.isFinal)")
+
+
+def test_a_server_without_ranges_is_cut_short(context, page, kit, stream):
+    with slow_server([stream[:4000], stream[4000:]]) as (url, go_on):
+        page.goto(serve_page(context, f'<prefixel-img src="{url}" bytes="3000" alt="">', kit))
+        go_on.release()
+        finals(page)
+        assert told(page, "paint")[-1]["detail"]["bytes"] == 3000
+        go_on.release()
+        page.goto("about:blank")
+
+
+def test_a_photo_in_the_page_itself_is_painted(context, page, server, kit, stream):
+    body = f'<prefixel-img data-stream="{inline(stream[:3000])}" alt="A photo"></prefixel-img>'
+    page.goto(serve_page(context, body, kit))
+    finals(page)
+    expected = by_service(server, stream[:3000], f"&size={WIDTH}")
+    assert np.abs(shown(page) - expected).max() <= 1
+
+
+def test_thumbnails_load_nothing_of_photos_and_photos_no_weights(
+    context, page, server, kit, source
+):
+    asked = []
+    context.on("request", lambda request: asked.append(request.url))
+    page.goto(serve_page(context, f'<prefixel-img src="{source}" bytes="2000" alt="">', kit))
+    finals(page)
+    names = {url.rpartition("/kit/")[2].partition("/")[2] for url in asked if "/kit/" in url}
+    assert "worker/photo-worker.js" in names
+    assert not [name for name in names if "weights" in name or name == "worker/worker.js"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [b"\x81", b"\x81\x81\0\x40\x40", b"\x81\x80\x01\x40\x40" * 20],
+    ids=["cut", "reserved bit", "unknown flags"],
+)
+def test_a_bad_photo_gives_an_error_and_the_fallback(context, page, kit, damage):
+    body = f'<prefixel-img data-stream="{inline(damage)}" alt="A photo"></prefixel-img>'
+    page.goto(serve_page(context, body, kit))
+    assert told(page, "error")[0]["message"]
+    assert page.locator("prefixel-img .alt").inner_text() == "A photo"
+
+
+def test_without_webassembly_the_service_paints(context, page, server, kit, source, watched):
+    asked = []
+    context.on("request", lambda r: "photo.webp" in r.url and asked.append(r.url))
+    policy = f"script-src {server.url} 'unsafe-inline' blob:; worker-src blob:"
+    body = (
+        f'<meta http-equiv="content-security-policy" content="{policy}">'
+        f'<prefixel-img src="{source}" bytes="9000" alt="">'
+    )
+    watched.allowed.append("Content Security Policy")
+    page.goto(serve_page(context, body, kit))
+    told(page, "load")
+    assert len(asked) == 1
+    assert "bytes=9000" in asked[0]
+    assert "width=320" in asked[0]
+    assert httpx.get(asked[0]).status_code == 200
+
+
+def test_where_no_worker_may_run_the_page_decodes_the_photo(
+    context, page, server, kit, source, stream, watched
+):
+    watched.allowed.append("Content Security Policy")
+    policy = f"script-src {server.url} 'unsafe-inline' 'wasm-unsafe-eval'; worker-src 'none'"
+    body = (
+        f'<meta http-equiv="content-security-policy" content="{policy}">'
+        f'<prefixel-img src="{source}" bytes="9000" alt="">'
+    )
+    page.goto(serve_page(context, body, kit))
+    finals(page)
+    expected = by_service(server, stream[:9000], f"&size={WIDTH}")
+    assert np.abs(shown(page) - expected).max() <= 1
+    assert page.workers == []

@@ -14,7 +14,9 @@ from typing import Any, Literal
 import numpy as np
 
 from service.errors import ArtifactError, ConfigurationError
+from service.inference import cuda
 from service.inference.session import OnnxSession, Session, SplitSession
+from service.inference.staged import StagedSession, fits
 
 Device = Literal["auto", "cpu", "cuda"]
 Share = Literal["operations", "pictures", "nothing"]
@@ -71,6 +73,11 @@ class Runtime:
         """Where sessions run: "cpu" or "cuda"."""
         return "cpu" if self._providers == [CPU] else "cuda"
 
+    @cached_property
+    def device(self) -> str:
+        """The same with what the device is: "cuda: NVIDIA H100 80GB HBM3, 80 GiB"."""
+        return "cpu" if self.device_name == "cpu" else f"cuda: {cuda.device_name()}"
+
     @property
     def threads(self) -> int:
         """Threads that compute one call on the CPU."""
@@ -97,9 +104,20 @@ class Runtime:
             raise ArtifactError(f"{where} does not load: {error}") from error
         if self.device_name == "cuda" and CUDA not in native.get_providers():
             raise ConfigurationError(f"{where} was refused by the device 'cuda'")
-        if share == "pictures" and self._threads > 1 and self.device_name == "cpu":
+        if self.device_name == "cuda":
+            if on_cpu := nodes_on(native, CPU):
+                logger.warning(
+                    "%d nodes of %s run on the CPU: %s", len(on_cpu), where, ", ".join(on_cpu)
+                )
+            session = OnnxSession(native)
+            return StagedSession(native, self._page_lock) if fits(session) else session
+        if share == "pictures" and self._threads > 1:
             return SplitSession(native, self._pool, self._threads)
         return OnnxSession(native)
+
+    @cached_property
+    def _page_lock(self) -> cuda.PageLock:
+        return cuda.PageLock(self._ort)
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
@@ -123,6 +141,8 @@ class Runtime:
         # kernels that are kept as bytes become floats at load, not in every run
         options.add_session_config_entry("session.disable_quant_qdq", "1")
         options.log_severity_level = ERRORS_ONLY
+        if providers != [CPU]:
+            options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
         source = model if isinstance(model, bytes) else str(model)
         return ort.InferenceSession(source, options, providers=providers, enable_fallback=0)
 
@@ -132,6 +152,8 @@ class Runtime:
             return (
                 "this onnxruntime was built without it; install the extra 'gpu' in place of 'cpu'"
             )
+        if (refusal := cuda.lacking(self._ort)) is not None:
+            return refusal
         try:
             probe = self._native(PROBE, [(CUDA, CUDA_OPTIONS)])
             if CUDA not in probe.get_providers():
@@ -140,6 +162,16 @@ class Runtime:
         except Exception as error:  # its errors share no base class but this
             return str(error)
         return None
+
+
+def nodes_on(native: Any, provider: str) -> list[str]:
+    """Operators of the nodes that a session, which records it, gives to a provider."""
+    return [
+        node.op_type
+        for part in native.get_provider_graph_assignment_info()
+        if part.ep_name == provider
+        for node in part.get_nodes()
+    ]
 
 
 def usable_cores() -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -11,7 +11,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from service.errors import ArtifactError, InferenceError
+from service.errors import ArtifactError, DeviceMemoryError, InferenceError
+from service.inference.cuda import is_out_of_memory
 
 Array = NDArray[Any]
 
@@ -60,7 +61,12 @@ class Session(Protocol):
         """All outputs by name.
 
         Raises InferenceError for inputs that do not fit and for a failure; its cause says which.
+        DeviceMemoryError where the device has no memory left; the next call may find some.
         """
+        ...
+
+    def warm_up(self, batches: Iterable[int]) -> None:
+        """Run batches of so many pictures, so that nothing is chosen or allocated later."""
         ...
 
 
@@ -75,19 +81,37 @@ class OnnxSession:
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
+        """What ``run`` takes."""
         return self._inputs
 
     @property
     def outputs(self) -> tuple[Tensor, ...]:
+        """What ``run`` gives."""
         return self._outputs
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """As ``Session``."""
         try:
             _check(self._inputs, inputs)
             results = self._computed(dict(inputs))
         except Exception as error:  # ONNX Runtime's errors share no base class but this
+            if is_out_of_memory(error):
+                raise DeviceMemoryError("the device has no memory left for this batch") from error
             raise InferenceError("a network failed") from error
         return dict(zip(self._names, results, strict=True))
+
+    def warm_up(self, batches: Iterable[int]) -> None:
+        """As ``Session``; names of dimensions all stand for the batch."""
+        for count in batches:
+            self.run(
+                {
+                    tensor.name: np.zeros(
+                        [length if isinstance(length, int) else count for length in tensor.shape],
+                        tensor.dtype,
+                    )
+                    for tensor in self._inputs
+                }
+            )
 
     def _computed(self, inputs: dict[str, Array]) -> list[Array]:
         """All outputs, in order, of inputs that fit."""

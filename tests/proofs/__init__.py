@@ -16,6 +16,7 @@
     python -m tests.proofs.pictures      files that once opened wrongly, beside what they hold
     python -m tests.proofs.contract      schemathesis against /openapi.json, at length
     python -m tests.proofs.bundlers      Rollup and Parcel build a page that paints
+    python -m tests.proofs.gpu           a CUDA device beside the CPU, if there is one
     python -m tests.proofs.image         the Dockerfile's commands in a bare virtual environment
 
 All of them stay on the loopback, and in bounds that their options name. ``test_proofs.py`` runs

@@ -19,6 +19,7 @@ from service.inference import Batcher, Runtime, cuda
 from service.inference.runtime import CPU, CUDA, nodes_on
 from service.inference.session import OnnxSession
 from service.inference.staged import StagedSession, fits
+from tests.proofs import gpu
 from tests.service.inference.graphs import WEIGHTS, affine, lookup, pair
 
 DRIVER_SOURCE = """
@@ -111,6 +112,12 @@ def test_an_installed_build_for_cuda_says_what_lacks() -> None:
 
     if CUDA in onnxruntime.get_available_providers() and not Path("/dev/nvidia0").exists():
         assert cuda.lacking(onnxruntime) is not None
+
+
+def test_the_proof_says_why_it_is_skipped() -> None:
+    found = gpu.engine_of("cuda", through_torch=False)
+    if isinstance(found, str):
+        assert "'cuda' cannot be used" in found
 
 
 class CountingLock:

@@ -6,9 +6,7 @@
 
 Those of ``prefixel`` lie in the kit's folder thumb/, those of ``photo`` in photo/.
 
-The names hold the SHA-256 of their content, so that they may be cached for ever. All are modules,
-which every bundler follows; of other files each bundler has its own idea. Weights are a string, a
-byte a character: gzip makes 2 kB more of it than of the bytes, and 8 kB more of base64.
+The names hold the SHA-256 of their content, so that they may be cached for ever.
 
     weights: u32 width, widened, blocks, known, hidden, told; the two layers that tell, f16 weights
     [outputs, inputs] and f16 biases [outputs] each; for each convolution in turn (the first;
@@ -35,21 +33,17 @@ from onnx import numpy_helper
 
 from models.artifact_io.names import BYTES, HALF, SCALE
 from models.export import photo_tables
+from models.export.kit import KIT, PHOTO, ROOT, SHIFT, THUMB, literal
 from service.codec import artifact
 from service.codec.prefixel import tables as prefixel_tables
 from service.errors import ArtifactError
 
-ROOT = Path(__file__).parents[2]
-KIT = ROOT / "service" / "static" / "kit"
-THUMB, PHOTO = KIT / "thumb", KIT / "photo"
 ARTIFACT = ROOT / "models" / "artifacts" / "prefixel"
 PHOTO_ARTIFACT = ROOT / "models" / "artifacts" / "photo"
 PHOTO_WIRE_ID = 16
 GRAPH = "synthesis"
 GENERATED = re.compile(r"(tables-\d-[0-9a-f]{8}\.js|weights-\d-[0-9a-f]{8}\.js|versions\.js)")
 HASH_DIGITS = 8
-SHIFT = 72
-"""Added to a byte for its character: few bytes then need an escape, or two bytes of UTF-8."""
 Floats = NDArray[np.float32]
 
 
@@ -180,6 +174,7 @@ def generate_photo(artifacts: list[artifact.Artifact]) -> dict[str, bytes]:
         entries.append(f'  {version}: async () => (await import("./{name}")).default,\n')
     made["versions.js"] = (
         "/** Made by `python -m models.export.browser`: the tables of each version of photo. */\n"
+        f"export const NEWEST = {max(by_version)};\n"
         f"export const VERSIONS = {{\n{''.join(entries)}}};\n"
     ).encode()
     return made
@@ -207,10 +202,9 @@ def tables_module(one: artifact.Artifact) -> bytes:
 
 def weights_module(weights: bytes) -> bytes:
     """A file of weights as the default export of a module: a Uint8Array."""
-    text = json.dumps("".join(chr((byte + SHIFT) % 256) for byte in weights), ensure_ascii=False)
     return (
         "/** Made by `python -m models.export.browser`: weights of the synthesis network. */\n"
-        f"const TEXT =\n  {text};\n\n"
+        f"const TEXT =\n  {literal(weights)};\n\n"
         "const bytes = new Uint8Array(TEXT.length);\n"
         "for (let n = 0; n < bytes.length; n += 1) {\n"
         f"  bytes[n] = TEXT.charCodeAt(n) - {SHIFT};\n"

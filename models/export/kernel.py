@@ -7,12 +7,11 @@ for debuggers) are left out.
 from __future__ import annotations
 
 import argparse
-import base64
 import sys
 
 from wasmtime import wat2wasm
 
-from models.export.browser import THUMB
+from models.export.kit import SHIFT, THUMB, literal
 
 SOURCE, MODULE = THUMB / "kernel.wat", THUMB / "kernel.js"
 _PREAMBLE_BYTES = 8
@@ -44,12 +43,11 @@ def module(source: str) -> str:
 
 def javascript(binary: bytes, source: str, command: str) -> str:
     """A module of JavaScript that holds one of WebAssembly as text."""
-    text = base64.b64encode(binary).decode()
     return (
         f"/** Made of {source} by `{command}`. */\n"
-        f'const TEXT =\n  "{text}";\n\n'
+        f"const TEXT =\n  {literal(binary)};\n\n"
         "export function kernelModule() {\n"
-        "  return Uint8Array.from(atob(TEXT), (letter) => letter.charCodeAt(0));\n"
+        f"  return Uint8Array.from(TEXT, (letter) => letter.charCodeAt(0) - {SHIFT});\n"
         "}\n"
     )
 

@@ -5,6 +5,7 @@
                 the longest task of the page's own thread from its start (0: none over 50 ms)
     inline      the same for 60 thumbnails in the page itself (data-stream), from its start
     bytes       kit and streams as sent, beside WebP, AVIF and JPEG files of equal SSIM
+    photos      see tests/bench/browser_photos.py; with --photos these alone
 
 Where others use the cores too, a task lasts longer than it computes. A last run of each page is
 traced: it tells how long the page's own thread computed in a task at most.
@@ -16,7 +17,6 @@ random ones): the time that a network takes does not depend on what it has learn
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import posixpath
@@ -27,7 +27,6 @@ import time
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import httpx
 import numpy as np
@@ -40,6 +39,8 @@ from service.evaluation.baselines.base import Baseline
 from service.evaluation.baselines.jpeg import JPEG
 from service.evaluation.baselines.webp import WEBP
 from service.quality.ssim import block_ssim
+from tests.bench import browser_photos
+from tests.bench.traces import largest_task
 from tests.browser.conftest import FLAGS
 from tests.browser.support import inline, kit_url, serve_page, stream_of, upload
 from tests.support.photos import crops, encoded
@@ -49,7 +50,6 @@ PICTURES = 60
 MESSAGE = 300
 RUNS = 7
 PATIENCE_SECONDS = 30.0
-TRACED = ["devtools.timeline", "disabled-by-default-devtools.timeline"]
 WORKER = """
 async ([kit, streams, runs]) => {
   const { decodeMany, preload } = await import(`${kit}/index.js`);
@@ -109,6 +109,7 @@ def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bytes", type=int, default=64, help="of each stream (%(default)s)")
+    parser.add_argument("--photos", action="store_true", help="photos alone")
     parser.add_argument("--weights", type=Path, help="file of weights in place of the kit's")
     return parser.parse_args()
 
@@ -116,8 +117,23 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Measure, and print."""
     options = arguments()
-    photos = crops(PICTURES, seed=21, size_range=(64, 160))
     print(f"{platform.machine()}, {os.cpu_count()} cores, {options.bytes} bytes a stream")
+    if not options.photos:
+        _thumbnails(options)
+    _photos()
+
+
+def _photos() -> None:
+    settings = {"PREFIXEL_CODECS": "prefixel,photo", "PREFIXEL_DEADLINE_SECONDS": 60}
+    with running_service(REAL, **settings) as server, sync_playwright() as playwright:
+        chromium = shutil.which("chromium")
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        browser_photos.measure(browser, server.url)
+        browser.close()
+
+
+def _thumbnails(options: argparse.Namespace) -> None:
+    photos = crops(PICTURES, seed=21, size_range=(64, 160))
     with running_service(REAL, PREFIXEL_CODECS="prefixel") as server:
         ids = [upload(server.url, encoded("jpeg", photo))["id"] for photo in photos]
         streams = [stream_of(server.url, one)[: options.bytes] for one in ids]
@@ -178,12 +194,7 @@ def _page(name: str, browser: Browser, context: BrowserContext, url: str) -> Non
             f"{times['finished']:.0f} ms, the {times['seen']:.0f} in view "
             f"{times['visible']:.0f} ms; longest task {times['longest']:.0f} ms ({title})"
         )
-    page = context.new_page()
-    browser.start_tracing(page=page, categories=TRACED)
-    _open(page, url)
-    trace = json.loads(browser.stop_tracing())
-    page.close()
-    computed, lasted = _largest_task(trace["traceEvents"])
+    computed, lasted = largest_task(browser, context, lambda page: _open(page, url))
     print(
         f"{name}: no task computed longer than {computed:.1f} ms; that one lasted {lasted:.1f} ms "
         "(a traced run)"
@@ -205,27 +216,6 @@ def _open(page: Page, url: str) -> None:
     while page.evaluate("refined.size") < PICTURES:
         assert time.monotonic() < due, "not all were painted"
         page.wait_for_timeout(50)
-
-
-def _largest_task(events: Sequence[dict[str, Any]]) -> tuple[float, float]:
-    """Of the task of the page's own thread that computed longest, from the first request for the
-    kit on: ms that it computed, and ms from its start to its end."""
-    asking = [
-        event
-        for event in events
-        if event["name"] == "ResourceSendRequest" and "/kit/" in event["args"]["data"]["url"]
-    ]
-    first = min(asking, key=lambda event: event["ts"])
-    tasks = [
-        event
-        for event in events
-        if event["name"] == "RunTask"
-        and (event["pid"], event["tid"]) == (first["pid"], first["tid"])
-        and event["ts"] + event.get("dur", 0) >= first["ts"]
-        and "tdur" in event
-    ]
-    largest = max(tasks, key=lambda event: event["tdur"])
-    return largest["tdur"] / 1000, largest["dur"] / 1000
 
 
 def _sizes(server_url: str, ids: Sequence[str], options: argparse.Namespace) -> None:

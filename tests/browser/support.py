@@ -21,6 +21,7 @@ PIXELS = """
   return [...canvas.getContext("2d").getImageData(0, 0, 32, 32).data];
 }
 """
+SHOWN = "(element) => element.shadowRoot.querySelector('canvas').toDataURL('image/png')"
 EVENTS = """
 window.told = [];
 for (const kind of ["paint", "load", "error"]) {
@@ -87,6 +88,14 @@ def names(page: Page, role: str) -> list[str]:
 def pixels(element: ElementHandle) -> NDArray[np.uint8]:
     """What an element's canvas shows: uint8 [32, 32, 4]."""
     return np.array(element.evaluate(PIXELS), np.uint8).reshape(32, 32, 4)
+
+
+def shown(page: Page, selector: str = "prefixel-img") -> NDArray[np.int64]:
+    """What an element's canvas shows, whatever its size: int [H, W, 3]."""
+    png: str = page.locator(selector).evaluate(SHOWN).partition(",")[2]
+    picture = np.asarray(Image.open(BytesIO(base64.b64decode(png))).convert("RGBA"))
+    assert (picture[..., 3] == 255).all()
+    return picture[..., :3].astype(np.int64)
 
 
 def painted_by_server(server_url: str, image_id: str, budget_bytes: int) -> NDArray[np.uint8]:

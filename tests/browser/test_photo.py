@@ -14,20 +14,25 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.browser.support import inline, kit_url, serve_page, told
+from tests.browser.support import inline, kit_url, serve_page, shown, told
 from tests.support.photos import encoded, free_photos
 from tests.support.server import REAL, running_service
 
 WIDTH = 320
 """Of elements, in CSS pixels: half of the photo's 640."""
-SHOWN = """
-(element) => {
-  const canvas = element.shadowRoot.querySelector("canvas");
-  const { width, height } = canvas;
-  const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
-  return { width, height, data: [...data] };
-}
+
+
+SLOW_WORKER = """
+addEventListener("message", ({ data: { id, work, length } }) => {
+  if (work !== "paint") return;
+  const size = { width: 640, height: 427 };
+  const rgba = new Uint8ClampedArray(4).fill(255);
+  const painted = { width: 1, height: 1, rgba, size, symbols: 1, length };
+  postMessage({ id, picture: { ...painted, isFinal: false, tookMs: 9e4 } });
+});
+postMessage({ ready: true });
 """
+"""Says that it took a minute and a half, whatever it was asked for."""
 
 
 @pytest.fixture(scope="module")
@@ -57,14 +62,6 @@ def stream(source):
 @pytest.fixture(scope="module")
 def kit(server):
     return kit_url(server.url)
-
-
-def shown(page, selector="prefixel-img"):
-    """What the canvas shows: uint8 [H, W, 3]."""
-    found = page.query_selector(selector).evaluate(SHOWN)
-    picture = np.array(found["data"], np.uint8).reshape(found["height"], found["width"], 4)
-    assert (picture[..., 3] == 255).all()
-    return picture[..., :3].astype(int)
 
 
 def by_service(server, prefix, size=""):
@@ -100,12 +97,6 @@ def slow_server(parts: list[bytes]) -> Iterator[tuple[str, threading.Semaphore]]
     made.server_close()
 
 
-def finals(page, count=1):
-    page.wait_for_function(
-        "count => told.filter(({ kind }) => kind === 'load').length >= count", arg=count
-    )
-
-
 def test_one_answer_is_painted_as_its_bytes_come(context, page, server, kit, stream):
     cuts = [0, 200, 310, 700, 5000, len(stream)]
     parts = [stream[a:b] for a, b in itertools.pairwise(cuts)]
@@ -121,7 +112,7 @@ def test_one_answer_is_painted_as_its_bytes_come(context, page, server, kit, str
         before = shown(page)
         assert before.shape == (214, WIDTH, 3)
         go_on.release()
-        finals(page)
+        told(page, "load")
     assert told(page, "paint")[-1]["detail"] == {"bytes": len(stream), "isFinal": True}
     assert np.abs(shown(page) - by_service(server, stream, f"&size={WIDTH}")).max() <= 1
     assert page.evaluate("shifts") < 0.01
@@ -135,7 +126,7 @@ def test_only_the_pixels_that_the_box_needs_are_painted(
     style = f"<style>prefixel-img#a {{ width: {width}px; max-width: none }}</style>"
     body = f'{style}<prefixel-img id="a" src="{source}" bytes="9000" alt=""></prefixel-img>'
     page.goto(serve_page(context, body, kit))
-    finals(page)
+    told(page, "load")
     found = shown(page)
     assert found.shape[1] == expected
     service = by_service(server, stream[:9000], f"&size={expected}")
@@ -144,7 +135,7 @@ def test_only_the_pixels_that_the_box_needs_are_painted(
 
 def test_a_larger_box_has_it_painted_anew(context, page, server, kit, source, stream):
     page.goto(serve_page(context, f'<prefixel-img src="{source}" alt=""></prefixel-img>', kit))
-    finals(page)
+    told(page, "load")
     assert shown(page).shape[1] == WIDTH
     page.evaluate("document.querySelector('prefixel-img').style.width = '640px'")
     page.wait_for_function(
@@ -171,7 +162,7 @@ def test_attributes_say_how_much_is_fetched(
     says = f"{{ value: {{ saveData: {str(saves).lower()} }} }}"
     context.add_init_script(f"Object.defineProperty(navigator, 'connection', {says})")
     page.goto(serve_page(context, f'<prefixel-img src="{source}" {attributes} alt="">', kit))
-    finals(page)
+    told(page, "load")
     assert asked == ranges
     assert told(page, "paint")[-1]["detail"] == {"bytes": length, "isFinal": True}
     # and the rest, when a page asks
@@ -184,7 +175,7 @@ def test_a_server_without_ranges_is_cut_short(context, page, kit, stream):
     with slow_server([stream[:4000], stream[4000:]]) as (url, go_on):
         page.goto(serve_page(context, f'<prefixel-img src="{url}" bytes="3000" alt="">', kit))
         go_on.release()
-        finals(page)
+        told(page, "load")
         assert told(page, "paint")[-1]["detail"]["bytes"] == 3000
         go_on.release()
         page.goto("about:blank")
@@ -193,7 +184,7 @@ def test_a_server_without_ranges_is_cut_short(context, page, kit, stream):
 def test_a_photo_in_the_page_itself_is_painted(context, page, server, kit, stream):
     body = f'<prefixel-img data-stream="{inline(stream[:3000])}" alt="A photo"></prefixel-img>'
     page.goto(serve_page(context, body, kit))
-    finals(page)
+    told(page, "load")
     expected = by_service(server, stream[:3000], f"&size={WIDTH}")
     assert np.abs(shown(page) - expected).max() <= 1
 
@@ -204,7 +195,7 @@ def test_thumbnails_load_nothing_of_photos_and_photos_no_weights(
     asked = []
     context.on("request", lambda request: asked.append(request.url))
     page.goto(serve_page(context, f'<prefixel-img src="{source}" bytes="2000" alt="">', kit))
-    finals(page)
+    told(page, "load")
     names = {url.rpartition("/kit/")[2].partition("/")[2] for url in asked if "/kit/" in url}
     assert "worker/photo-worker.js" in names
     assert not [name for name in names if "weights" in name or name == "worker/worker.js"]
@@ -239,6 +230,27 @@ def test_without_webassembly_the_service_paints(context, page, server, kit, sour
     assert httpx.get(asked[0]).status_code == 200
 
 
+def test_where_the_network_is_quicker_than_the_decoder_the_service_paints(
+    context, page, kit, source, stream
+):
+    asked = []
+    context.on("request", lambda r: "photo.webp" in r.url and asked.append(r.url))
+    context.route(
+        "**/worker/photo-worker.js",
+        lambda route: route.fulfill(
+            content_type="text/javascript",
+            headers={"access-control-allow-origin": "*"},
+            body=SLOW_WORKER,
+        ),
+    )
+    page.goto(serve_page(context, f'<prefixel-img src="{source}" alt=""></prefixel-img>', kit))
+    told(page, "load")
+    assert len(asked) == 1
+    assert "width=320" in asked[0]
+    shown_bytes = [one["detail"]["bytes"] for one in told(page, "paint")]
+    assert len(stream) not in shown_bytes
+
+
 def test_where_no_worker_may_run_the_page_decodes_the_photo(
     context, page, server, kit, source, stream, watched
 ):
@@ -249,7 +261,7 @@ def test_where_no_worker_may_run_the_page_decodes_the_photo(
         f'<prefixel-img src="{source}" bytes="9000" alt="">'
     )
     page.goto(serve_page(context, body, kit))
-    finals(page)
+    told(page, "load")
     expected = by_service(server, stream[:9000], f"&size={WIDTH}")
     assert np.abs(shown(page) - expected).max() <= 1
     assert page.workers == []

@@ -8,13 +8,14 @@ import pytest
 from models.export import script
 from models.export.browser import KIT
 from tests.browser.bundled import golden_stream
-from tests.browser.support import ELSEWHERE, EVENTS, inline, pixels
+from tests.browser.support import ELSEWHERE, EVENTS, inline, shown
 from tests.support.npm import node, served, tools
 
 
+@pytest.mark.parametrize("codec", ["prefixel", "photo"])
 @pytest.mark.parametrize("where", ["here", "elsewhere", "inline"])
-def test_one_script_paints_in_a_worker_that_is_the_script(context, page, where):
-    stream, expected = golden_stream()
+def test_one_script_paints_in_a_worker_that_is_the_script(context, page, where, codec):
+    stream, expected = golden_stream(codec)
     asked = []
     context.on("request", lambda request: asked.append(request.url))
     context.add_init_script(EVENTS)
@@ -31,8 +32,7 @@ def test_one_script_paints_in_a_worker_that_is_the_script(context, page, where):
         context.route(f"{home}/", lambda route: route.fulfill(content_type="text/html", body=html))
         page.goto(f"{home}/")
         page.wait_for_function("told.some(({ detail }) => detail?.isFinal)")
-        [element] = page.query_selector_all("prefixel-img")
-        assert np.abs(pixels(element)[..., :3].astype(int) - expected).max() <= 1
+        assert np.abs(shown(page) - expected).max() <= 1
         assert len(page.workers) == 1
         assert page.evaluate("typeof prefixel.fillGallery") == "function"
         page.goto("about:blank")

@@ -17,7 +17,7 @@ const folder = fileURLToPath(new URL("../vectors/photo/", import.meta.url));
 const { streams } = JSON.parse(readFileSync(`${folder}streams.json`));
 const pictures = readNpz(`${folder}pictures.npz`);
 const kernel = await WebAssembly.compile(kernelModule());
-const tables = unpack(await VERSIONS[1]());
+const tables = await unpack(kernel, await VERSIONS[1]());
 
 function bytesOf(text) {
   return Uint8Array.from(Buffer.from(text, "hex"));

@@ -38,20 +38,6 @@ export class StreamError extends Error {}
 /** Throws StreamError. */
 export function readHeader(bytes: Uint8Array): Header;
 
-export interface PhotoHeader {
-  version: number;
-  aspect: number;
-  width: number;
-  height: number;
-  /** What it is told for: 0 default, 1 PSNR, 2 eyes. */
-  order: number;
-  /** Of the header, in bytes. */
-  length: number;
-}
-
-/** Throws StreamError. */
-export function readPhotoHeader(bytes: Uint8Array): PhotoHeader;
-
 export interface Painted {
   /** Of photos: pixels that the long side has at least; all of its own where it does not say. */
   size?: number;

@@ -13,6 +13,8 @@ export interface PrefixelAttributes {
   src?: string;
   /** How many bytes are fetched by themselves; all where it says nothing. */
   bytes?: number | string;
+  /** Of photos: the same in bits a pixel; `data-saver` where a reader wants to save data. */
+  bpp?: number | string;
   /** URL of the full picture, which fades in over the thumbnail. */
   image?: string;
   alt?: string;
@@ -52,6 +54,7 @@ declare module "react" {
         Omit<PrefixelAttributes, "srcSet" | "fetchPriority" | "crossOrigin"> & {
           class?: string;
           "data-stream"?: string;
+          "data-saver"?: number | string;
           srcset?: string;
           fetchpriority?: PrefixelAttributes["fetchPriority"];
           crossorigin?: PrefixelAttributes["crossOrigin"];

@@ -24,11 +24,6 @@ function wantsLess() {
   return connection?.saveData === true || matchMedia("(prefers-reduced-data: reduce)").matches;
 }
 
-/** Whether a URL says that a photo will come of it: its code may be fetched meanwhile. */
-export function isNamedPhoto(url) {
-  return new URL(url, document.baseURI).pathname.endsWith("/photo.pxl");
-}
-
 /**
  * The same photo painted by the service, `width` pixels wide at least; null where the URL is none of
  * the service's.

@@ -19,14 +19,13 @@
  */
 
 import { HEADER_BYTES, StreamError, readHeader } from "../core/header.js";
-import { LONGEST_BYTES, WIRE_ID as PHOTO, readPhotoHeader } from "../photo/header.js";
-import { bitsAPixel, isNamedPhoto, rasterOf } from "./choices.js";
 import { Frame, IMAGE_ATTRIBUTES } from "./frame.js";
 import { enqueue, inline, queueFor, unrefined } from "./painting.js";
 import { receive } from "./receive.js";
 
 const GONE = 404;
 const PARTIAL = 206;
+const PHOTO = 16;
 /** What tells a photo's size, and is a first picture of it. */
 const FIRST_RANGE = 1024;
 
@@ -43,7 +42,7 @@ function isPhoto(bytes) {
 }
 
 /** The code of photos comes when the first of them does. */
-function photoPainting() {
+function photoCode() {
   return import("./photo.js");
 }
 
@@ -127,10 +126,10 @@ export class PrefixelImage extends Element {
 
   /** What the attributes say, of a photo perhaps in steps. What fails is told. */
   async #fetchBudget() {
-    if (isNamedPhoto(this.src)) photoPainting();
-    const bits = bitsAPixel(this);
+    // meanwhile the code comes
+    if (/\/v1\/images\/\w+\/photo\.pxl/.test(this.src)) photoCode().catch(() => {});
     try {
-      if (bits === null) {
+      if (!this.hasAttribute("bpp") && !this.hasAttribute("data-saver")) {
         await this.refine(this.budget);
         return;
       }
@@ -138,12 +137,11 @@ export class PrefixelImage extends Element {
       await this.refine(Math.min(FIRST_RANGE, this.budget));
       this.#isStep = false;
       if (!isPhoto(this.#bytes)) return;
-      const { width, height } = readPhotoHeader(this.#bytes);
-      await this.refine(Math.min(Math.floor((bits * width * height) / 8), this.budget));
+      const { bytesWanted } = await photoCode();
+      await this.refine(Math.min(bytesWanted(this), this.budget));
       this.#showPhoto(true);
     } catch {
       this.#isStep = false;
-      // it is told
     }
   }
 
@@ -201,37 +199,29 @@ export class PrefixelImage extends Element {
   /** Paint the photo's bytes that are here; whether they are all that is wanted. */
   async #showPhoto(isWhole) {
     this.#isWhole = isWhole;
-    if (!isWhole && this.#bytes.length < LONGEST_BYTES) return;
+    const generation = this.#generation;
     try {
-      const { width, height } = readPhotoHeader(this.#bytes);
-      this.#frame.takeAspect(width / height, width);
-      const generation = this.#generation;
-      const { PhotoPainting } = await photoPainting();
+      const { PhotoPainting } = await photoCode();
       if (generation !== this.#generation || !this.#isConnected) return;
-      this.#photo ??= new PhotoPainting(this.#photoHost(generation));
+      this.#photo ??= new PhotoPainting({
+        element: this,
+        frame: this.#frame,
+        settle: (picture, isLast) => this.#settlePhoto(picture, isLast),
+        takeRaster: (url) => this.#loadImage(url),
+        fail: (error) => this.fail(error),
+      });
       this.#photo.show(this.#bytes, this.#isWhole);
     } catch (error) {
       this.fail(error);
     }
   }
 
-  #photoHost(generation) {
-    return {
-      element: this,
-      need: () => this.#frame.pixels,
-      settle: (picture, isLast) => {
-        if (generation !== this.#generation) return;
-        this.#frame.paint(picture);
-        const detail = { bytes: picture.length, isFinal: picture.isFinal };
-        this.#tell(new CustomEvent("paint", { detail }));
-        if (isLast && !this.#isLoaded && !this.hasAttribute("image")) this.#tell(new Event("load"));
-        this.#isLoaded ||= isLast;
-      },
-      takeRaster: () => this.#takeRaster(),
-      fail: (error) => {
-        if (error instanceof StreamError || !this.#takeRaster()) this.fail(error);
-      },
-    };
+  #settlePhoto(picture, isLast) {
+    this.#frame.paint(picture);
+    const detail = { bytes: picture.length, isFinal: picture.isFinal };
+    this.#tell(new CustomEvent("paint", { detail }));
+    if (isLast && !this.#isLoaded && !this.hasAttribute("image")) this.#tell(new Event("load"));
+    this.#isLoaded ||= isLast;
   }
 
   #closePhoto() {
@@ -244,16 +234,6 @@ export class PrefixelImage extends Element {
   #renew() {
     this.#generation += 1;
     this.#closePhoto();
-  }
-
-  /** Let the service paint the photo, where it is the service's; whether it is. */
-  #takeRaster() {
-    const { width } = this.#frame.pixels;
-    const raster = rasterOf(this.src, width, this.budget, bitsAPixel(this));
-    if (raster === null) return false;
-    this.#fetching?.abort();
-    this.#loadImage(raster);
-    return true;
   }
 
   /** Paint a prefix of the stream at `url` (with its `?v=`), which `refine` then continues. */

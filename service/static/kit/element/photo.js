@@ -1,6 +1,9 @@
 /** How an element paints a photo: first a few hundred bytes, then at each doubling, then all. */
 
-import { PhotoStream } from "../photo/photos.js";
+import { StreamError } from "../core/header.js";
+import { LONGEST_BYTES, readPhotoHeader } from "../photo/header.js";
+import { PhotoStream, prepare } from "../photo/photos.js";
+import { bitsAPixel, rasterOf } from "./choices.js";
 
 const FIRST_BYTES = 300;
 /** Between pictures at least, where so many are here: about a tenth of a second of parsing. */
@@ -9,6 +12,16 @@ const STEP_BYTES = 32768;
 const LEAST_PIXELS = 32;
 /** What is left to parse once all bytes are here may last so long; then the service paints. */
 const PATIENCE_MS = 2000;
+
+prepare();
+
+/** How much of a photo, whose header is here, an element's attributes ask for. */
+export function bytesWanted(element) {
+  const bits = bitsAPixel(element);
+  if (bits === null) return Infinity;
+  const { width, height } = readPhotoHeader(element.stream);
+  return Math.floor((bits * width * height) / 8);
+}
 
 export class PhotoPainting {
   #stream = new PhotoStream();
@@ -22,8 +35,8 @@ export class PhotoPainting {
   #resized;
 
   /**
-   * `host`: its `element`; `need()`, the pixels that its box has; `settle(picture, isLast)` and
-   * `fail(error)` are told; `takeRaster()` is asked for another way, and says whether there is one.
+   * `host`: its `element` and `frame`; `settle(picture, isLast)`, `takeRaster(url)` and `fail(error)`
+   * are told.
    */
   constructor(host) {
     this.#host = host;
@@ -33,6 +46,11 @@ export class PhotoPainting {
 
   /** The prefix that is here; whether more of it is on its way. */
   show(bytes, isWhole) {
+    if (!isWhole && bytes.length < LONGEST_BYTES) return;
+    if (this.#bytes.length === 0) {
+      const { width, height } = readPhotoHeader(bytes);
+      this.#host.frame.takeAspect(width / height, width);
+    }
     this.#bytes = bytes;
     this.#isWhole = isWhole;
     this.#run();
@@ -55,11 +73,13 @@ export class PhotoPainting {
         this.#measure(picture);
         this.#shown = picture;
         this.#host.settle(picture, !isDraft && length === this.#bytes.length);
-        if (this.#isTooSlow && this.#host.takeRaster()) this.close();
+        if (this.#isTooSlow) this.#takeRaster();
       }
     } catch (error) {
-      if (!this.#isClosed) this.#host.fail(error);
+      // without WebAssembly, the service may
+      if (this.#isClosed || (!(error instanceof StreamError) && this.#takeRaster())) return;
       this.close();
+      this.#host.fail(error);
     } finally {
       this.#isBusy = false;
     }
@@ -69,7 +89,7 @@ export class PhotoPainting {
   #next() {
     const here = this.#bytes.length;
     const before = this.#shown.length;
-    const { width, height } = this.#host.need();
+    const { width, height } = this.#host.frame.pixels;
     const need = { width: Math.max(width, LEAST_PIXELS), height: Math.max(height, LEAST_PIXELS) };
     if (here > before) {
       if (!this.#isWhole && here < Math.max(FIRST_BYTES, 2 * before)) return null;
@@ -83,6 +103,16 @@ export class PhotoPainting {
     });
     if (!this.#isWhole || before === 0 || (isFinal && !isLarger)) return null;
     return { length: before, need, isDraft: false };
+  }
+
+  /** Let the service paint the photo, where it is the service's; whether it is. */
+  #takeRaster() {
+    const { element, frame } = this.#host;
+    const url = rasterOf(element.src, frame.pixels.width, element.budget, bitsAPixel(element));
+    if (url === null) return false;
+    this.close();
+    this.#host.takeRaster(url);
+    return true;
   }
 
   #measure({ length, tookMs }) {

@@ -34,7 +34,11 @@ export class PhotoDecoder {
   }
 
   giveTables(version, stored) {
-    if (!this.#tables.has(version)) this.#tables.set(version, unpack(stored));
+    if (this.#tables.has(version)) return;
+    this.#kernel ??= compile();
+    const tables = this.#kernel.then((kernel) => unpack(kernel, stored));
+    tables.catch(() => {}); // who asks for a picture is told
+    this.#tables.set(version, tables);
   }
 
   /**
@@ -114,9 +118,8 @@ export class PhotoDecoder {
 
   async #open(bytes) {
     const { version } = readPhotoHeader(bytes);
-    const tables = this.#tables.get(version);
+    const tables = await this.#tables.get(version);
     if (!tables) throw new StreamError(`no decoder here for version ${version} of photo`);
-    this.#kernel ??= WebAssembly.compile(kernelModule());
     return Photo.open(await this.#kernel, tables, bytes);
   }
 
@@ -132,6 +135,10 @@ export class PhotoDecoder {
     }
     if (done.photo.size > KEPT_BYTES) done.photo = null;
   }
+}
+
+async function compile() {
+  return WebAssembly.compile(kernelModule());
 }
 
 /** Most splits that leave as many pixels as are needed, and those that are painted. */

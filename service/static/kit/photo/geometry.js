@@ -16,7 +16,7 @@ const KIND_OF = [0, 1, 1, 2];
 export const DEEPEST = 6;
 const PLANES = 16;
 const TOP = 8;
-const OCTAVE = 64;
+export const OCTAVE = 64;
 
 /** A picture's sides after 0 .. all of its splits: [{ width, height }]. */
 export function sizesOf({ width, height }) {
@@ -71,7 +71,7 @@ export function geometryOf(size, order, tables) {
   }
   const blocks = new Int32Array(2 * first);
   bands.forEach((band, n) => blocks.set(visits[n], 2 * band.first));
-  const passes = passesOf(bands, order, tables);
+  const passes = once(tables, `${levels} ${order}`, () => passesOf(bands, order, tables));
   return { sizes, bands, blocks, passes, coefficients: offset, flagCount };
 }
 
@@ -107,6 +107,16 @@ function dispersed(y, x) {
     code = 4 * code + 2 * differs + odd;
   }
   return code;
+}
+
+const made = new WeakMap();
+
+/** What tables make of a name; photos of as many levels have the same passes. */
+export function once(tables, name, make) {
+  const named = made.get(tables) ?? new Map();
+  made.set(tables, named);
+  if (!named.has(name)) named.set(name, make());
+  return named.get(name);
 }
 
 /** All passes, most useful first; a band's own from its first plane down. */

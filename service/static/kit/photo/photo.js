@@ -4,8 +4,9 @@
  */
 
 import { StreamError } from "../core/header.js";
-import { CHANNELS, geometryOf, groupOf } from "./geometry.js";
+import { CHANNELS, geometryOf, groupOf, once } from "./geometry.js";
 import { readPhotoHeader } from "./header.js";
+import { PASS, WORDS, newState } from "./state.js";
 import { meansOf, stepOf } from "./tables.js";
 
 const PAGE_BYTES = 65536;
@@ -15,16 +16,6 @@ const TOP = 8;
 const AGES = 3;
 const LOW_BACK = 1.230174104914001 / Math.SQRT2;
 const HIGH_BACK = 1 / LOW_BACK;
-/** `Photo` of kernel/photo.ts in words of four bytes. */
-const WIDTH_HIGH = 5;
-const PASS = 8;
-const FIELDS = [
-  "bands", "blocks", "passes", "passCount", "coefficients", "flagCount",
-  "mixed", "flags", "empty", "signs", "fine", "weights",
-  "stretch", "squash", "rates", "coarse", "smooth", "known", "negative", "active",
-];
-const FIRST_FIELD = 13;
-const STATE_BYTES = 4 * (FIRST_FIELD + FIELDS.length);
 
 export class Photo {
   #kernel;
@@ -76,7 +67,7 @@ export class Photo {
 
   /** Whether every pass is decided: more bytes mean nothing. */
   get isComplete() {
-    return this.#words(this.#state, FIRST_FIELD)[PASS] === this.#fields.passCount;
+    return this.#words(this.#state, WORDS)[PASS] === this.#fields.passCount;
   }
 
   /** Whether a level (1 is the finest) has anything but zeros. */
@@ -136,7 +127,7 @@ export class Photo {
 
   #layOut() {
     const { bands, blocks, passes, coefficients, flagCount } = this.#geometry;
-    this.#state = this.#allocate(STATE_BYTES);
+    this.#state = this.#allocate(4 * WORDS);
     this.#window = this.#allocate(WINDOW_BYTES);
     const arrays = {
       bands: Int32Array.from(bands.flatMap((band) => Object.values(band))),
@@ -154,11 +145,7 @@ export class Photo {
     // the kernel looks at four at once, and past the last of them
     fields.negative = this.#allocate(CHANNELS * coefficients + 16);
     fields.active = this.#allocate(CHANNELS * flagCount);
-    const state = this.#words(this.#state, STATE_BYTES / 4);
-    state[WIDTH_HIGH] = 1; // the range begins at 2^32
-    FIELDS.forEach((name, n) => {
-      state[FIRST_FIELD + n] = fields[name];
-    });
+    this.#words(this.#state, WORDS).set(newState(fields));
   }
 
   #words(at, length) {
@@ -203,17 +190,24 @@ export class Photo {
     const { bands } = this.#geometry;
     const planes = TOP + bands[0].level + 1;
     const { order } = this.header;
-    const means = [];
+    const means = once(this.#tables, `means ${planes} ${order}`, () => {
+      return this.#meansOfAll(bands, planes, order);
+    });
+    return { means: this.#place(means), bandBytes: 4 * AGES * planes };
+  }
+
+  #meansOfAll(bands, planes, order) {
+    const means = new Float32Array(CHANNELS * bands.length * planes * AGES);
+    let at = 0;
     for (let channel = 0; channel < CHANNELS; channel += 1) {
       for (const { level, orientation } of bands) {
-        for (let plane = 0; plane < planes; plane += 1) {
+        for (let plane = 0; plane < planes; plane += 1, at += AGES) {
           const group = groupOf(channel, level, orientation, plane, this.#tables.usual);
-          means.push(...meansOf(this.#tables, order, group));
+          means.set(meansOf(this.#tables, order, group), at);
         }
       }
     }
-    const bandBytes = 4 * AGES * planes;
-    return { means: this.#place(Float32Array.from(means)), bandBytes };
+    return means;
   }
 
   /** A channel's plane into `plane`, by turns with `spare`. */

@@ -8,7 +8,7 @@ import { Turn } from "../core/turns.js";
 import { startWorker } from "../worker/start.js";
 import { PhotoDecoder } from "./decoder.js";
 import { readPhotoHeader } from "./header.js";
-import { VERSIONS } from "./versions.js";
+import { NEWEST, VERSIONS } from "./versions.js";
 
 /** About 5 ms of parsing in the page's own thread. */
 const SLICE_BYTES = 2048;
@@ -20,6 +20,11 @@ const given = new WeakMap();
 
 /** What nothing but a stream's own pixels ends. */
 export const ALL = { width: Infinity, height: Infinity };
+
+/** Start the worker, and give it the newest tables, while bytes are on their way. */
+export function prepare() {
+  decoderOf(NEWEST).catch(() => {}); // who paints is told
+}
 
 /** One stream, of which longer and longer prefixes are painted. */
 export class PhotoStream {

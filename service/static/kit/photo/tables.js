@@ -2,16 +2,22 @@
  * The tables of a version, made ready: FORMAT.md, "Photo tables".
  *
  * A file of them (tables-VERSION-HASH.js, made by `python -m models.export.browser`) holds what
- * gzip packs well: logits as differences from neighbours, `slopes` along planes and orders,
- * `squash` as second differences of its first half; in texts each character is a number.
+ * gzip packs well: `slopes` as differences along planes and orders, `squash` as second differences of
+ * its first half; in texts each character is a number. Probabilities are coded already.
  */
 
-import { DEEPEST } from "./geometry.js";
+import { DEEPEST, OCTAVE } from "./geometry.js";
+import { newState } from "./state.js";
 
 /** Contexts of a group, as they stand in its row: mixed, flags, empty, signs, fine. */
 const PARTS = [770, 120, 1, 41, 39];
 const ROW = 971;
+const GROUPS = 90;
+/** For all that unpacking takes; of it, the models (MODELS of kernel/unpack.ts). */
+const MODEL_PAGES = 16;
+const SCRATCH = 4096;
 const STRETCH_LIMIT = 2815;
+const GROUP_WEIGHTS = 4 * 5;
 const LOGIT_STEP = 22;
 const SEEN = [0, 1, 2, 4, 8, 16];
 const LARGEST_SUM = 4095;
@@ -23,29 +29,33 @@ const SMOOTH = [
 /** The character of 0 in a text. */
 const ZERO = 72;
 
-/** Ready to be copied into the kernel's memory: `fixed` and `models` by the names in photo.js. */
-export function unpack(stored) {
-  const squash = unpackSquash(stored.squash);
-  const seen = unpackSeen(stored.seen);
+/**
+ * Ready to be copied into the memory of a photo: `fixed` and `models` by the names in state.js.
+ * `kernel`: compiled.
+ */
+export async function unpack(kernel, stored) {
+  const fixed = fixedOf(unpackSquash(stored.squash));
   return {
     version: stored.version,
-    fixed: fixedOf(squash),
+    fixed,
     models: {
-      ...modelsOf(unpackLogits(stored, seen), seen, squash),
-      weights: Int32Array.from(stored.mixing, (weight) => weight << 4),
+      ...(await modelsOf(kernel, stored.models, fixed)),
+      weights: unpackWeights(stored.mixing),
     },
     slopes: unpackSlopes(stored.slopes),
     usual: stored.usual,
     step: stored.step,
     scales: stored.scales,
-    centroids: stored.centroids,
+    centroids: Float32Array.from(numbers(stored.centroids), (place) => (place + 128) / 256),
     colours: stored.colours,
   };
 }
 
 /** Signed bytes. */
 function numbers(text) {
-  return Int8Array.from(text, (letter) => letter.charCodeAt(0) - ZERO);
+  const found = new Int8Array(text.length);
+  for (let n = 0; n < found.length; n += 1) found[n] = text.charCodeAt(n) - ZERO;
+  return found;
 }
 
 function unpackSquash(text) {
@@ -62,48 +72,17 @@ function unpackSquash(text) {
   return squash;
 }
 
-/** Classes of two groups a letter, context after context. */
-function unpackSeen(text) {
-  const pairs = numbers(text);
-  const groups = (2 * pairs.length) / ROW;
-  const seen = new Uint8Array(groups * ROW);
-  for (let n = 0; n < groups * ROW; n += 1) {
-    const group = n % groups;
-    const pair = pairs[n >> 1];
-    const isSecond = group & 1;
-    seen[group * ROW + (n - group) / groups] = isSecond ? pair % SEEN.length : pair / SEEN.length;
-  }
-  return seen;
+/** [groups, sets, models], differences between groups, in 2^-12. */
+function unpackWeights(changes) {
+  const weights = Int32Array.from(changes, (change) => change << 4);
+  for (let n = GROUP_WEIGHTS; n < weights.length; n += 1) weights[n] += weights[n - GROUP_WEIGHTS];
+  return weights;
 }
 
-/** What was seen differs from its neighbours, the rest from what was not seen before it. */
-function unpackLogits({ likely, unseen }, seen) {
-  const changes = [numbers(unseen), numbers(likely)];
-  const taken = [0, 0];
-  const next = (kind) => {
-    taken[kind] += 1;
-    return changes[kind][taken[kind] - 1];
-  };
-  const logits = new Uint8Array(seen.length);
-  for (let row = 0; row < seen.length; row += ROW) {
-    let before = 128;
-    for (let n = row; n < row + ROW; n += 1) {
-      if (seen[n] === 0) {
-        before += next(0);
-        logits[n] = before;
-        continue;
-      }
-      const left = n > row ? logits[n - 1] : 128;
-      const above = row > 0 ? logits[n - ROW] : 128;
-      const corner = n > row && row > 0 ? logits[n - ROW - 1] : 128;
-      const [low, high] = left < above ? [left, above] : [above, left];
-      logits[n] = Math.min(Math.max(left + above - corner, low), high) + next(1);
-    }
-  }
-  return logits;
-}
-
-/** [orders, channels, orientations, levels, planes, kinds], differences along orders and planes. */
+/**
+ * [orders, channels, orientations, levels, planes, kinds], less a bit a plane, differences along
+ * orders and planes.
+ */
 function unpackSlopes(changes) {
   const slopes = Int16Array.from(changes);
   const [planes, kinds] = [16, 2];
@@ -112,7 +91,7 @@ function unpackSlopes(changes) {
     if (n % (planes * kinds) >= kinds) slopes[n] += slopes[n - kinds];
   }
   for (let n = order; n < slopes.length; n += 1) slopes[n] += slopes[n - order];
-  return slopes;
+  return slopes.map((slope, n) => slope + 2 * OCTAVE * (Math.floor(n / kinds) % planes));
 }
 
 function fixedOf(squash) {
@@ -139,22 +118,30 @@ function classes(bounds) {
   });
 }
 
-/** The probabilities that a stream begins with, `p << 8 | n`. */
-function modelsOf(logits, seen, squash) {
-  const likely = Int32Array.from({ length: 256 }, (_, logit) => {
-    const place = LOGIT_STEP * (logit - 128) + STRETCH_LIMIT;
-    return squash[Math.min(Math.max(place, 0), squash.length - 1)] << 14;
+/** The probabilities that a stream begins with, `p << 8 | n`: the kernel unpacks them. */
+async function modelsOf(kernel, text, { squash, rates }) {
+  const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const memory = new WebAssembly.Memory({ initial: MODEL_PAGES });
+  const { exports } = await WebAssembly.instantiate(kernel, { env: { memory } });
+  let end = 1024;
+  const place = (array) => {
+    const at = end;
+    new array.constructor(memory.buffer, at, array.length).set(array);
+    end = (at + array.byteLength + 15) & ~15;
+    return at;
+  };
+  const state = place(newState({ rates: place(rates) }));
+  const [data, scratch] = [place(packed), place(new Int32Array(SCRATCH))];
+  const [seen, logits] = [place(new Uint8Array(GROUPS * ROW)), place(new Uint8Array(GROUPS * ROW))];
+  exports.unpack(state, data, packed.length, scratch, seen, logits);
+  const models = place(new Int32Array(GROUPS * ROW));
+  const places = [place(squash), place(Uint8Array.from(SEEN)), place(Int32Array.from(PARTS))];
+  exports.initialise(seen, logits, ...places, models);
+  let from = 0;
+  const parts = PARTS.map((size) => {
+    from += GROUPS * size;
+    return new Int32Array(memory.buffer, models + 4 * (from - GROUPS * size), GROUPS * size).slice();
   });
-  const groups = logits.length / ROW;
-  const parts = PARTS.map((size) => new Int32Array(groups * size));
-  for (let group = 0; group < groups; group += 1) {
-    let at = group * ROW;
-    PARTS.forEach((size, part) => {
-      for (let n = group * size; n < (group + 1) * size; n += 1, at += 1) {
-        parts[part][n] = likely[logits[at]] | SEEN[seen[at]];
-      }
-    });
-  }
   const [mixed, flags, empty, signs, fine] = parts;
   return { mixed, flags, empty, signs, fine };
 }
@@ -162,7 +149,7 @@ function modelsOf(logits, seen, squash) {
 /** Where in a cell of a group's magnitude the mean lies, in cells: for 1, for 2 and 3, for more. */
 export function meansOf({ centroids }, order, group) {
   const at = 3 * (order * (centroids.length / 9) + group);
-  return centroids.slice(at, at + 3).map((place) => place / 256);
+  return centroids.subarray(at, at + 3);
 }
 
 /** The step of a band. */

@@ -44,11 +44,16 @@ let cell: i32 = 0;
 let coarse: usize = 0;
 let rates: usize = 0;
 
+/** What all that adapts needs. */
+export function begin(photo: Photo): void {
+  coarse = photo.coarse;
+  rates = photo.rates;
+}
+
 /** Take the payload up to `limit` bytes, no shorter than before; symbols decided so far. */
 export function advance(photo: Photo, data: usize, limit: i32): i32 {
   resume(photo, data, limit);
-  coarse = photo.coarse;
-  rates = photo.rates;
+  begin(photo);
   stage = photo.stage;
   cell = photo.cell;
   symbols = photo.symbols;
@@ -242,13 +247,13 @@ function classOf(sum: i32): i32 {
 /** Of 65536, a probability `p << 8 | n`. */
 // @ts-ignore: decorator
 @inline
-function shareOf(packed: i32, least: i32): i32 {
+export function shareOf(packed: i32, least: i32): i32 {
   return min(max(packed >> TO_SHARE, least), TOTAL - least);
 }
 
 // @ts-ignore: decorator
 @inline
-function adapt(model: usize, bit: i32): void {
+export function adapt(model: usize, bit: i32): void {
   const packed = load<i32>(model);
   const seen = packed & 255;
   const p = packed >> 8;

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
 
+    from service.due import Due
     from service.serving.intake import Place
 
 SCOPE_KEY = "prefixel.context"
@@ -27,6 +28,8 @@ class Context:
     body_complete: float | None = None
     spans: list[tuple[str, float]] = field(default_factory=list)
     """(span, seconds) in the order in which they ended."""
+    due: Due | None = None
+    """Of the work that it began, where others may have joined that: see ``deadline``."""
     place: Place | None = None
     """Its body's, while that is in work."""
     error: str = ""

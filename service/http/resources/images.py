@@ -43,6 +43,7 @@ from service.http.protocol.resource import (
 )
 from service.http.request.admission import require_delete_token, require_upload_token, upload_slot
 from service.http.request.client import while_connected
+from service.http.request.deadline import shared
 from service.http.request.timing import span
 from service.pictures import sniff
 from service.serving.services import services_of
@@ -72,7 +73,7 @@ async def upload(request: Request) -> Reply:
         wanted = UploadJob(id, codecs, background, inline_bytes)
         made = await while_connected(
             request,
-            services.single_flight.run(wanted, lambda: encode_upload(request, wanted, data)),
+            shared(request, wanted, lambda: encode_upload(request, wanted, data)),
         )
     content = document(
         made.image,

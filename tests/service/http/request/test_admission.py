@@ -9,7 +9,6 @@ from contextlib import ExitStack
 import httpx
 import pytest
 
-from tests.support.app import running_app
 from tests.support.photos import encoded
 from tests.support.raw import connection, head, read_answer
 from tests.support.server import eventually, running_service
@@ -57,14 +56,6 @@ def test_delete_needs_a_delete_token_and_an_upload_token_is_none(guarded):
         return httpx.delete(guarded.url + "/test/thing", headers=headers).status_code
 
     assert (status("first-token"), status("wrong"), status("del")) == (401, 401, 204)
-
-
-@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer "}, {"Authorization": "x"}])
-def test_without_delete_tokens_nobody_may_delete_and_hears_which_setting_is_missing(headers):
-    with running_app() as app:
-        answer = app.request("DELETE", "/v1/images/" + "a" * 26, headers=headers)
-        assert answer.status_code == 403
-        assert "PREFIXEL_DELETE_TOKENS" in answer.json()["detail"]
 
 
 def test_a_length_over_the_limit_is_413_before_any_of_the_body_comes():

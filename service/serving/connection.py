@@ -20,7 +20,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service.serving.crowd import FAREWELLS
-from service.serving.follow_ups import FollowUps
+from service.serving.turns import FollowUps
 
 if TYPE_CHECKING:
     from uvicorn.config import Config

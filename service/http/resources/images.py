@@ -41,6 +41,7 @@ from service.http.protocol.resource import (
     endpoint,
     upload_body,
 )
+from service.http.protocol.spelling import read_spelled
 from service.http.request.admission import require_delete_token, require_upload_token, upload_slot
 from service.http.request.client import while_connected
 from service.http.request.deadline import shared
@@ -93,7 +94,7 @@ async def upload(request: Request) -> Reply:
 
 async def read(request: Request) -> Reply:
     """What is known of an image, and where its streams are."""
-    read_query(request.scope["query_string"], {})
+    read_spelled(request.scope["query_string"], {})
     services = services_of(request)
     id = _id(request)
     with span(request, "cache"):

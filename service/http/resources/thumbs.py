@@ -43,6 +43,7 @@ from service.http.protocol.queries import (
 from service.http.protocol.reply import JSON, Reply
 from service.http.protocol.representation import answer, represent
 from service.http.protocol.resource import Operation, Resource, described_answer, endpoint
+from service.http.protocol.spelling import read_spelled
 from service.http.request.admission import public_slot
 from service.http.request.timing import add_span
 from service.serving.services import Services, services_of
@@ -72,7 +73,8 @@ class Thumbs(BaseModel):
 
 async def get(request: Request) -> Reply:
     """The ids are in the query."""
-    query = read_query(request.scope["query_string"], PARAMETERS)
+    steps = services_of(request).settings.bytes_steps
+    query = read_spelled(request.scope["query_string"], PARAMETERS, steps)
     return await _thumbs(request, query["ids"], query["bytes"], query.get("codec", ""))
 
 

@@ -12,6 +12,7 @@ from service.codec.interface import Codec
 from service.codec.registry import Encoding, load_codecs
 from service.http.protocol import problems
 from service.http.request.middleware import RequestMiddleware
+from service.http.request.rates import Rates
 from service.http.resources import codecs as codecs_
 from service.http.resources import (
     demo,
@@ -86,6 +87,7 @@ def create_app(
         log=log,
         origins=settings.cors_origins,
         lifecycle=lifecycle,
+        rates=Rates(settings) if settings.rate_limit else None,
     )
     return app
 

@@ -135,11 +135,16 @@ SUCCESSES = (
     (204, "It is deleted; or a page may ask (CORS preflight)"),
     (206, "The range that was asked for"),
     (304, "`If-None-Match` names what would be sent"),
+    (
+        308,
+        "Another spelling of the query (or a budget between steps); `Location` has the right one",
+    ),
 )
 
 
 EXTRA = {
     400: "; not HTTP at all (plain text, from the connection)",
+    429: "; of connections: no body",
     408: "; nor did the headers (no body, from the connection)",
     431: "The headers are longer than 64 KiB (no body, from the connection)",
     503: "; too many connections (no body, from the connection)",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
 
     from service.cache import SingleFlight, Store
+    from service.http.request.addresses import Clients
     from service.inference import Batcher
     from service.inference.work_limit import WorkLimit
     from service.observability.logs import LogWriter
@@ -67,8 +68,9 @@ class Services:
     ``upload_codecs`` those of uploads.
     ``picture_executor`` runs ``opener.open`` and ``paint`` (``settings.picture_threads`` threads);
     ``service.http.jobs.picture_threads`` calls it.
-    ``rasters`` bounds what is being painted, ``intake`` the bodies in work. ``clock`` is the wall
-    clock in seconds since the epoch.
+    ``rasters`` bounds what is being painted, ``uploads`` and ``public_bodies`` (of routes that ask
+    for no token) the bodies in work; ``clients`` says whose they are. ``clock`` is the wall clock
+    in seconds since the epoch.
     """
 
     settings: Settings
@@ -84,7 +86,9 @@ class Services:
     rasters: WorkLimit
     metrics: Metrics
     log: LogWriter
-    intake: Intake
+    uploads: Intake
+    public_bodies: Intake
+    clients: Clients
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
     clock: Callable[[], float] = time.time
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from itertools import count
 from typing import TYPE_CHECKING
 
-from service.errors import ClientGoneError, PrefixelError
+from service.errors import ClientGoneError, PrefixelError, RateLimitError, TransferCodingError
 from service.http.protocol.problems import problem_answer
 from service.http.request.context import SCOPE_KEY, Context
 from service.http.request.timing import server_timing
@@ -22,6 +22,7 @@ from service.observability.logs import quote, request_id, timestamp
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from service.http.request.rates import Rates
     from service.observability.logs import LogWriter
     from service.observability.metrics import Metrics
     from service.serving.services import Lifecycle
@@ -45,11 +46,13 @@ class RequestMiddleware:
         log: LogWriter,
         origins: Sequence[str],
         lifecycle: Lifecycle,
+        rates: Rates | None = None,
     ) -> None:
         self.app = app
         self._metrics = metrics
         self._log = log
         self._lifecycle = lifecycle
+        self._rates = rates
         self._log_requests = log.takes("info")
         self._id_prefix = os.urandom(5).hex()
         self._ids = count()
@@ -61,12 +64,14 @@ class RequestMiddleware:
             await self.app(scope, receive, send)
             return
         began = time.time()
-        origin, own_id = b"", ""
+        origin, own_id, coding = b"", "", b""
         for name, value in scope["headers"]:
             if name == b"origin":
                 origin = value
             elif name == b"x-request-id" and SANE_ID.fullmatch(value):
                 own_id = value.decode()
+            elif name == b"transfer-encoding" and value.strip().lower() != b"chunked":
+                coding = value
         context = Context(own_id or f"{self._id_prefix}{next(self._ids):08x}")
         scope[SCOPE_KEY] = context
         request_id.set(context.request_id)
@@ -85,7 +90,14 @@ class RequestMiddleware:
             if scope["method"] == "OPTIONS" and origin:
                 await self._cors.preflight(send_on)
             else:
+                if coding:
+                    raise TransferCodingError("a body is sent as it is, or chunked and no more")
+                if self._rates is not None:
+                    self._rates.check(scope)
                 await self.app(scope, receive, send_on)
+        except (RateLimitError, TransferCodingError) as refused:
+            self._metrics.rejected(refused.slug)
+            await problem_answer(refused, context)(scope, receive, send_on)
         except Exception as error:
             context.error = PrefixelError.slug
             self._log.exception("unhandled", error)

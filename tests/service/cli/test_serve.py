@@ -41,7 +41,7 @@ def test_workers_without_a_cache_they_can_share_are_refused_with_the_reason():
         ({"PREFIXEL_MAX_BATCH": "3"}, "PREFIXEL_MAX_BATCH"),
         ({"PREFIXEL_ARTIFACTS_PATH": "/nowhere"}, "/nowhere"),
         ({"PREFIXEL_DEFAULT_CODEC": "missing"}, "missing"),
-        ({"PREFIXEL_REDIS_URL": "http://x"}, "Redis URL"),
+        ({"PREFIXEL_REDIS_URL": "http://x"}, "PREFIXEL_REDIS_URL: 'http://x' is no Redis URL"),
     ],
 )
 def test_a_wrong_setting_is_one_line_and_exit_code_2(environment, named):

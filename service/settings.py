@@ -82,7 +82,11 @@ class Settings(BaseSettings):
         description="Work that may wait for one network, in seconds of one core; more: 503",
     )
     picture_threads: int = Field(
-        default=2, ge=1, le=64, description="Pictures decoded or painted at the same time"
+        default=0,
+        ge=0,
+        le=64,
+        description="Uploads decoded at the same time, and rasters painted beside them; 0: as many"
+        " of each as cores",
     )
 
     raster_seconds: float = Field(

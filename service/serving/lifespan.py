@@ -11,6 +11,7 @@ from service.codec.interface import Codec, Kind, Size
 from service.errors import ConfigurationError
 from service.http.jobs.picture_threads import BoundedExecutor
 from service.http.protocol.queries import BYTES
+from service.inference.runtime import usable_cores
 from service.inference.work_limit import WorkLimit
 from service.observability.logs import LogWriter
 from service.observability.metrics import Metrics
@@ -52,6 +53,7 @@ async def running(
         if event in ("breaker_open", "breaker_closed"):
             failures.breaker(is_open=event == "breaker_open")
 
+    picture_threads = settings.picture_threads or usable_cores()
     services = Services(
         settings=settings,
         codecs=codecs,
@@ -75,7 +77,8 @@ async def running(
                 memory_wait_seconds=settings.deadline_seconds,
             )
         ),
-        picture_executor=BoundedExecutor(settings.picture_threads, settings.queue_limit),
+        picture_executor=BoundedExecutor("picture", picture_threads, settings.queue_limit),
+        paint_executor=BoundedExecutor("paint", picture_threads, settings.queue_limit),
         rasters=WorkLimit(round(settings.raster_seconds * SECOND), settings.raster_memory_bytes),
         metrics=metrics,
         log=log,
@@ -94,7 +97,8 @@ async def running(
     finally:
         for batcher in services.batchers:
             batcher.stop()
-        services.picture_executor.shutdown(wait=False, cancel_futures=True)
+        for executor in (services.picture_executor, services.paint_executor):
+            executor.shutdown(wait=False, cancel_futures=True)
         await services.store.close()
 
 

@@ -1,4 +1,4 @@
-"""Pictures are opened and painted in threads, never more of them waiting than a bound."""
+"""Pictures are opened, and rasters painted, in threads apart; what waits for them is bounded."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ T = TypeVar("T")
 class BoundedExecutor(ThreadPoolExecutor):
     """``submit`` (and so ``run_in_executor``) raises QueueFullError when too much waits."""
 
-    def __init__(self, threads: int, waiting_limit: int) -> None:
-        super().__init__(threads, thread_name_prefix="picture")
+    def __init__(self, name: str, threads: int, waiting_limit: int) -> None:
+        super().__init__(threads, thread_name_prefix=name)
         self._waiting_limit = waiting_limit
 
     def submit(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
@@ -93,7 +93,24 @@ def _open(
 async def in_picture_thread(
     request: Request, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
 ) -> T:
-    """Any other work on pixels (``paint``) in the same threads, within the deadline."""
-    call = services_of(request).picture_executor.submit(function, *args, **kwargs)
+    """Any other work on an upload's pixels in the same threads, within the deadline."""
+    return await _in(services_of(request).picture_executor, request, function, *args, **kwargs)
+
+
+async def in_paint_thread(
+    request: Request, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+) -> T:
+    """Painting of a raster, in threads where no upload is decoded, within the deadline."""
+    return await _in(services_of(request).paint_executor, request, function, *args, **kwargs)
+
+
+async def _in(
+    executor: ThreadPoolExecutor,
+    request: Request,
+    function: Callable[P, T],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> T:
+    call = executor.submit(function, *args, **kwargs)
     with span(request, "picture"):
         return await within_deadline(request, asyncio.wrap_future(call))

@@ -20,7 +20,7 @@ from prometheus_client import (
     disable_created_metrics,
 )
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 Span = Literal["queue", "picture", "network", "entropy", "cache"]
 PREFIX = "prefixel"
@@ -92,6 +92,15 @@ DEFINITIONS = (
     ),
     Definition("client_gone_total", "counter", (), "Requests whose client left before the answer"),
     Definition(
+        "decoder_deaths_total",
+        "counter",
+        ("reason",),
+        "Decoder processes that ended: crashed, processor-time, deadline, idle",
+    ),
+    Definition(
+        "worker_restarts_total", "counter", (), "Worker processes that died and were started again"
+    ),
+    Definition(
         "artifact_info", "gauge", ("codec", "version", "sha"), "1 for each artifact that is loaded"
     ),
 )
@@ -122,6 +131,8 @@ class Metrics:
         self._pictures = self._counter("pictures_total")
         self._dropped = self._counter("dropped_pictures_total")
         self._gone = self._counter("client_gone_total")
+        self._decoders = self._counter("decoder_deaths_total")
+        self._restarts = self._counter("worker_restarts_total")
         self._artifacts = self._gauge("artifact_info", "livemax")
         self._by_request: dict[tuple[str, str, int], Histogram] = {}
         self._by_span = {name: self._spans.labels(name) for name in get_args(Span)}
@@ -219,6 +230,19 @@ class Metrics:
     def artifact(self, codec: str, version: int, sha: str) -> None:
         """An artifact was loaded; ``sha`` are the first digits of its manifest's hash."""
         self._artifacts.labels(codec, str(version), sha).set(1)
+
+    def decoder_died(self, reason: str) -> None:
+        """A decoder process ended, and another one took its place."""
+        self._decoders.labels(reason).inc()
+
+    def workers_restarted(self, times: int) -> None:
+        """Worker processes died and were started again, so often."""
+        self._restarts.inc(times)
+
+    @staticmethod
+    def worker_died(pid: int) -> None:
+        """Of several workers: what this one held (gauges) no longer counts."""
+        mark_process_dead(pid)  # type: ignore[no-untyped-call]
 
     def render(self) -> bytes:
         """All metrics in Prometheus' text format (``content_type``)."""

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from service.observability.logs import LogWriter
+    from service.observability.metrics import Metrics
     from service.serving.services import Lifecycle
     from service.settings import Settings
 
@@ -21,13 +22,13 @@ def serve(
     listener: socket.socket,
     make_app: AppMaker,
     *,
-    metrics_port: int | None = None,
-    on_ready: Callable[[], None] = lambda: None,
+    metrics_listener: socket.socket | None = None,
+    on_ready: Callable[[Metrics], None] = lambda _metrics: None,
 ) -> int:
     """Serve on an open socket until SIGTERM or SIGINT; 0.
 
-    ``metrics_port`` is where this process serves /metrics apart, ``on_ready`` is called before the
-    first request is taken. Raises StartupError.
+    ``metrics_listener`` is where this process serves /metrics apart, ``on_ready`` is called before
+    the first request is taken. Raises StartupError.
     """
     import uvloop
 
@@ -37,7 +38,7 @@ def serve(
     log.start()
     install(log)
     try:
-        uvloop.run(_serve(settings, listener, make_app, log, metrics_port, on_ready))
+        uvloop.run(_serve(settings, listener, make_app, log, metrics_listener, on_ready))
     finally:
         log.close()
         listener.close()
@@ -49,19 +50,20 @@ async def _serve(
     listener: socket.socket,
     make_app: AppMaker,
     log: LogWriter,
-    metrics_port: int | None,
-    on_ready: Callable[[], None],
+    metrics_listener: socket.socket | None,
+    on_ready: Callable[[Metrics], None],
 ) -> None:
-    from service.observability.exporter import metrics_on_port
+    from service.observability.exporter import metrics_on
     from service.serving.server import DrainingServer
     from service.serving.services import Lifecycle
 
     lifecycle = Lifecycle()
     app = make_app(settings, log, lifecycle)
     async with app.router.lifespan_context(app):
-        with metrics_on_port(metrics_port, app.state.services.metrics) as scraped:
+        metrics = app.state.services.metrics
+        with metrics_on(metrics_listener, metrics) as scraped:
             host, port = listener.getsockname()[:2]
             log.event("listening", host=host, port=port, metrics_port=scraped or port)
-            on_ready()
+            on_ready(metrics)
             await DrainingServer(app, settings, lifecycle).serve([listener])
     log.event("stopped")

@@ -14,7 +14,6 @@ import asyncio
 import json
 import struct
 import sys
-import zlib
 from collections.abc import Callable
 from itertools import count
 
@@ -22,30 +21,16 @@ from service.bench.connection import Connection, Endpoint
 from tests.proofs.claims import Claims, heading, percentile, table
 from tests.proofs.traffic import Seen, statuses, steady
 from tests.proofs.watching import real_service
-from tests.support.photos import encoded
+from tests.support.photos import encoded, plain_png
 
 SIDE = 8000
 READERS = 8
 READ_LIMIT_SECONDS = 2.0
 
 
-def large_png() -> bytes:
-    """64 megapixels of one colour: 190 kB, and about a second of a core."""
-
-    def chunk(name: bytes, data: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-        )
-
-    header = struct.pack(">IIBBBBB", SIDE, SIDE, 8, 2, 0, 0, 0)
-    pixels = zlib.compress(bytes(SIDE * (1 + 3 * SIDE)), 6)
-    parts = chunk(b"IHDR", header), chunk(b"IDAT", pixels), chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
-
-
 async def load(uploads: int, seconds: float) -> tuple[list[Seen], list[Seen]]:
     """Reads and uploads; the reads end while uploads still come."""
-    png, numbers, turns = large_png(), count(), count()
+    png, numbers, turns = plain_png(SIDE), count(), count()
     with real_service() as server:
         endpoint = Endpoint.of(server.url)
         async with Connection(endpoint, keep=True) as connection:

@@ -31,6 +31,8 @@ def exercise(metrics: Metrics) -> str:
     metrics.sent(64)
     metrics.encoded("conv-lstm", 4)
     metrics.client_gone()
+    metrics.decoder_died("crashed")
+    metrics.workers_restarted(1)
     metrics.artifact("conv-lstm", 0, "abc")
     return metrics.render().decode()
 

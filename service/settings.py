@@ -89,6 +89,11 @@ class Settings(BaseSettings):
         " of each as cores",
     )
 
+    decoder: Literal["thread", "process"] = Field(
+        default="thread",
+        description="Where uploads are decoded; process: in as many processes of their own, whose"
+        " crash or excess ends one upload (422) and nothing else",
+    )
     raster_seconds: float = Field(
         default=4.0,
         gt=0,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from service.errors import QueueFullError
 from service.http.request.context import context_of
-from service.http.request.deadline import within_deadline
+from service.http.request.deadline import deadline_of, within_deadline
 from service.http.request.timing import span
 from service.serving.services import services_of
 
@@ -63,6 +63,7 @@ async def open_picture(
         services.settings.photo_side if needs_photo else None,
         services.log,
         request_id,
+        deadline_of(request),
     )
     try:
         with span(request, "picture"):
@@ -85,9 +86,10 @@ def _open(
     photo_side: int | None,
     log: LogWriter,
     request_id: str,
+    due: float,
 ) -> Picture:
     log.event_now("picture", request_id=request_id, picture_bytes=len(data))
-    return opener.open(data, background=background, photo_side=photo_side)
+    return opener.open(data, background=background, photo_side=photo_side, due=due)
 
 
 async def in_picture_thread(

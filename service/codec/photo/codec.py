@@ -23,10 +23,11 @@ from service.codec.artifact import Artifact
 from service.codec.entropy.range_coder import MARGIN
 from service.codec.geometry import PHOTO_PIXELS, Size
 from service.codec.header import StreamHeader
-from service.codec.interface import Chunk, Effort, Encoded, Inspection, Kind, Level, header_of
+from service.codec.interface import Effort, Encoded, Inspection, Kind, Level, header_of
 from service.codec.photo import bitplane_coder, header, levels, tables, transform
 from service.codec.photo.order import LEVEL, Grid, Ints, grid_of, sizes_of
 from service.codec.photo.parse import Parse
+from service.codec.photo.prices import pass_chunks
 from service.codec.photo.tables import ORDERS
 from service.codec.photo.transform import Steps
 from service.codec.pixels import Pixels
@@ -243,7 +244,9 @@ class PhotoCodec:
         parse, _, size = self.parse(stream)
         order = header.parse(stream)[1]
         symbols = parse.advance(len(stream))
-        chunks = [Chunk("passes", head.length_bytes, len(stream) - head.length_bytes)]
+        chunks = pass_chunks(
+            parse, tables.fresh(self._models), self._fixed, head.length_bytes, len(stream)
+        )
         return Inspection.of(
             self,
             head,

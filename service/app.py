@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
@@ -60,7 +61,11 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        loaded = codecs if codecs is not None else await run_in_threadpool(_load, settings)
+        if codecs is None:
+            loaded, device = await run_in_threadpool(_load, settings)
+        else:
+            loaded, device = codecs, settings.device
+        metrics.build(version("prefixel"), device)
         async with running(settings, loaded, metrics, log, lifecycle) as services:
             app.state.services = services
             yield
@@ -89,7 +94,8 @@ def real_app(settings: Settings, log: LogWriter, lifecycle: Lifecycle) -> FastAP
     return create_app(settings, log=log, lifecycle=lifecycle)
 
 
-def _load(settings: Settings) -> dict[str, Codec]:
+def _load(settings: Settings) -> tuple[Mapping[str, Codec], str]:
+    """The codecs, and where their networks run."""
     runtime = Runtime(settings.device, settings.inference_threads)
     how = Encoding(settings.effort, settings.photo_bpp)
-    return load_codecs(settings.artifacts(), settings.codecs, runtime, how)
+    return load_codecs(settings.artifacts(), settings.codecs, runtime, how), runtime.device_name

@@ -182,7 +182,12 @@ class _Supervisor:
     def _spawn(self, place: int) -> int:
         report, child_end = os.pipe()
         given = Inherited(
-            self._listener.fileno(), self._lifeline, child_end, self._metrics, self._restarts
+            self._listener.fileno(),
+            self._lifeline,
+            child_end,
+            self._metrics,
+            self._restarts,
+            place,
         )
         # In a group of its own: Ctrl-C is for the supervisor, which sends it on, once.
         process = subprocess.Popen(given.command, pass_fds=given.descriptors, process_group=0)

@@ -1,6 +1,6 @@
 """A worker's program: it serves on sockets that it inherits, until its supervisor is gone.
 
-    python -m service.serving.worker LISTENER LIFELINE REPORT METRICS RESTARTS
+    python -m service.serving.worker LISTENER LIFELINE REPORT METRICS RESTARTS PLACE
 
 The first four are descriptors (METRICS may be -1). The other end of LIFELINE only the supervisor
 holds, so that a worker stops when that is gone, however it ended. REPORT is written to when the
@@ -25,13 +25,14 @@ NONE = -1
 
 @dataclass(frozen=True, slots=True)
 class Inherited:
-    """What a supervisor hands to a worker: descriptors, and how often workers were restarted."""
+    """What a supervisor hands over: descriptors, past restarts, which of the workers it is."""
 
     listener: int
     lifeline: int
     report: int
     metrics: int = NONE
     restarts: int = 0
+    place: int = 0
 
     @property
     def descriptors(self) -> tuple[int, ...]:
@@ -55,6 +56,7 @@ def work(given: Inherited) -> int:
 
     def on_ready(metrics: Metrics) -> None:
         metrics.workers_restarted(given.restarts)
+        metrics.tell_worker(given.place)
         os.write(given.report, b"1")
         os.close(given.report)
 

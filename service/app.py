@@ -41,6 +41,9 @@ RESOURCES = (
     *codecs_.RESOURCES,
 )
 
+GIVEN_DEVICE = "given"
+"""What is said of codecs that a caller brings."""
+
 
 def create_app(
     settings: Settings,
@@ -62,10 +65,10 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         if codecs is None:
-            loaded, device = await run_in_threadpool(_load, settings)
+            app.state.device, loaded = await run_in_threadpool(_load, settings)
         else:
-            loaded, device = codecs, settings.device
-        metrics.build(version("prefixel"), device)
+            app.state.device, loaded = GIVEN_DEVICE, codecs
+        metrics.build(version("prefixel"), app.state.device)
         async with running(settings, loaded, metrics, log, lifecycle) as services:
             app.state.services = services
             yield
@@ -94,8 +97,8 @@ def real_app(settings: Settings, log: LogWriter, lifecycle: Lifecycle) -> FastAP
     return create_app(settings, log=log, lifecycle=lifecycle)
 
 
-def _load(settings: Settings) -> tuple[Mapping[str, Codec], str]:
-    """The codecs, and where their networks run."""
+def _load(settings: Settings) -> tuple[str, Mapping[str, Codec]]:
+    """Where networks run, and the codecs."""
     runtime = Runtime(settings.device, settings.inference_threads)
     how = Encoding(settings.effort, settings.photo_bpp)
-    return load_codecs(settings.artifacts(), settings.codecs, runtime, how), runtime.device_name
+    return runtime.device, load_codecs(settings.artifacts(), settings.codecs, runtime, how)

@@ -12,7 +12,9 @@ from starlette.concurrency import run_in_threadpool
 from service.codec.interface import Codec
 from service.codec.registry import Encoding, load_codecs
 from service.http.protocol import problems
+from service.http.request.addresses import Clients
 from service.http.request.middleware import RequestMiddleware
+from service.http.request.rates import Rates
 from service.http.resources import codecs as codecs_
 from service.http.resources import (
     demo,
@@ -88,6 +90,8 @@ def create_app(
         log=log,
         origins=settings.cors_origins,
         lifecycle=lifecycle,
+        clients=Clients(settings.trusted_proxies),
+        rates=Rates(settings) if settings.rate_limit else None,
     )
     return app
 

@@ -136,6 +136,7 @@ SUCCESSES = (
 
 EXTRA = {
     400: "; not HTTP at all (plain text, from the connection)",
+    429: "; of connections: no body",
     408: "; nor did the headers (no body, from the connection)",
     431: "The headers are longer than 64 KiB (no body, from the connection)",
     503: "; too many connections (no body, from the connection)",

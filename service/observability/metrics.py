@@ -71,7 +71,12 @@ DEFINITIONS = (
         ("reason",),
         "Batches, by why they were sent off (full, delay, idle)",
     ),
-    Definition("rejected_total", "counter", ("reason",), "Requests refused, by the problem's slug"),
+    Definition(
+        "rejected_total",
+        "counter",
+        ("reason",),
+        "Requests refused, by the problem's slug; connections too (connections, client-share)",
+    ),
     Definition(
         "cache_requests_total", "counter", ("result",), "Cache reads: hit, miss, error, corrupt"
     ),

@@ -77,11 +77,11 @@ class Picture:
         self.release()
 
 
-Decode = Callable[[Job, int, float], Made]
+Decode = Callable[[Job, int, Callable[[], float]], Made]
 """A job, the bytes of memory that it may take, when it is due -> what was made."""
 
 
-def made_here(job: Job, _memory_bytes: int, _due: float) -> Made:
+def made_here(job: Job, _memory_bytes: int, _due: Callable[[], float]) -> Made:
     """In this thread."""
     return make(job)
 
@@ -104,13 +104,13 @@ class Opener:
         size: int = THUMB_SIDE,
         background: tuple[int, int, int] = (255, 255, 255),
         photo_side: int | None = None,
-        due: float = math.inf,
+        due: Callable[[], float] = lambda: math.inf,
     ) -> Picture:
         """The picture in ``data``, squashed to ``size`` x ``size`` over ``background``.
 
         With ``photo_side`` also as a photo whose long side is at most that; never enlarged.
-        ``due`` is when nobody waits for it any more (``time.monotonic``); what runs in a process
-        of its own is then killed, and DeadlineError raised.
+        ``due`` tells when nobody waits for it any more (``time.monotonic``), which may be put off;
+        what runs in a process of its own is then killed, and DeadlineError raised.
         Raises UnsupportedPictureError, BrokenPictureError or PictureTooLargeError for what is in
         the bytes, QueueFullError when other pictures hold the memory for too long. The picture
         holds its own pixels' until it is released.

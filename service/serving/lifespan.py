@@ -12,6 +12,7 @@ from service.codec.interface import Codec, Kind, Size
 from service.errors import ConfigurationError
 from service.http.jobs.picture_threads import BoundedExecutor
 from service.http.protocol.queries import BYTES
+from service.http.request.addresses import Clients
 from service.inference.runtime import usable_cores
 from service.inference.work_limit import WorkLimit
 from service.observability.logs import LogWriter
@@ -87,7 +88,11 @@ async def running(
         rasters=WorkLimit(round(settings.raster_seconds * SECOND), settings.raster_memory_bytes),
         metrics=metrics,
         log=log,
-        intake=Intake(settings.uploads_limit, settings.body_memory_bytes),
+        uploads=Intake(settings.uploads_limit, settings.body_memory_bytes, settings.client_share),
+        public_bodies=Intake(
+            settings.public_bodies_limit, settings.public_body_memory_bytes, settings.client_share
+        ),
+        clients=Clients(settings.trusted_proxies),
         lifecycle=lifecycle,
     )
     for codec in codecs.values():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -54,16 +55,42 @@ async def _serve(
     on_ready: Callable[[Metrics], None],
 ) -> None:
     from service.observability.exporter import metrics_on
+    from service.serving.crowd import Crowd, telling
+    from service.serving.open_files import connections_limit
     from service.serving.server import DrainingServer
     from service.serving.services import Lifecycle
+    from service.settings import unknown_variables
 
+    for name, meant in sorted(unknown_variables(os.environ).items()):
+        log.event("unknown-setting", "warning", variable=name, perhaps=meant)
     lifecycle = Lifecycle()
     app = make_app(settings, log, lifecycle)
     async with app.router.lifespan_context(app):
-        metrics = app.state.services.metrics
-        with metrics_on(metrics_listener, metrics) as scraped:
+        services = app.state.services
+        with metrics_on(metrics_listener, services.metrics) as scraped:
+            limit = connections_limit(settings)
+            if limit < settings.connections_limit:
+                log.event(
+                    "connections-limited",
+                    "warning",
+                    asked=settings.connections_limit,
+                    connections_limit=limit,
+                    cause="ulimit -n",
+                )
+            crowd = Crowd(
+                limit,
+                settings.client_share,
+                services.clients,
+                telling(log, services.metrics, limit),
+            )
             host, port = listener.getsockname()[:2]
-            log.event("listening", host=host, port=port, metrics_port=scraped or port)
-            on_ready(metrics)
-            await DrainingServer(app, settings, lifecycle).serve([listener])
+            log.event(
+                "listening",
+                host=host,
+                port=port,
+                metrics_port=scraped or port,
+                connections_limit=limit,
+            )
+            on_ready(services.metrics)
+            await DrainingServer(app, settings, lifecycle, crowd).serve([listener])
     log.event("stopped")

@@ -24,7 +24,9 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from service.http.request.addresses import Clients
 from service.serving.connection import bounded
+from service.serving.crowd import Crowd
 from service.serving.services import Lifecycle
 
 if TYPE_CHECKING:
@@ -40,11 +42,17 @@ ONE_SIGNAL_SECONDS = 0.5
 class DrainingServer(uvicorn.Server):
     """Serves an application whose lifespan somebody else holds."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, lifecycle: Lifecycle) -> None:
+    def __init__(
+        self, app: ASGIApp, settings: Settings, lifecycle: Lifecycle, crowd: Crowd | None = None
+    ) -> None:
+        """``crowd`` counts the connections; without one nobody is told of those refused."""
+        if crowd is None:
+            clients = Clients(settings.trusted_proxies)
+            crowd = Crowd(settings.connections_limit, settings.client_share, clients)
         super().__init__(
             uvicorn.Config(
                 app,
-                http=bounded(settings),
+                http=bounded(settings, crowd),
                 ws="none",
                 lifespan="off",
                 log_config=None,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
 
     from service.cache import SingleFlight, Store
+    from service.http.request.addresses import Clients
     from service.inference import Batcher
     from service.inference.work_limit import WorkLimit
     from service.observability.logs import LogWriter
@@ -68,8 +69,9 @@ class Services:
     ``picture_executor`` runs ``opener.open``, ``paint_executor`` what rasters are painted by, so
     that no reader waits for a picture of somebody's upload (``settings.picture_threads`` threads
     each); ``service.http.jobs.picture_threads`` calls them.
-    ``rasters`` bounds what is being painted, ``intake`` the bodies in work. ``clock`` is the wall
-    clock in seconds since the epoch.
+    ``rasters`` bounds what is being painted, ``uploads`` and ``public_bodies`` (of routes that ask
+    for no token) the bodies in work; ``clients`` says whose they are. ``clock`` is the wall clock
+    in seconds since the epoch.
     """
 
     settings: Settings
@@ -86,7 +88,9 @@ class Services:
     rasters: WorkLimit
     metrics: Metrics
     log: LogWriter
-    intake: Intake
+    uploads: Intake
+    public_bodies: Intake
+    clients: Clients
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
     clock: Callable[[], float] = time.time
 

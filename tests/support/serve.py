@@ -16,7 +16,7 @@ from fastapi.responses import Response
 from service.app import create_app
 from service.http.jobs.picture_threads import open_picture
 from service.http.protocol.body import read_upload
-from service.http.request.admission import body_slot, require_delete_token, require_upload_token
+from service.http.request.admission import require_delete_token, require_upload_token, upload_slot
 from service.http.request.client import while_connected
 from service.http.request.timing import span, submit
 from service.observability.exporter import listen_for_metrics
@@ -34,7 +34,7 @@ router = APIRouter(prefix="/test", include_in_schema=False)
 async def length(request: Request) -> dict[str, int]:
     """How long the upload was; with all that admission asks."""
     require_upload_token(request)
-    with body_slot(request, services_of(request).encoders.values()):
+    with upload_slot(request, services_of(request).encoders.values()):
         return {"length": len(await read_upload(request))}
 
 
@@ -43,7 +43,7 @@ async def encode(request: Request) -> Response:
     """A whole upload without the cache, as the real endpoints do it."""
     services = services_of(request)
     batcher = services.encoders[services.settings.default_codec]
-    with body_slot(request, [batcher]):
+    with upload_slot(request, [batcher]):
         data = await read_upload(request)
 
         async def work() -> bytes:

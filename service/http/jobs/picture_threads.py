@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from service.errors import QueueFullError
 from service.http.request.context import context_of
-from service.http.request.deadline import deadline_of, within_deadline
+from service.http.request.deadline import due_of, within_deadline
 from service.http.request.timing import span
 from service.serving.services import services_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from service.due import Due
     from service.observability.logs import LogWriter
     from service.pictures import Opener, Picture
 
@@ -63,7 +64,7 @@ async def open_picture(
         services.settings.photo_side if needs_photo else None,
         services.log,
         request_id,
-        deadline_of(request),
+        due_of(request),
     )
     try:
         with span(request, "picture"):
@@ -86,10 +87,10 @@ def _open(
     photo_side: int | None,
     log: LogWriter,
     request_id: str,
-    due: float,
+    due: Due,
 ) -> Picture:
     log.event_now("picture", request_id=request_id, picture_bytes=len(data))
-    return opener.open(data, background=background, photo_side=photo_side, due=due)
+    return opener.open(data, background=background, photo_side=photo_side, due=lambda: due.at)
 
 
 async def in_picture_thread(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Match, Route
 
-from service.errors import PrefixelError
+from service.errors import PrefixelError, RateLimitError
 from service.http.protocol.problems import documented
 from service.http.protocol.queries import ID_SCHEMA, Parameters
 from service.http.protocol.reply import Reply
@@ -136,7 +136,7 @@ def _operation(resource: Resource, method: str, operation: Operation) -> dict[st
             str(status): dict(answer)
             for status, answer in (
                 *operation.responses.items(),
-                *documented(*operation.errors).items(),
+                *documented(*operation.errors, RateLimitError).items(),
             )
         },
     }

@@ -12,7 +12,9 @@ from service.errors import (
     BodyTooLargeError,
     BrokenPictureError,
     CacheUnavailableError,
+    ClientShareError,
     DeadlineError,
+    DeletionOffError,
     DrainingError,
     ParameterError,
     PictureTooLargeError,
@@ -39,8 +41,9 @@ from service.http.protocol.resource import (
     endpoint,
     upload_body,
 )
-from service.http.request.admission import body_slot, require_delete_token, require_upload_token
+from service.http.request.admission import require_delete_token, require_upload_token, upload_slot
 from service.http.request.client import while_connected
+from service.http.request.deadline import shared
 from service.http.request.timing import span
 from service.pictures import sniff
 from service.serving.services import services_of
@@ -59,7 +62,7 @@ async def upload(request: Request) -> Reply:
         if name not in services.codecs:
             loaded = ", ".join(services.codecs)
             raise ParameterError("codecs", f"'{name}' is not a codec here", loaded)
-    with body_slot(request, [services.encoders[name] for name in codecs]):
+    with upload_slot(request, [services.encoders[name] for name in codecs]):
         data = await read_upload(request)
         sniff(data)
         background = query.get("background", WHITE)
@@ -70,7 +73,7 @@ async def upload(request: Request) -> Reply:
         wanted = UploadJob(id, codecs, background, inline_bytes)
         made = await while_connected(
             request,
-            services.single_flight.run(wanted, lambda: encode_upload(request, wanted, data)),
+            shared(request, wanted, lambda: encode_upload(request, wanted, data)),
         )
     content = document(
         made.image,
@@ -142,6 +145,7 @@ RESOURCES = (
                     UnsupportedPictureError,
                     BrokenPictureError,
                     PictureTooLargeError,
+                    ClientShareError,
                     QueueFullError,
                     DrainingError,
                     DeadlineError,
@@ -169,7 +173,13 @@ RESOURCES = (
                 endpoint(delete),
                 "Delete an image",
                 {204: described_answer("Gone from the cache")},
-                (ParameterError, UnauthorizedError, UnknownImageError, CacheUnavailableError),
+                (
+                    ParameterError,
+                    UnauthorizedError,
+                    DeletionOffError,
+                    UnknownImageError,
+                    CacheUnavailableError,
+                ),
                 needs_token=True,
             ),
         },

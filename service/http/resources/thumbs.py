@@ -23,6 +23,7 @@ from service.errors import (
     BodyTimeoutError,
     BodyTooLargeError,
     CacheUnavailableError,
+    ClientShareError,
     DrainingError,
     ParameterError,
     QueueFullError,
@@ -42,7 +43,7 @@ from service.http.protocol.queries import (
 from service.http.protocol.reply import JSON, Reply
 from service.http.protocol.representation import answer, represent
 from service.http.protocol.resource import Operation, Resource, described_answer, endpoint
-from service.http.request.admission import body_slot
+from service.http.request.admission import public_slot
 from service.http.request.timing import add_span
 from service.serving.services import Services, services_of
 
@@ -79,7 +80,7 @@ async def post(request: Request) -> Reply:
     """The ids are in the body, where there is room for more of them than in a URL."""
     read_query(request.scope["query_string"], {})
     limit = services_of(request).settings.ids_limit
-    with body_slot(request, ()):
+    with public_slot(request, ()):
         body = await read_body(request, JSON_BYTES + JSON_BYTES_AN_ID * limit)
     try:
         asked = Thumbs.model_validate_json(body)
@@ -162,6 +163,7 @@ RESOURCES = (
                     BodyError,
                     BodyTimeoutError,
                     BodyTooLargeError,
+                    ClientShareError,
                     QueueFullError,
                     DrainingError,
                 ),

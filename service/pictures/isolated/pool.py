@@ -57,7 +57,7 @@ class _Child:
         self.wire = Wire(ours)
         self.has_begun = False
 
-    def ask(self, job: Job, memory_bytes: int, due: float) -> Made:
+    def ask(self, job: Job, memory_bytes: int, due: Callable[[], float]) -> Made:
         """Raises PictureError, EndedError, TimeoutError."""
         self.has_begun = False
         self.wire.due = due
@@ -96,14 +96,14 @@ class DecoderPool:
         """Of the processes that are there."""
         return tuple(child.process.pid for child in self._children)
 
-    def decode(self, job: Job, memory_bytes: int, due: float) -> Made:
+    def decode(self, job: Job, memory_bytes: int, due: Callable[[], float]) -> Made:
         """Make it in a process; raises what ``make`` raises, and DeadlineError when it is due.
 
         BrokenPictureError when the picture ended the process, PictureTooLargeError when it took too
         much processor time.
         """
         for _ in range(TRIES):
-            child = self._take(due)
+            child = self._take(due())
             try:
                 made = child.ask(job, memory_bytes, due)
             except PictureError:

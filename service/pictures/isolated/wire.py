@@ -10,9 +10,11 @@ a file. So what it says is JSON of a bounded length, and every number in it is c
 from __future__ import annotations
 
 import json
+import math
 import socket
 import struct
 import time
+from collections.abc import Callable
 
 import numpy as np
 
@@ -45,17 +47,21 @@ class Wire:
     def __init__(self, end: socket.socket) -> None:
         """Takes it over."""
         self._end = end
-        self.due = float("inf")
-        """When whatever waits here raises TimeoutError (``time.monotonic``)."""
+        self.due: Callable[[], float] = lambda: math.inf
+        """When whatever waits here raises TimeoutError (``time.monotonic``); it may be put off."""
 
     def send(self, *parts: bytes | memoryview) -> None:
         """Raises EndedError, TimeoutError."""
         for part in parts:
-            self._hurry()
-            try:
-                self._end.sendall(part)
-            except (BrokenPipeError, ConnectionError) as ended:
-                raise EndedError from ended
+            view = memoryview(part)
+            while view:
+                self._hurry()
+                try:
+                    view = view[self._end.send(view) :]
+                except TimeoutError:
+                    continue
+                except ConnectionError as ended:
+                    raise EndedError from ended
 
     def send_long(self, data: bytes) -> None:
         """With its length before it."""
@@ -69,6 +75,8 @@ class Wire:
             self._hurry()
             try:
                 count = self._end.recv_into(view)
+            except TimeoutError:
+                continue
             except ConnectionError as ended:
                 raise EndedError from ended
             if not count:
@@ -88,13 +96,10 @@ class Wire:
         self._end.close()
 
     def _hurry(self) -> None:
-        if self.due == float("inf"):
-            self._end.settimeout(None)
-            return
-        left = self.due - time.monotonic()
+        left = self.due() - time.monotonic()
         if left <= 0:
             raise TimeoutError
-        self._end.settimeout(left)
+        self._end.settimeout(None if left == math.inf else left)
 
 
 def send_made(wire: Wire, made: Made) -> None:

@@ -191,6 +191,26 @@ def test_whoever_came_second_gets_the_answer_when_the_first_client_leaves(monkey
         assert app.run(race()).status_code == 201
 
 
+def test_a_deadline_is_its_own_requests_and_the_work_goes_on_for_whoever_joined():
+    """The first is told 504 when its time is over; the second, who joined, gets the picture."""
+    codec = HeldCodec()
+    with running_app((codec,), deadline_seconds=1.5) as app:
+        photo = encoded("jpeg")
+
+        async def race():
+            first = asyncio.create_task(app.http.post("/v1/images", content=photo))
+            await asyncio.to_thread(codec.begun.wait, 5)
+            await asyncio.sleep(0.7)
+            second = asyncio.create_task(app.http.post("/v1/images", content=photo))
+            late = await first
+            codec.go.set()
+            return late, await second
+
+        late, served = app.run(race())
+    assert (late.status_code, late.json()["type"]) == (504, "urn:prefixel:problem:deadline")
+    assert served.status_code == 201
+
+
 def test_a_photo_whose_client_has_left_is_dropped_before_it_is_encoded():
     with running_service(PREFIXEL_MAX_BATCH=1, TEST_CODEC_DELAY_SECONDS=1) as server:
         photos = [encoded("jpeg", crop) for crop in crops(6)]
@@ -294,11 +314,12 @@ def test_deletion_needs_its_own_token_and_leaves_nothing():
         assert again.status_code == 404
 
 
-def test_nobody_deletes_where_no_tokens_are_set(app):
+def test_nobody_deletes_where_no_tokens_are_set_and_hears_which_setting_is_missing(app):
     image = app.upload(encoded("jpeg"))
     for headers in ({}, {"authorization": "Bearer "}, {"authorization": "Bearer x"}):
         answer = app.request("DELETE", f"/v1/images/{image['id']}", headers=headers)
-        assert answer.status_code == 401
+        assert answer.status_code == 403
+        assert "PREFIXEL_DELETE_TOKENS" in answer.json()["detail"]
     assert app.get(f"/v1/images/{image['id']}").is_success
 
 

@@ -127,7 +127,7 @@ def test_what_is_due_is_killed(decoders: Decoders) -> None:
     decoders.opener.open(encoded("png")).release()  # it has started
     begin = time.monotonic()
     with pytest.raises(DeadlineError):
-        decoders.opener.open(upload, due=begin + 0.3)
+        decoders.opener.open(upload, due=lambda: begin + 0.3)
     assert time.monotonic() - begin < 1
     assert decoders.deaths == [("deadline", -signal.SIGKILL, "png")]
     assert decoders.opener.memory.free_bytes == decoders.opener.limits.decode_memory_bytes

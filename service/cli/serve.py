@@ -26,6 +26,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until told to stop. Raises ConfigurationError."""
+    from service.cli.greeting import greeting
     from service.serving.supervisor import supervise
     from service.settings import read_settings
 
@@ -38,7 +39,9 @@ def run(arguments: argparse.Namespace) -> int:
             " PREFIXEL_REDIS_URL or PREFIXEL_STORE_PATH (the in-process cache belongs to one"
             " process, so an upload to one would be unknown to the others)"
         )
-    return supervise(settings, _listen(arguments), arguments.workers)
+    listener = _listen(arguments)
+    host, port = listener.getsockname()[:2]
+    return supervise(settings, listener, arguments.workers, greeting(host, port))
 
 
 def _listen(arguments: argparse.Namespace) -> socket.socket:

@@ -14,7 +14,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "serve",
         help="serve over HTTP",
         description="Serve over HTTP. Everything else is set by PREFIXEL_* in the environment;"
-        " 'prefixel tables settings' lists it.",
+        " docs/reference.md lists them.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=8000, help="port, 0: a free one (%(default)s)")

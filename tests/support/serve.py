@@ -19,6 +19,7 @@ from service.http.protocol.body import read_upload
 from service.http.request.admission import require_delete_token, require_upload_token, upload_slot
 from service.http.request.client import while_connected
 from service.http.request.timing import span, submit
+from service.observability.exporter import listen_for_metrics
 from service.observability.logs import LogWriter
 from service.serving.serve import serve
 from service.serving.server import listen
@@ -135,4 +136,5 @@ def make_app(settings: Settings, log: LogWriter, lifecycle: Lifecycle) -> FastAP
 
 if __name__ == "__main__":
     settings = read_settings()
-    sys.exit(serve(settings, listen("127.0.0.1", 0), make_app, metrics_port=settings.metrics_port))
+    scraped = listen_for_metrics(settings.metrics_port)
+    sys.exit(serve(settings, listen("127.0.0.1", 0), make_app, metrics_listener=scraped))

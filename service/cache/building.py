@@ -60,7 +60,7 @@ def _thumbs(
             on_event,
             on_failure=on_failure,
         )
-    return MemoryStore(settings.memory_bytes, on_event)
+    return MemoryStore(settings.memory_bytes, on_event, on_failure)
 
 
 def _photos(
@@ -80,7 +80,7 @@ def _photos(
             on_event,
             on_failure=on_failure,
         )
-    return MemoryStore(settings.photo_memory_bytes, on_event)
+    return MemoryStore(settings.photo_memory_bytes, on_event, on_failure)
 
 
 def _redis(

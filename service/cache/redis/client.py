@@ -150,8 +150,11 @@ def _is_elsewhere(refusal: ResponseError) -> bool:
     (and is perhaps replaced). What the library takes for a ConnectionError (NOAUTH, WRONGPASS,
     LOADING, too many clients) has broken the connection already.
     """
-    return isinstance(refusal, ReadOnlyError | MasterDownError) or str(refusal).startswith(
-        "NOREPLICAS"
+    if isinstance(refusal, ReadOnlyError | MasterDownError):
+        return True
+    # a Redis before 7 hides what a script met behind a text of its own
+    return str(refusal).startswith("NOREPLICAS") or any(
+        f" -{code} " in str(refusal) for code in ("READONLY", "NOREPLICAS")
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import sqlite3
 import time
@@ -11,7 +12,7 @@ from typing import TypeVar
 
 from service.cache.failures import OnFailure, ignore_failure, kind_of
 from service.cache.sqlite.worker import SqliteThread, connect
-from service.cache.store import Found, Key, OnEvent, Part, ignore
+from service.cache.store import STREAM_HEAD_BYTES, Found, Key, OnEvent, Part, ignore
 from service.errors import CacheUnavailableError, ConfigurationError
 
 T = TypeVar("T")
@@ -37,13 +38,25 @@ _SHORT_BYTES = 16 * 1024
 _READ = f"""
     SELECT CASE WHEN length(stream) <= {_SHORT_BYTES}
            THEN coalesce(CAST(substr(stream, ?, ?) AS BLOB), x'') END,
-           length(stream), CAST(digest AS BLOB), rowid
-    FROM entries WHERE image_id = ? AND codec = ? AND expires > ?
+           length(stream), CAST(digest AS BLOB), rowid,
+           CASE WHEN length(stream) <= {_SHORT_BYTES}
+           THEN coalesce(CAST(substr(stream, 1, {STREAM_HEAD_BYTES}) AS BLOB), x'') END
+    FROM entries WHERE image_id = ? AND codec = ? AND expires > ? AND length(digest) = 32
 """
 _META = "SELECT meta FROM entries WHERE image_id = ? AND codec = ? AND expires > ?"
+# A row without a digest has no stream: what an upload replaces, as one that has expired.
 _PUT = """
-    INSERT OR REPLACE INTO entries (image_id, codec, expires, digest, stream, meta)
+    INSERT INTO entries (image_id, codec, expires, digest, stream, meta)
     VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET expires = excluded.expires, digest = excluded.digest,
+                              stream = excluded.stream, meta = excluded.meta
+    WHERE length(entries.digest) != 32 OR entries.expires <= ?
+"""
+_NOTE = """
+    INSERT INTO entries (image_id, codec, expires, digest, stream, meta)
+    VALUES (?, ?, ?, x'', x'', ?)
+    ON CONFLICT DO UPDATE SET meta = excluded.meta,
+                              expires = iif(codec = '', excluded.expires, expires)
 """
 _PURGE = """
     DELETE FROM entries WHERE rowid IN
@@ -92,30 +105,50 @@ class SqliteStore:
             SqliteThread(f"store-read-{i}", path, limit_bytes) for i in range(_READERS)
         ]
 
-    async def put(self, key: Key, stream: bytes, meta: bytes) -> None:
-        """Keep it for ``ttl_seconds``; when the file is full, what was put first makes room."""
+    async def put(self, key: Key, stream: bytes, meta: bytes) -> bool:
+        """Keep it for ``ttl_seconds``, unless a stream is there.
+
+        When the file is full, what was put first makes room.
+        """
         now = self._clock()
         digest = hashlib.sha256(stream).digest()
-        row = (key.image_id, key.codec, now + self._ttl_seconds, digest, stream, meta)
+        row = (key.image_id, key.codec, now + self._ttl_seconds, digest, stream, meta, now)
+        return await self._write(_PUT, row, len(stream) + len(meta)) > 0
 
-        def write(connection: sqlite3.Connection) -> None:
+    async def note(self, key: Key, meta: bytes) -> None:
+        """Keep it beside the stream that is there."""
+        row = (key.image_id, key.codec, self._clock() + self._ttl_seconds, meta)
+        await self._write(_NOTE, row, len(meta))
+
+    async def drop(self, key: Key, digest: bytes) -> None:
+        """Drop the stream of that hash."""
+        row = (key.image_id, key.codec, digest)
+        query = "DELETE FROM entries WHERE image_id = ? AND codec = ? AND digest = ?"
+        await self._write(query, row, 0)
+
+    def report(self, cause: str) -> None:
+        """Count what was found damaged, and tell why."""
+        self._on_event("corrupt")
+        self._on_failure("corrupt", cause)
+
+    async def _write(self, query: str, row: tuple[object, ...], size: int) -> int:
+        """Rows that it changed."""
+        now = self._clock()
+
+        def write(connection: sqlite3.Connection) -> int:
             for _ in range(_EVICTIONS):
                 try:
                     with connection:
                         connection.execute(_PURGE, (now, _PURGED_ROWS))
-                        connection.execute(_PUT, row)
+                        return connection.execute(query, row).rowcount
                 except sqlite3.OperationalError as error:
                     if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
                         raise
                     with connection:
                         connection.execute(_PURGE, (float("inf"), _EVICTED_ROWS))
-                else:
-                    return
-            raise CacheUnavailableError(
-                f"{len(stream) + len(meta)} bytes do not fit into the store"
-            )
+            raise CacheUnavailableError(f"{size} bytes do not fit into the store")
 
-        await self._ask(self._writer, write)
+        return await self._ask(self._writer, write)
 
     async def read(self, key: Key, start: int = 0, stop: int | None = None) -> Part | None:
         """Bytes ``start`` to ``stop`` (None: to the end), or None when nothing whole is there."""
@@ -184,19 +217,23 @@ class SqliteStore:
                 connection.execute("BEGIN")
                 return [_read(connection, key, start, stop, now) for key in keys]
 
-        return [self._checked(part) for part in await self._ask(self._reader(), read)]
+        found = await self._ask(self._reader(), read)
+        return [await self._checked(key, part) for key, part in zip(keys, found, strict=True)]
 
-    def _checked(self, part: Part | None) -> Part | None:
-        if (
+    async def _checked(self, key: Key, part: Part | None) -> Part | None:
+        damaged = (
             part is not None
             and len(part.data) == part.total_bytes
             and hashlib.sha256(part.data).digest() != part.digest
-        ):
-            self._on_event("corrupt")
-            self._on_failure("corrupt", "the stream's hash is not the one beside it")
-            part = None
-        self._on_event("miss" if part is None else "hit")
-        return part
+        )
+        if part is None or not damaged:
+            self._on_event("miss" if part is None else "hit")
+            return part
+        self.report("the stream's hash is not the one beside it")
+        self._on_event("miss")
+        with contextlib.suppress(CacheUnavailableError):
+            await self.drop(key, part.digest)
+        return None
 
 
 def _read(
@@ -206,11 +243,11 @@ def _read(
     row = connection.execute(_READ, query).fetchone()
     if row is None:
         return None
-    data, total_bytes, digest, rowid = row
+    data, total_bytes, digest, rowid, head = row
     if data is None:
         with connection.blobopen("entries", "stream", rowid, readonly=True) as blob:
-            data = blob[start : min(stop, total_bytes)]
-    return Part(bytes(data), total_bytes, bytes(digest))
+            data, head = blob[start : min(stop, total_bytes)], blob[:STREAM_HEAD_BYTES]
+    return Part(bytes(data), total_bytes, bytes(digest), bytes(head))
 
 
 def _prepare(path: Path, limit_bytes: int) -> None:

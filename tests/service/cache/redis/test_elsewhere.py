@@ -51,7 +51,7 @@ async def test_a_replica_promoted_behind_a_stable_address_is_written_to(
             assert await store.read(KEY, 0, 3) is not None
         proxy.target = new.port
         await kept(store)
-        assert new.ask("EXISTS", "px:{kept}") == b":1\r\n"
+        assert new.ask("EXISTS", "px:{kept}.notes") == b":1\r\n"
         assert proxy.accepted < 10
         await store.close()
 

@@ -1,4 +1,4 @@
-"""Streams in Redis: one command a read, one a put, and a breaker around all of it.
+"""Streams in Redis: one command a read, one a put.
 
     px:{id}:codec   length and hash of the stream, then the stream (value.py)
     px:{id}.notes   what is known of the image and of each stream, by the names of codecs
@@ -16,10 +16,10 @@ import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import ParamSpec, TypeVar
 
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 
-from service.cache.breaker import Breaker
-from service.cache.failures import OnFailure, ignore_failure, kind_of
+from service.cache.breaker import BreakerOpenError
+from service.cache.failures import FailureKind, OnFailure, ignore_failure, kind_of
 from service.cache.redis import scripts
 from service.cache.redis.client import Client, Command
 from service.cache.redis.connection import Reply
@@ -57,7 +57,6 @@ class RedisStore:
         self,
         client: Client,
         ttl_seconds: int,
-        breaker: Breaker,
         codecs: Sequence[str] = (),
         on_event: OnEvent = ignore,
         on_failure: OnFailure = ignore_failure,
@@ -65,7 +64,6 @@ class RedisStore:
         """``codecs`` are the names that a deletion knows of without asking Redis."""
         self._client = client
         self._ttl_seconds = ttl_seconds
-        self._breaker = breaker
         self._codecs = frozenset(codecs) | {""}
         self._on_event = on_event
         self._on_failure = on_failure
@@ -191,40 +189,33 @@ class RedisStore:
         return [self._alone(reply) if isinstance(reply, Exception) else reply for reply in replies]
 
     def _alone(self, error: Exception) -> Reply:
-        kind = kind_of(error)
-        self._on_failure(kind, str(error))
+        if isinstance(error, BreakerOpenError):
+            return error
+        kind = self._failed(error)
         return WrongTypeError() if kind == "wrong-type" else CacheUnavailableError()
+
+    def _failed(self, error: Exception) -> FailureKind:
+        kind: FailureKind
+        if isinstance(error, CacheUnavailableError):
+            kind, cause = "busy", error.detail
+        else:
+            kind, cause = kind_of(error), str(error)
+        self._on_failure(kind, cause)
+        return kind
 
     async def _ask(self, ask: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         try:
-            ticket = self._breaker.admit()
-        except CacheUnavailableError:
+            return await ask(*args, **kwargs)
+        except BreakerOpenError:
             self._on_event("error")
             raise
-        try:
-            answer = await ask(*args, **kwargs)
-        except (RedisError, OSError) as error:
-            kind = kind_of(error)
-            self._on_failure(kind, str(error))
-            # A refusal (no memory left, read only) comes at once: the breaker has no part in it.
-            if isinstance(error, ResponseError):
-                self._breaker.answered(ticket)
-            else:
-                self._breaker.failed(ticket)
-            if kind == "wrong-type":
+        except (RedisError, OSError, CacheUnavailableError) as error:
+            if self._failed(error) == "wrong-type":
                 raise WrongTypeError from error
             self._on_event("error")
+            if isinstance(error, CacheUnavailableError):
+                raise
             raise CacheUnavailableError from error
-        except CacheUnavailableError as busy:
-            self._on_failure("busy", busy.detail)
-            self._breaker.left(ticket)
-            self._on_event("error")
-            raise
-        except BaseException:
-            self._breaker.left(ticket)
-            raise
-        self._breaker.answered(ticket)
-        return answer
 
     def _notes(self, packed: Reply) -> dict[str, bytes]:
         try:

@@ -29,6 +29,7 @@ FailureKind = Literal[
     "out-of-memory",
     "read-only",
     "refused",
+    "replaced",
     "timeout",
     "wrong-type",
 ]

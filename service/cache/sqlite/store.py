@@ -11,28 +11,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from service.cache.failures import OnFailure, ignore_failure, kind_of
-from service.cache.sqlite.worker import SqliteThread, connect
+from service.cache.sqlite import file
+from service.cache.sqlite.file import prepare
+from service.cache.sqlite.worker import SqliteThread
 from service.cache.store import STREAM_HEAD_BYTES, Found, Key, OnEvent, Part, ignore
 from service.errors import CacheUnavailableError, ConfigurationError
 
 T = TypeVar("T")
 
-SCHEMA_VERSION = 1
-_APPLICATION_ID = 0x50784C31  # "PxL1": this file is ours, whatever its name says
-_SCHEMA = f"""
-    CREATE TABLE entries (
-        image_id TEXT NOT NULL,
-        codec    TEXT NOT NULL,
-        expires  REAL NOT NULL,  -- seconds of the system's clock
-        digest   BLOB NOT NULL,  -- SHA-256 of the stream
-        stream   BLOB NOT NULL,
-        meta     BLOB NOT NULL,
-        PRIMARY KEY (image_id, codec)
-    );
-    CREATE INDEX entries_by_expiry ON entries (expires);
-    PRAGMA application_id = {_APPLICATION_ID};
-    PRAGMA user_version = {SCHEMA_VERSION};
-"""
 # length() reads no stream, substr() all of it: a long one is opened as a blob, which reads a part.
 _SHORT_BYTES = 16 * 1024
 _READ = f"""
@@ -66,10 +52,9 @@ _WHOLE = 2**31 - 1
 
 # A put adds one row, so taking up to eight that expired keeps ahead without ever taking long.
 _PURGED_ROWS = 8
-# When the file is full, the oldest make room in steps; a stream that is larger than all of these
-# together does not fit.
-_EVICTED_ROWS = 64
-_EVICTIONS = 16
+# When the file is full, the oldest make room in steps, each twice the one before; a stream that is
+# larger than all of these together does not fit.
+_EVICTIONS = 8
 _READERS = 2
 
 
@@ -96,13 +81,15 @@ class SqliteStore:
         self._on_event = on_event
         self._on_failure = on_failure
         self._clock = clock
+        self._path, self._limit_bytes, self._is_bound = path, limit_bytes, False
         try:
-            _prepare(path, limit_bytes)
+            if said := prepare(path, limit_bytes):
+                on_failure("corrupt", said)
         except (sqlite3.Error, OSError) as error:
             raise ConfigurationError(f"{path} cannot be opened as a store: {error}") from error
-        self._writer = SqliteThread("store-write", path, limit_bytes)
+        self._writer = SqliteThread("store-write", path, limit_bytes, on_failure)
         self._readers = [
-            SqliteThread(f"store-read-{i}", path, limit_bytes) for i in range(_READERS)
+            SqliteThread(f"store-read-{i}", path, limit_bytes, on_failure) for i in range(_READERS)
         ]
 
     async def put(self, key: Key, stream: bytes, meta: bytes) -> bool:
@@ -136,7 +123,8 @@ class SqliteStore:
         now = self._clock()
 
         def write(connection: sqlite3.Connection) -> int:
-            for _ in range(_EVICTIONS):
+            self._bound(connection)
+            for attempt in range(_EVICTIONS):
                 try:
                     with connection:
                         connection.execute(_PURGE, (now, _PURGED_ROWS))
@@ -144,11 +132,22 @@ class SqliteStore:
                 except sqlite3.OperationalError as error:
                     if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
                         raise
+                    if file.is_disk_full(self._path):
+                        file.empty_log(connection)
                     with connection:
-                        connection.execute(_PURGE, (float("inf"), _EVICTED_ROWS))
+                        connection.execute(_PURGE, (float("inf"), _PURGED_ROWS << attempt))
             raise CacheUnavailableError(f"{size} bytes do not fit into the store")
 
         return await self._ask(self._writer, write)
+
+    def _bound(self, connection: sqlite3.Connection) -> None:
+        """A disk that is full is as a file that is: the oldest make room."""
+        if file.is_disk_full(self._path):
+            self._is_bound = True
+            file.bound(connection, min(self._limit_bytes, file.size(connection)))
+        elif self._is_bound:
+            self._is_bound = False
+            file.bound(connection, self._limit_bytes)
 
     async def read(self, key: Key, start: int = 0, stop: int | None = None) -> Part | None:
         """Bytes ``start`` to ``stop`` (None: to the end), or None when nothing whole is there."""
@@ -248,23 +247,3 @@ def _read(
         with connection.blobopen("entries", "stream", rowid, readonly=True) as blob:
             data, head = blob[start : min(stop, total_bytes)], blob[:STREAM_HEAD_BYTES]
     return Part(bytes(data), total_bytes, bytes(digest), bytes(head))
-
-
-def _prepare(path: Path, limit_bytes: int) -> None:
-    """Make the tables, unless another process has. Raises sqlite3.Error or ConfigurationError."""
-    connection = connect(path, limit_bytes)
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-        (application,) = connection.execute("PRAGMA application_id").fetchone()
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if (application, version, tables) == (0, 0, 0):
-            for statement in _SCHEMA.split(";"):
-                connection.execute(statement)
-        elif (application, version) != (_APPLICATION_ID, SCHEMA_VERSION):
-            raise ConfigurationError(
-                f"{path} is not a store of version {SCHEMA_VERSION}; move it or set another path"
-            )
-        connection.execute("COMMIT")
-    finally:
-        connection.close()

@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# The service in a container; targets: cpu (the default) and gpu (CUDA 13).
+# The service in a container; targets: cpu (the default) and gpu (CUDA 13, from wheels).
 #
 #   docker build -t prefixel .
 #   docker build -t prefixel:gpu --target gpu .
@@ -9,12 +9,9 @@
 FROM python:3.11-slim-bookworm AS python-cpu
 ENV NUMBA_CPU_NAME=generic NUMBA_CPU_FEATURES=""
 
-FROM nvidia/cuda:13.0.1-cudnn-runtime-ubuntu24.04 AS python-gpu
+# CUDA and cuDNN come with the wheels of the extra `gpu`, the driver from the host.
+FROM python:3.11-slim-bookworm AS python-gpu
 ENV NUMBA_CPU_NAME=generic NUMBA_CPU_FEATURES=""
-# hadolint ignore=DL3008
-RUN apt-get update \
-    && apt-get install -y --no-install-recommends python3 python3-venv \
-    && rm -rf /var/lib/apt/lists/*
 
 # Only what is served goes in: the package, and of models/ the artifacts (no training code).
 FROM scratch AS source

@@ -40,6 +40,9 @@ RESOURCES = (
     *codecs_.RESOURCES,
 )
 
+GIVEN_DEVICE = "given"
+"""What is said of codecs that a caller brings."""
+
 
 def create_app(
     settings: Settings,
@@ -60,7 +63,10 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        loaded = codecs if codecs is not None else await run_in_threadpool(_load, settings)
+        if codecs is None:
+            app.state.device, loaded = await run_in_threadpool(_load, settings)
+        else:
+            app.state.device, loaded = GIVEN_DEVICE, codecs
         async with running(settings, loaded, metrics, log, lifecycle) as services:
             app.state.services = services
             yield
@@ -89,7 +95,8 @@ def real_app(settings: Settings, log: LogWriter, lifecycle: Lifecycle) -> FastAP
     return create_app(settings, log=log, lifecycle=lifecycle)
 
 
-def _load(settings: Settings) -> dict[str, Codec]:
+def _load(settings: Settings) -> tuple[str, Mapping[str, Codec]]:
+    """Where networks run, and the codecs."""
     runtime = Runtime(settings.device, settings.inference_threads)
     how = Encoding(settings.effort, settings.photo_bpp)
-    return load_codecs(settings.artifacts(), settings.codecs, runtime, how)
+    return runtime.device, load_codecs(settings.artifacts(), settings.codecs, runtime, how)

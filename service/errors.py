@@ -27,7 +27,8 @@
     ├── UnavailableError        any
     │   ├── QueueFullError          503  too much waits already
     │   ├── DrainingError           503  the process is about to stop
-    │   └── CacheUnavailableError   503  the cache cannot answer
+    │   ├── CacheUnavailableError   503  the cache cannot answer
+    │   └── DeviceMemoryError       503  the device's memory is full
     ├── DeadlineError           network
     │                               504  the deadline passed
     └── InferenceError          network
@@ -213,6 +214,12 @@ class CacheUnavailableError(UnavailableError):
     """The cache is down or slow, and this answer needs it."""
 
     slug, title, stage = "cache-unavailable", "The cache cannot answer", "cache"
+
+
+class DeviceMemoryError(UnavailableError):
+    """The device that networks run on has no memory left; every waiter of the batch gets this."""
+
+    slug, title, stage = "device-memory", "The device's memory is full", "network"
 
 
 class DeadlineError(PrefixelError):

@@ -27,10 +27,7 @@ from service.codec.photo.bitplane_coder import (
     MODELS,
     SETS,
     SIGNS,
-    STATE,
     STRETCH_LIMIT,
-    Fixed,
-    Models,
 )
 from service.codec.photo.order import (
     DEEPEST,
@@ -48,6 +45,7 @@ from service.codec.photo.order import (
     Grid,
     grid_of,
 )
+from service.codec.photo.prices import scan_prices
 from service.codec.photo.tables import (
     LOGIT_STEP,
     ORDERS,
@@ -162,34 +160,6 @@ def learned(stored: Stored, tiles: Tiles, rounds: int) -> Stored:
         stored = _with_counts(stored, counts)
     mixing = np.clip((weights + 8) >> 4, -(2**15), 2**15 - 1).astype(np.int16)
     return replace(stored, mixing=mixing)
-
-
-def scan_prices(
-    grid: Grid,
-    models: Models,
-    fixed: Fixed,
-    values: NDArray[np.int32],
-    mode: int,
-    counts: NDArray[np.int64] | None = None,
-) -> Floats:
-    """Bits and symbols of each pass, float64 [P, 2]; ``models`` adapt."""
-    price = np.zeros((len(grid.passes), 2))
-    bitplane_coder.scan(
-        mode,
-        grid,
-        models,
-        fixed,
-        values,
-        np.zeros(3 * grid.coefficients, np.int32),
-        np.zeros(3 * grid.coefficients, np.int8),
-        np.zeros(3 * grid.flags, np.int8),
-        np.zeros(STATE, np.int64),
-        np.zeros(1, np.uint8),
-        0,
-        price,
-        np.zeros((1, 1, 2), np.int64) if counts is None else counts,
-    )
-    return price
 
 
 def _with_counts(stored: Stored, counts: NDArray[np.int64]) -> Stored:

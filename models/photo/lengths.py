@@ -6,10 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.photo.coding import Coefficients
-from models.photo.learning import scan_prices
 from models.photo.states import States
-from service.codec.photo import bitplane_coder
 from service.codec.photo.order import BORDER, COLUMNS, OFFSET, ROWS, STRIDE
+from service.codec.photo.prices import scan_prices
 from service.codec.photo.tables import Stored, fixed_of, models_of
 
 
@@ -34,9 +33,7 @@ def integers(coefficients: Coefficients, states: States, picture: int) -> NDArra
 
 def prices(values: NDArray[np.int32], states: States, stored: Stored) -> NDArray[np.float64]:
     """Bits of each pass, float64 [P]."""
-    return scan_prices(
-        states.grid, models_of(stored), fixed_of(stored), values, bitplane_coder.PRICE
-    )[:, 0]
+    return scan_prices(states.grid, models_of(stored), fixed_of(stored), values)[:, 0]
 
 
 def cut_at(bits: NDArray[np.float64], budget: float) -> tuple[int, float]:

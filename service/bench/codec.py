@@ -41,7 +41,7 @@ import sys, time
 from pathlib import Path
 from service.codec.registry import load_codec
 from service.inference import Runtime
-runtime = Runtime("cpu")
+runtime = Runtime(sys.argv[2])
 began = time.perf_counter()
 load_codec(Path(sys.argv[1]), runtime)
 print(time.perf_counter() - began)
@@ -118,11 +118,11 @@ def _with_levels(codec: EmbeddedCodec, pictures: Sequence[Pixels]) -> list[Encod
     return measured(codec, pictures, codec.encode(pictures, [1.0] * len(pictures)))
 
 
-def start(folder: Path) -> Start:
+def start(folder: Path, device: str) -> Start:
     """Load the artifact in two fresh processes that share a new cache of compiled code."""
     with tempfile.TemporaryDirectory() as cache:
         environment = {**os.environ, "NUMBA_CACHE_DIR": cache}
-        command = [sys.executable, "-c", LOAD, str(folder)]
+        command = [sys.executable, "-c", LOAD, str(folder), device]
         first, second = (
             subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
             for _ in range(2)

@@ -55,6 +55,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add = codec.add_argument
     add("--codec", default="prefixel", metavar="NAME", help="its artifact's (%(default)s)")
     add("--artifacts", type=Path, metavar="DIR", help="(PREFIXEL_ARTIFACTS_PATH)")
+    add("--device", choices=("cpu", "cuda"), default="cpu", help="for networks (%(default)s)")
     add("--data", type=Path, metavar="DIR", help="thumbnails, as for evaluate (synthetic)")
     add("--count", type=int, default=256, metavar="N", help="thumbnails (%(default)s)")
     add("--rounds", type=int, default=7, metavar="N", help="of which the median (%(default)s)")
@@ -114,7 +115,8 @@ def run_codec(arguments: argparse.Namespace) -> int:
     if min(arguments.count, arguments.rounds) < 1 or arguments.searched < 0:
         raise ConfigurationError("--count and --rounds are 1 or more, --searched 0 or more")
     folder = newest(arguments.artifacts or read_settings().artifacts(), arguments.codec)
-    codec = load_codec(folder, Runtime("cpu"))
+    runtime = Runtime(arguments.device)
+    codec = load_codec(folder, runtime)
     if not isinstance(codec, EmbeddedCodec):
         raise ConfigurationError(f"{arguments.codec} is not an embedded codec")
     pictures = (
@@ -124,9 +126,12 @@ def run_codec(arguments: argparse.Namespace) -> int:
     )
     where = machine()
     rows = bench.measure(codec, pictures, arguments.rounds, arguments.searched)
-    started = bench.start(folder)
+    started = bench.start(folder, arguments.device)
     _print_machine(where)
-    print(f"{codec.name} version {codec.version}, {len(pictures)} thumbnails at once\n")
+    print(
+        f"{codec.name} version {codec.version}, {len(pictures)} thumbnails at once, networks on"
+        f" {runtime.device}\n"
+    )
     print(f"{bench.table(rows)}\n\n{bench.summary(rows)}")
     print(
         f"loaded by a fresh process in {started.cached:.2f} s,"

@@ -26,7 +26,14 @@ import time
 from collections.abc import Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
-from service.errors import DeadlineError, DrainingError, InferenceError, QueueFullError
+from service.errors import (
+    DeadlineError,
+    DeviceMemoryError,
+    DrainingError,
+    InferenceError,
+    PrefixelError,
+    QueueFullError,
+)
 from service.inference.estimate import RunTime
 from service.inference.hooks import Drop, Hooks, Reason
 from service.inference.queue import Choice, Part, Queue, Submit
@@ -134,8 +141,8 @@ class Batcher(Generic[T, R]):
         Cancelling this drops the pictures that were not sent off yet. Submits take turns picture
         by picture, in the order of their arrival. Raises QueueFullError when they do not fit into
         the queue (then none was queued), DrainingError, DeadlineError as soon as the deadline
-        passes or cannot be met, InferenceError when a batch with one of them failed or the
-        batcher is dead, and RuntimeError when it was not started.
+        passes or cannot be met, InferenceError or DeviceMemoryError when a batch with one of them
+        failed, InferenceError when the batcher is dead, and RuntimeError when it was not started.
         """
         costs = tuple(map(self._cost, items))
         self._admit(len(items), sum(costs))
@@ -335,9 +342,11 @@ class Batcher(Generic[T, R]):
             if self._queue.remove(part.submit):
                 self._changed()
 
-    def _failure(self, cause: BaseException | None) -> InferenceError:
+    def _failure(self, cause: BaseException | None) -> PrefixelError:
         """An error of its own for each waiter: raising one adds to its traceback."""
-        error = InferenceError(f"the network {self.network!r} failed")
+        error: PrefixelError = InferenceError(f"the network {self.network!r} failed")
+        if isinstance(cause, DeviceMemoryError):
+            error = DeviceMemoryError(cause.detail)
         error.__cause__ = cause
         return error
 

@@ -1,4 +1,4 @@
-"""Networks as ONNX Runtime sessions, behind an interface that another server could fill."""
+"""Networks as ONNX Runtime sessions on one device."""
 
 from __future__ import annotations
 
@@ -6,23 +6,20 @@ import importlib
 import logging
 import math
 import os
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from service.errors import ArtifactError, ConfigurationError, InferenceError
+from service.errors import ArtifactError, ConfigurationError
+from service.inference import cuda
+from service.inference.session import OnnxSession, Session, SplitSession
+from service.inference.staged import StagedSession, fits
 
 Device = Literal["auto", "cpu", "cuda"]
 Share = Literal["operations", "pictures", "nothing"]
-Array = NDArray[Any]
-
 logger = logging.getLogger(__name__)
 
 CPU = "CPUExecutionProvider"
@@ -40,54 +37,6 @@ PROBE = bytes.fromhex(
     "08083a3b0a100a017812017922084964656e74697479120570726f62655a0f0a0178"
     "120a0a08080112040a020801620f0a0179120a0a08080112040a02080142040a001011"
 )
-
-TYPES: dict[str, np.dtype[Any]] = {
-    "tensor(float16)": np.dtype(np.float16),
-    "tensor(float)": np.dtype(np.float32),
-    "tensor(double)": np.dtype(np.float64),
-    "tensor(int8)": np.dtype(np.int8),
-    "tensor(uint8)": np.dtype(np.uint8),
-    "tensor(int16)": np.dtype(np.int16),
-    "tensor(uint16)": np.dtype(np.uint16),
-    "tensor(int32)": np.dtype(np.int32),
-    "tensor(uint32)": np.dtype(np.uint32),
-    "tensor(int64)": np.dtype(np.int64),
-    "tensor(uint64)": np.dtype(np.uint64),
-    "tensor(bool)": np.dtype(np.bool_),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Tensor:
-    """One input or output of a network. A dimension is a length, a name ("N"), or None for any."""
-
-    name: str
-    dtype: np.dtype[Any]
-    shape: tuple[int | str | None, ...]
-
-    def __str__(self) -> str:
-        return f"{self.name!r}: {self.dtype} [{', '.join(map(str, self.shape))}]"
-
-
-class Session(Protocol):
-    """A network that is loaded. Thread-safe."""
-
-    @property
-    def inputs(self) -> tuple[Tensor, ...]:
-        """What ``run`` takes."""
-        ...
-
-    @property
-    def outputs(self) -> tuple[Tensor, ...]:
-        """What ``run`` gives."""
-        ...
-
-    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """All outputs by name.
-
-        Raises InferenceError for inputs that do not fit and for a failure; its cause says which.
-        """
-        ...
 
 
 class Runtime:
@@ -124,6 +73,11 @@ class Runtime:
         """Where sessions run: "cpu" or "cuda"."""
         return "cpu" if self._providers == [CPU] else "cuda"
 
+    @cached_property
+    def device(self) -> str:
+        """The same with what the device is: "cuda: NVIDIA H100 80GB HBM3, 80 GiB"."""
+        return "cpu" if self.device_name == "cpu" else f"cuda: {cuda.device_name()}"
+
     @property
     def threads(self) -> int:
         """Threads that compute one call on the CPU."""
@@ -150,9 +104,20 @@ class Runtime:
             raise ArtifactError(f"{where} does not load: {error}") from error
         if self.device_name == "cuda" and CUDA not in native.get_providers():
             raise ConfigurationError(f"{where} was refused by the device 'cuda'")
-        if share == "pictures" and self._threads > 1 and self.device_name == "cpu":
-            return _SplitSession(native, self._pool, self._threads)
-        return _OnnxSession(native)
+        if self.device_name == "cuda":
+            if on_cpu := nodes_on(native, CPU):
+                logger.warning(
+                    "%d nodes of %s run on the CPU: %s", len(on_cpu), where, ", ".join(on_cpu)
+                )
+            session = OnnxSession(native)
+            return StagedSession(native, self._page_lock) if fits(session) else session
+        if share == "pictures" and self._threads > 1:
+            return SplitSession(native, self._pool, self._threads)
+        return OnnxSession(native)
+
+    @cached_property
+    def _page_lock(self) -> cuda.PageLock:
+        return cuda.PageLock(self._ort)
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
@@ -176,6 +141,8 @@ class Runtime:
         # kernels that are kept as bytes become floats at load, not in every run
         options.add_session_config_entry("session.disable_quant_qdq", "1")
         options.log_severity_level = ERRORS_ONLY
+        if providers != [CPU]:
+            options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
         source = model if isinstance(model, bytes) else str(model)
         return ort.InferenceSession(source, options, providers=providers, enable_fallback=0)
 
@@ -185,6 +152,8 @@ class Runtime:
             return (
                 "this onnxruntime was built without it; install the extra 'gpu' in place of 'cpu'"
             )
+        if (refusal := cuda.lacking(self._ort)) is not None:
+            return refusal
         try:
             probe = self._native(PROBE, [(CUDA, CUDA_OPTIONS)])
             if CUDA not in probe.get_providers():
@@ -195,54 +164,14 @@ class Runtime:
         return None
 
 
-class _OnnxSession:
-    """A session of ONNX Runtime; its ``run`` releases the interpreter lock."""
-
-    def __init__(self, native: Any) -> None:
-        self._native = native
-        self._inputs = tuple(map(_tensor, native.get_inputs()))
-        self._outputs = tuple(map(_tensor, native.get_outputs()))
-        self._names = [tensor.name for tensor in self._outputs]
-
-    @property
-    def inputs(self) -> tuple[Tensor, ...]:
-        return self._inputs
-
-    @property
-    def outputs(self) -> tuple[Tensor, ...]:
-        return self._outputs
-
-    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        try:
-            _check(self._inputs, inputs)
-            results = self._computed(dict(inputs))
-        except Exception as error:  # ONNX Runtime's errors share no base class but this
-            raise InferenceError("a network failed") from error
-        return dict(zip(self._names, results, strict=True))
-
-    def _computed(self, inputs: dict[str, Array]) -> list[Array]:
-        """All outputs, in order, of inputs that fit."""
-        found: list[Array] = self._native.run(self._names, inputs)
-        return found
-
-
-class _SplitSession(_OnnxSession):
-    """One whose batches are computed in parts of at most ``PART`` pictures, by a pool's threads."""
-
-    PART = 8
-
-    def __init__(self, native: Any, pool: ThreadPoolExecutor, threads: int) -> None:
-        super().__init__(native)
-        self._pool, self._threads = pool, threads
-
-    def _computed(self, inputs: dict[str, Array]) -> list[Array]:
-        count = len(next(iter(inputs.values())))
-        parts = min(count, max(self._threads, -(-count // self.PART)))
-        if parts < 2:
-            return super()._computed(inputs)
-        bounds = pairwise(count * n // parts for n in range(parts + 1))
-        cuts = [{name: array[a:b] for name, array in inputs.items()} for a, b in bounds]
-        return list(map(np.concatenate, zip(*self._pool.map(super()._computed, cuts), strict=True)))
+def nodes_on(native: Any, provider: str) -> list[str]:
+    """Operators of the nodes that a session, which records it, gives to a provider."""
+    return [
+        node.op_type
+        for part in native.get_provider_graph_assignment_info()
+        if part.ep_name == provider
+        for node in part.get_nodes()
+    ]
 
 
 def usable_cores() -> int:
@@ -270,27 +199,3 @@ def _onnxruntime() -> Any:
         ) from error
     except ImportError as error:
         raise ConfigurationError(f"onnxruntime does not load: {error}") from error
-
-
-def _tensor(argument: Any) -> Tensor:
-    if argument.type not in TYPES:
-        raise ArtifactError(f"{argument.name!r} is {argument.type}, which no network here may use")
-    return Tensor(argument.name, TYPES[argument.type], tuple(argument.shape))
-
-
-def _check(expected: tuple[Tensor, ...], given: Mapping[str, Array]) -> None:
-    """Raise ValueError unless names, types and shapes fit; equal names are equal lengths."""
-    names = {tensor.name for tensor in expected}
-    if names != given.keys():
-        raise ValueError(f"the network takes {sorted(names)}, not {sorted(given)}")
-    bound: dict[str, int] = {}
-    for tensor in expected:
-        array = given[tensor.name]
-        if array.dtype != tensor.dtype or array.ndim != len(tensor.shape):
-            raise ValueError(f"{tensor} was given {array.dtype} {list(array.shape)}")
-        for dimension, length in zip(tensor.shape, array.shape, strict=True):
-            wanted = (
-                bound.setdefault(dimension, length) if isinstance(dimension, str) else dimension
-            )
-            if wanted is not None and wanted != length:
-                raise ValueError(f"{tensor} was given {array.dtype} {list(array.shape)}")

@@ -26,22 +26,10 @@ from PIL import Image
 from service.codec.registry import load_newest
 from service.inference import Runtime
 from service.settings import packaged_artifacts
-from tests.support.photos import free_photos
+from tests.support.photos import mosaic
 
 SIDES = (512, 1024, 2048, 4096)
 ROUNDS = 3
-
-
-def picture_of(side: int) -> np.ndarray:
-    """Free photos side by side, uint8 [side, side, 3]."""
-    tiles = [photo[:300, :450] for photo in free_photos().values() if photo.shape[1] >= 450]
-    rows = -(-side // 300)
-    across = -(-side // 450)
-    lines = [
-        np.concatenate([tiles[(3 * y + x) % len(tiles)] for x in range(across)], 1)
-        for y in range(rows)
-    ]
-    return np.ascontiguousarray(np.concatenate(lines)[:side, :side])
 
 
 def best(work: Callable[[], object]) -> float:
@@ -81,7 +69,7 @@ def peers(picture: np.ndarray) -> dict[str, Callable[[], bytes]]:
 def memory(side: int, what: str, path: Path) -> None:
     """In a process of its own: peak bytes a pixel over what the loaded codec has."""
     codec = load_newest(packaged_artifacts(), ["photo"], Runtime("cpu", 2))["photo"]
-    picture = picture_of(side)
+    picture = mosaic(side)
     stream = codec.encode([picture[:64, :64]], [1.0])[0].stream
     if what == "decode":
         stream = path.read_bytes()
@@ -113,7 +101,7 @@ def main() -> None:
     print("| side | MP | encode | bpp | decode .5 bpp | 2 kB | half size | memory enc | dec |")
     print("|-|-|-|-|-|-|-|-|-|")
     for side in options.sides:
-        picture = picture_of(side)
+        picture = mosaic(side)
         megapixels = side * side / 1e6
         stream = codec.encode([picture], [1.0])[0].stream
         half = stream[: side * side // 16]
@@ -133,7 +121,7 @@ def main() -> None:
             f"| {8 * len(stream) / side / side:.2f} | {times} | {used[0]:.0f} | {used[1]:.0f} |",
             flush=True,
         )
-    picture = picture_of(1024)
+    picture = mosaic(1024)
     print("\n| peer | encode | bpp |\n|-|-|-|")
     for name, encode in peers(picture).items():
         bits = 8 * len(encode()) / picture[..., 0].size

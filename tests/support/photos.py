@@ -47,6 +47,18 @@ def free_photos() -> dict[str, NDArray[np.uint8]]:
     return found
 
 
+@cache
+def mosaic(side: int) -> NDArray[np.uint8]:
+    """Free photos side by side, uint8 [side, side, 3]: of any size, with the detail of photos."""
+    tiles = [photo[:300, :450] for photo in free_photos().values() if photo.shape[1] >= 450]
+    across, down = -(-side // 450), -(-side // 300)
+    lines = [
+        np.concatenate([tiles[(3 * y + x) % len(tiles)] for x in range(across)], 1)
+        for y in range(down)
+    ]
+    return np.ascontiguousarray(np.concatenate(lines)[:side, :side])
+
+
 def crops(count: int, seed: int = 0, size_range: tuple[int, int] = (64, 256)) -> list[Image.Image]:
     """``count`` RGB crops at random places; each side is drawn from ``size_range`` inclusive."""
     draw = np.random.default_rng(seed)

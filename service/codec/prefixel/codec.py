@@ -120,8 +120,11 @@ class EmbeddedCodec:
             shared = _session(artifact, runtime, "gradient", "pictures")
             self._search = RateDistortionSearch(self.stored, shared, one_step=one_step)
         self._slices = ParallelSlices(runtime.threads)
-        on_cpu = runtime.device_name == "cpu"
-        self._at_once = AT_ONCE if on_cpu else LARGEST_BATCH
+        self._at_once, self._together = AT_ONCE, LARGEST_BATCH
+        if runtime.device_name != "cpu":  # threads parse while the device paints
+            self._at_once, self._together = LARGEST_BATCH, LARGEST_BATCH * runtime.threads
+            for session in self._networks.values():
+                session.warm_up(range(1, LARGEST_BATCH + 1))
         self._compile()
 
     def _compile(self) -> None:
@@ -218,7 +221,7 @@ class EmbeddedCodec:
         Every stream is parsed once.
         """
         shown = np.empty((*cuts.shape, *PICTURE), np.uint8)
-        at_once = max(1, LARGEST_BATCH // cuts.shape[1])
+        at_once = max(1, self._together // cuts.shape[1])
         for start in range(0, len(streams), at_once):
             part = slice(start, start + at_once)
             shown[part] = self._shown(streams[part], cuts[part])

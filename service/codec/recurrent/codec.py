@@ -70,6 +70,9 @@ class RecurrentCodec:
         self._order = bit_order(self._shape)
         self._encoder = runtime.session(artifact.graph("encoder"))
         self._decoder = runtime.session(artifact.graph("decoder"))
+        if runtime.device_name != "cpu":
+            for session in (self._encoder, self._decoder):
+                session.warm_up(range(1, LARGEST_BATCH + 1))
         self.minimum_bytes = HEADER_BYTES
         self.maximum_bytes = HEADER_BYTES + self._iterations * self._chunk_bytes
 

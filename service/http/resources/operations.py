@@ -37,10 +37,14 @@ async def livez(request: Request) -> JSONResponse:
 
 
 async def readyz(request: Request) -> JSONResponse:
-    """Whether new requests should come here; the cache's state does not matter."""
+    """Whether new requests should come here, and on what networks run.
+
+    The cache's state does not matter.
+    """
     if services_of(request).lifecycle.stopping:
         raise DrainingError("this process is about to stop")
-    return JSONResponse(HEALTHY, headers=NO_STORE)
+    ready = HEALTHY | {"device": request.app.state.device}
+    return JSONResponse(ready, headers=NO_STORE)
 
 
 async def render(request: Request) -> Response:

@@ -10,6 +10,7 @@ import pytest
 from models.photo import learning
 from service.codec.photo import bitplane_coder, tables
 from service.codec.photo.order import DEEPEST, PLANES
+from service.codec.photo.prices import scan_prices
 from tests.support.photos import crops
 
 
@@ -48,9 +49,9 @@ def bits(stored, tiles) -> float:
     found = learning.quantised(stored, 0, tiles)
     fixed = tables.fixed_of(stored)
     return sum(
-        learning.scan_prices(
-            found.grid, tables.models_of(stored), fixed, values, bitplane_coder.PRICE
-        )[:, 0].sum()
+        scan_prices(found.grid, tables.models_of(stored), fixed, values, bitplane_coder.PRICE)[
+            :, 0
+        ].sum()
         for values in found.values
     )
 

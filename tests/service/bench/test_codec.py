@@ -17,7 +17,7 @@ from service.settings import packaged_artifacts
 def test_rows_of_codec_and_peers_are_printed(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     folders: list[Path] = []
 
-    def start(folder: Path) -> Start:  # compiling anew takes half a minute
+    def start(folder: Path, device: str) -> Start:  # compiling anew takes half a minute
         folders.append(folder)
         return Start(12.0, 0.5)
 

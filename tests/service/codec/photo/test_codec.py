@@ -68,6 +68,17 @@ def test_each_order_is_read_from_the_header(photo: PhotoCodec, pictures, order: 
     assert quality(pictures[3], photo.decode([stream])[0]) > 35
 
 
+def test_an_inspection_says_which_pass_each_stretch_tells(photo: PhotoCodec, streams) -> None:
+    whole = photo.inspect(streams[0]).chunks
+    assert sum(chunk.length_bytes for chunk in whole) == len(streams[0])
+    assert [chunk.offset_bytes for chunk in whole] == sorted(c.offset_bytes for c in whole)
+    for chunk in whole[2:-2:9]:  # a pass is decided within some bytes of where it is said to end
+        end = chunk.offset_bytes + chunk.length_bytes
+        told = photo.inspect(streams[0][: end + 4]).chunks
+        assert chunk in told
+        assert chunk not in photo.inspect(streams[0][: end - 4]).chunks
+
+
 def test_orders_are_good_at_what_they_are_for(photo: PhotoCodec, pictures) -> None:
     cut = 3000
     mean = {}

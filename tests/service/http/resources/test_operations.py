@@ -21,7 +21,8 @@ def test_a_dead_worker_fails_livez_and_leaves_readyz_alone():
 
 def test_readyz_does_not_depend_on_redis():
     with running_service(PREFIXEL_REDIS_URL="redis://127.0.0.1:1/0") as server:
-        assert httpx.get(server.url + "/readyz").status_code == 200
+        answer = httpx.get(server.url + "/readyz")
+        assert (answer.status_code, answer.json()) == (200, {"status": "ok", "device": "given"})
         assert httpx.get(server.url + "/livez").status_code == 200
 
 

@@ -1,0 +1,31 @@
+"""Graphs of the artifacts give through torch what they give through ONNX Runtime."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from service.inference import Runtime
+from service.settings import packaged_artifacts
+
+torch_runtime = pytest.importorskip("tests.support.torch_runtime")
+FOLDER = packaged_artifacts()
+GRAPHS = sorted(path.relative_to(FOLDER) for path in FOLDER.glob("*/*.onnx"))
+
+
+@pytest.mark.parametrize("graph", GRAPHS, ids=str)
+def test_a_graph_gives_the_same(graph) -> None:
+    path, draw = FOLDER / graph, np.random.default_rng(0)
+    one, other = (
+        runtime.session(path)
+        for runtime in (Runtime("cpu", 1), torch_runtime.TorchRuntime("cpu", 1))
+    )
+    assert (one.inputs, one.outputs) == (other.inputs, other.outputs)
+    given = {}
+    for tensor in one.inputs:
+        shape = [length if isinstance(length, int) else 3 for length in tensor.shape]
+        given[tensor.name] = draw.uniform(0, 1, shape).astype(tensor.dtype)
+    wanted, found = one.run(given), other.run(given)
+    for name, array in wanted.items():
+        differs = np.abs(array - found[name]) > 1e-3 + 1e-3 * np.abs(array)
+        assert differs.mean() < 1e-3, name  # a sign may be drawn the other way

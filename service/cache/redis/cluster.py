@@ -28,6 +28,8 @@ T = TypeVar("T")
 
 # A cluster's first command reads the topology too, and one that moved is sent again.
 _ROUNDS = 4
+# The topology is read no more often: each time it takes the loop some milliseconds.
+_REFRESH_SECONDS = 1.0
 _DEFAULT_PORT = 6379
 ANY = ""
 """In the place of a node's name: for what any can answer, and until the nodes are known."""
@@ -74,7 +76,7 @@ class ClusterClient:
         )
         self._nodes: dict[str, _Node] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._refreshing: asyncio.Task[None] | None = None
+        self._refresh_from = 0.0
 
     async def call(self, *command: bytes | str | int) -> Reply:
         """The reply to one command. Raises ResponseError when Redis refuses it."""
@@ -196,10 +198,12 @@ class ClusterClient:
 
     def _refresh(self, failed: str) -> None:
         """Ask the others who has the slots now; what is asked meanwhile goes where it went."""
-        if self._refreshing is None or self._refreshing.done():
-            self._refreshing = asyncio.create_task(self._read_topology(failed))
-            self._tasks.add(self._refreshing)
-            self._refreshing.add_done_callback(self._done)
+        now = asyncio.get_running_loop().time()
+        if now >= self._refresh_from:
+            self._refresh_from = now + _REFRESH_SECONDS
+            task = asyncio.create_task(self._read_topology(failed))
+            self._tasks.add(task)
+            task.add_done_callback(self._done)
 
     async def _read_topology(self, failed: str) -> None:
         manager = self._cluster.nodes_manager

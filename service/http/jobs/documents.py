@@ -156,7 +156,10 @@ SCHEMA: dict[str, Any] = {
         "height": {"type": "integer"},
         "aspect": {"type": "number", "description": "width / height"},
         "format": {"type": "string"},
-        "stored": {"type": "boolean", "description": "false: the cache is away, keep the stream"},
+        "stored": {
+            "type": "boolean",
+            "description": "false: the cache is away, or holds a later version; keep yours",
+        },
         "codecs": {"type": "object", "additionalProperties": _STREAM},
     },
 }

@@ -196,7 +196,8 @@ class Settings(BaseSettings):
 
     # cache
     redis_url: SecretStr | None = Field(
-        default=None, description="redis://, rediss:// or redis+cluster://; unset: SQLite or memory"
+        default=None,
+        description="redis://, rediss:// or redis+cluster://NODE,NODE; unset: SQLite or memory",
     )
     redis_timeout_ms: float = Field(
         default=50.0, gt=0, le=60_000, description="Longest wait for one Redis command, in ms"

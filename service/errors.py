@@ -7,9 +7,14 @@
     │   ├── ParameterError          400  a parameter is out of its range
     │   ├── UnauthorizedError       401  no token that holds
     │   ├── SignatureError          403  the URL needs a signature that holds
+    │   ├── DeletionOffError        403  nobody may delete here
     │   ├── NoRouteError            404  nothing is served under this path
     │   ├── MethodError             405  the path does not take this method
-    │   └── RangeError              416  the range lies outside the stream
+    │   ├── TooManyRequestsError    429  from one client
+    │   │   ├── RateLimitError          429  it asks too often
+    │   │   └── ClientShareError        429  it has its share of what all may have at once
+    │   ├── RangeError              416  the range lies outside the stream
+    │   └── TransferCodingError     501  the body is coded otherwise than chunked
     ├── BodyError               body
     │   ├── BodyTimeoutError        408  it did not arrive in time
     │   ├── BodyTooLargeError       413  over the limit
@@ -43,6 +48,7 @@ Messages are public: they name the bound and the value, never bytes of the input
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 
@@ -90,6 +96,18 @@ class SignatureError(RequestError):
     status, slug, title = 403, "signature", "The URL needs a signature"
 
 
+class DeletionOffError(RequestError):
+    """No delete tokens are set, so that none can hold."""
+
+    status, slug, title = 403, "deletion-off", "Nobody may delete here"
+
+
+class TransferCodingError(RequestError):
+    """The body came in another transfer coding than chunked (RFC 9112, 6.1)."""
+
+    status, slug, title = 501, "transfer-coding", "The transfer coding is not known here"
+
+
 class RangeError(RequestError):
     """The requested range starts behind the end of the stream."""
 
@@ -111,6 +129,29 @@ class MethodError(RequestError):
     """The path is there; it does not take this method (``Allow`` names those that it takes)."""
 
     status, slug, title = 405, "method", "The path does not take this method"
+
+
+class TooManyRequestsError(RequestError):
+    """One client asks for more than its share; the answer carries ``Retry-After``."""
+
+    status, slug, title = 429, "too-many-requests", "Too many requests of one client"
+
+    def __init__(self, detail: str = "", retry_after_seconds: float = 1.0) -> None:
+        """``retry_after_seconds`` says when it may come again."""
+        super().__init__(detail)
+        self.retry_after_seconds = max(1, math.ceil(retry_after_seconds))
+
+
+class RateLimitError(TooManyRequestsError):
+    """More requests a second than ``rate_limit``."""
+
+    slug, title = "rate-limit", "Too many requests a second"
+
+
+class ClientShareError(TooManyRequestsError):
+    """As much at once as one client may have (``client_share``)."""
+
+    slug, title = "client-share", "One client's share is taken"
 
 
 class BodyError(PrefixelError):

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, IPvAnyNetwork, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.codec.geometry import PHOTO_SIDE, THUMB_SIDE
+from service.codec.header import HEADER_BYTES
 from service.errors import ConfigurationError
 
 Words = Annotated[tuple[str, ...], NoDecode]
+PREFIX = "PREFIXEL_"
+REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+cluster", "rediss+cluster")
 
 
 def packaged_artifacts() -> Path:
@@ -31,7 +36,7 @@ class Settings(BaseSettings):
     """All settings; a field ``x`` is the environment variable ``PREFIXEL_X``."""
 
     model_config = SettingsConfigDict(
-        env_prefix="PREFIXEL_", env_ignore_empty=True, frozen=True, extra="ignore"
+        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="ignore"
     )
 
     # artifacts and networks
@@ -82,9 +87,18 @@ class Settings(BaseSettings):
         description="Work that may wait for one network, in seconds of one core; more: 503",
     )
     picture_threads: int = Field(
-        default=2, ge=1, le=64, description="Pictures decoded or painted at the same time"
+        default=0,
+        ge=0,
+        le=64,
+        description="Uploads decoded at the same time, and rasters painted beside them; 0: as many"
+        " of each as cores",
     )
 
+    decoder: Literal["thread", "process"] = Field(
+        default="thread",
+        description="Where uploads are decoded; process: in as many processes of their own, whose"
+        " crash or excess ends one upload (422) and nothing else",
+    )
     raster_seconds: float = Field(
         default=4.0,
         gt=0,
@@ -95,6 +109,11 @@ class Settings(BaseSettings):
         default=256 * 2**20,
         ge=2**20,
         description="Memory of the pictures that are being painted; more: 503",
+    )
+    bytes_steps: Annotated[tuple[int, ...], NoDecode] = Field(
+        default=(),
+        description="Budgets (bytes=) that GET serves; another is sent on (308) to the step below"
+        " it, so that a CDN keeps few entries; empty: any",
     )
     raster_sizes: Annotated[tuple[int, ...], NoDecode] = Field(
         default=(),
@@ -108,16 +127,34 @@ class Settings(BaseSettings):
     body_timeout_seconds: float = Field(
         default=15.0, gt=0, le=3600, description="Time in which a body must arrive; else 408"
     )
+    body_minimum_rate: int = Field(
+        default=1024,
+        ge=0,
+        le=2**30,
+        description="Bytes a second that a body keeps up after its first 5 s; slower: 408; 0: any",
+    )
     uploads_limit: int = Field(
         default=128,
         ge=1,
         le=65536,
-        description="Bodies being received or worked on at once; more: 503",
+        description="Uploads being received or worked on at once; more: 503",
     )
     body_memory_bytes: int = Field(
         default=512 * 2**20,
         ge=2**20,
-        description="Memory that all bodies in work may take; more: 503",
+        description="Memory that all uploads in work may take; more: 503",
+    )
+    public_bodies_limit: int = Field(
+        default=128,
+        ge=1,
+        le=65536,
+        description="Bodies of routes without a token (/v1/decode, POST /v1/thumbs) being received"
+        " or worked on at once; more: 503",
+    )
+    public_body_memory_bytes: int = Field(
+        default=128 * 2**20,
+        ge=2**20,
+        description="Memory that those may take; more: 503",
     )
     pixel_limit: int = Field(
         default=64_000_000,
@@ -159,7 +196,8 @@ class Settings(BaseSettings):
 
     # cache
     redis_url: SecretStr | None = Field(
-        default=None, description="redis://, rediss:// or redis+cluster://; unset: SQLite or memory"
+        default=None,
+        description="redis://, rediss:// or redis+cluster://NODE,NODE; unset: SQLite or memory",
     )
     redis_timeout_ms: float = Field(
         default=50.0, gt=0, le=60_000, description="Longest wait for one Redis command, in ms"
@@ -234,12 +272,41 @@ class Settings(BaseSettings):
         default=(), description="Tokens that may delete, comma separated; empty: nobody may"
     )
     cors_origins: Words = Field(
-        default=("*",), description="Origins that may read from a page, comma separated; * for all"
+        default=("*",),
+        description="Origins that may read from a page, comma separated; * for all, none for none",
     )
 
     # the pages
     demo: bool = Field(
         default=False, description="Whether the gallery compares formats (/demo/compare)"
+    )
+
+    # one client among many
+    trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...] | None, NoDecode] = Field(
+        default=None,
+        description="Addresses or networks of proxies, comma separated, whose X-Forwarded-For says"
+        " who the client is; none: every address is a client; unset: private addresses are taken"
+        " for proxies and not bounded, since all clients may come from one",
+    )
+    client_share: float = Field(
+        default=0.25,
+        gt=0,
+        le=1,
+        description="Part of connections, uploads and public bodies that one client may have at"
+        " once; more: 429; 1: all",
+    )
+    rate_limit: float = Field(
+        default=0.0,
+        ge=0,
+        le=1_000_000,
+        description="Requests a second of one client, or with one token, in each process; more:"
+        " 429; 0: any",
+    )
+    rate_burst: int = Field(
+        default=100,
+        ge=1,
+        le=1_000_000,
+        description="Requests of one client that may come at once before PREFIXEL_RATE_LIMIT holds",
     )
 
     # connections
@@ -289,17 +356,47 @@ class Settings(BaseSettings):
         "codecs",
         "default_codecs",
         "raster_sizes",
+        "bytes_steps",
         "upload_tokens",
         "delete_tokens",
-        "cors_origins",
         mode="before",
     )
     @classmethod
     def _split(cls, value: object) -> object:
-        """Comma separated in the environment, a sequence in code."""
+        """Comma separated in the environment, a sequence in code.
+
+        What holds no word is a mistake, and often means the contrary: no token, so everyone.
+        """
         if isinstance(value, str):
-            return tuple(word.strip() for word in value.split(",") if word.strip())
+            words = tuple(word.strip() for word in value.split(",") if word.strip())
+            if not words:
+                raise ValueError(f"{value!r} names nothing; leave it unset, or name something")
+            return words
         return value
+
+    @field_validator("bytes_steps")
+    @classmethod
+    def _ascending(cls, steps: tuple[int, ...]) -> tuple[int, ...]:
+        if any(step < HEADER_BYTES for step in steps):
+            raise ValueError(f"a step has {HEADER_BYTES} bytes or more")
+        return tuple(sorted(set(steps)))
+
+    @field_validator("redis_url", "photo_redis_url", mode="before")
+    @classmethod
+    def _redis(cls, value: object) -> object:
+        """Refuse what is no URL of Redis, quoting it without what may be a password."""
+        if isinstance(value, str) and value.partition("://")[0] not in REDIS_SCHEMES:
+            _, at, host = value.rpartition("@")
+            shown = f"...@{host}" if at else value
+            schemes = ", ".join(f"{scheme}://" for scheme in REDIS_SCHEMES)
+            raise ValueError(f"{shown!r} is no Redis URL; one begins with {schemes}")
+        return value
+
+    @field_validator("trusted_proxies", "cors_origins", mode="before")
+    @classmethod
+    def _nobody(cls, value: object) -> object:
+        """Comma separated in the environment; ``none`` names nobody."""
+        return () if value == "none" else cls._split(value)
 
     @field_validator("max_batch", mode="before")
     @classmethod
@@ -319,7 +416,22 @@ def read_settings() -> Settings:
     except ValidationError as wrong:
         raise ConfigurationError(
             "; ".join(
-                f"PREFIXEL_{'.'.join(map(str, error['loc'])).upper()}: {error['msg']}"
+                f"{PREFIX}{'.'.join(map(str, error['loc'])).upper()}:"
+                f" {error['msg'].removeprefix('Value error, ')}"
                 for error in wrong.errors()
             )
         ) from wrong
+
+
+def unknown_variables(environment: Iterable[str]) -> dict[str, str]:
+    """Variables that begin as a setting does and are none; to each the setting it may have meant.
+
+    That is empty where none is near.
+    """
+    known = [name.upper() for name in Settings.model_fields]
+    found: dict[str, str] = {}
+    for variable in environment:
+        name = variable.upper().removeprefix(PREFIX)
+        if variable.upper().startswith(PREFIX) and name not in known:
+            found[variable] = "".join(f"{PREFIX}{one}" for one in get_close_matches(name, known, 1))
+    return found

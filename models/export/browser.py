@@ -36,10 +36,11 @@ from models.export import photo_tables
 from models.export.kit import KIT, PHOTO, ROOT, SHIFT, THUMB, literal
 from service.codec import artifact
 from service.codec.prefixel import tables as prefixel_tables
+from service.codec.registry import folders
 from service.errors import ArtifactError
 
 ARTIFACT = ROOT / "models" / "artifacts" / "prefixel"
-PHOTO_ARTIFACT = ROOT / "models" / "artifacts" / "photo"
+CODECS = ("prefixel", "photo")
 PHOTO_WIRE_ID = 16
 GRAPH = "synthesis"
 GENERATED = re.compile(r"(tables-\d-[0-9a-f]{8}\.js|weights-\d-[0-9a-f]{8}\.js|versions\.js)")
@@ -86,8 +87,7 @@ def arguments() -> argparse.Namespace:
         "artifacts",
         type=Path,
         nargs="*",
-        default=[ARTIFACT, PHOTO_ARTIFACT],
-        help="folders of artifacts, one a version of a codec (those of prefixel and photo)",
+        help=f"folders of artifacts, one a version (those in {ARTIFACT.parent.relative_to(ROOT)})",
     )
     parser.add_argument("--out", type=Path, default=KIT, help="the kit (%(default)s)")
     parser.add_argument("--check", action="store_true", help="write nothing; fail if not current")
@@ -97,7 +97,7 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Write the files, and remove those of before; or compare."""
     options = arguments()
-    artifacts = [artifact.read(folder) for folder in options.artifacts]
+    artifacts = [artifact.read(folder) for folder in options.artifacts] or shipped()
     photos = [one for one in artifacts if one.manifest.wire_id == PHOTO_WIRE_ID]
     thumbs = [one for one in artifacts if one.manifest.wire_id != PHOTO_WIRE_ID]
     _renew(options.out / THUMB.name, generate(thumbs), check=options.check)
@@ -122,6 +122,12 @@ def generated(folder: Path) -> dict[str, bytes]:
     return {
         path.name: path.read_bytes() for path in folder.iterdir() if GENERATED.fullmatch(path.name)
     }
+
+
+def shipped() -> list[artifact.Artifact]:
+    """The versions that are there of both, oldest first."""
+    there = folders(ARTIFACT.parent)
+    return [artifact.read(folder) for name in CODECS for folder in there[name]]
 
 
 def generate(artifacts: list[artifact.Artifact]) -> dict[str, bytes]:

@@ -1,7 +1,7 @@
 """The way of a picture through wavelet, networks and a cut of its stream, with gradients.
 
     analysed    RGB -> the coefficients that are coded, in steps
-    shown       coefficients and a state -> what the state leaves of them, straight through
+    shown       coefficients and a state -> what the state leaves of them
     painted     what is left -> RGB
 
 Without networks it is the closed form of ``service.codec.photo``.
@@ -61,15 +61,16 @@ class Coding:
         return Coefficients(details, (low / states.low_step)[:, :, None])
 
     def shown(self, coefficients: Coefficients, planes: list[Planes]) -> Coefficients:
-        """What a state leaves, with the gradient of the identity."""
+        """What a state leaves, with its slope over a cell as gradient."""
         left = []
         parts = (*coefficients.details, coefficients.low)
         for values, state, means in zip(parts, planes, self.states.means, strict=True):
-            found = torch.empty(values.shape)
+            found, slopes = torch.empty(values.shape), torch.empty(values.shape)
             flat = values.detach().flatten(1, 2).contiguous().numpy()
             known = state.reshape(len(state), -1, *state.shape[3:])
-            kernels.magnitudes(flat, known, means, found.flatten(1, 2).numpy())
-            left.append(values + (found - values.detach()))
+            into = found.flatten(1, 2).numpy(), slopes.flatten(1, 2).numpy()
+            kernels.magnitudes(flat, known, means, *into)
+            left.append(found + slopes * (values - values.detach()))
         return Coefficients(left[:-1], left[-1])
 
     def painted(

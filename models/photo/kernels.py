@@ -10,7 +10,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from service.codec.entropy.jit import compiled
+from service.codec.entropy.jit import compiled, inlined
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.int8]
@@ -21,31 +21,46 @@ LEAST_SCALE = 0.08
 ORIENTS = 3
 
 
+@inlined
+def _left(size: float, found: int, refined: int, means: Floats) -> float:
+    """What a state leaves of one magnitude; ``means`` [planes, 3]."""
+    if size < np.float32(1 << found):
+        return 0.0
+    plane = refined if size >= np.float32(2 << found) else found
+    unit = np.float32(1 << plane)
+    cell = int(size / unit)
+    age = 0 if cell < 2 else (1 if cell < 4 else 2)
+    return (cell + means[min(plane, len(means) - 1), age]) * unit
+
+
 @compiled
-def magnitudes(values: Floats, planes: Bytes, means: Floats, shown: Floats) -> None:
-    """What a state leaves of ``values``, in steps, signed, into ``shown``; both [N, R, h, w].
+def magnitudes(values: Floats, planes: Bytes, means: Floats, shown: Floats, slopes: Floats) -> None:
+    """What a state leaves of ``values``, in steps, signed, into ``shown``; all [N, R, h, w].
 
     ``planes`` int8 [N, R, h, w, 2]: down to which a coefficient was looked for, and refined.
     ``means`` [R, planes, 3]: where in a cell its mean lies, for magnitudes 1, 2 and 3, more.
+    ``slopes``: by how much ``shown`` grows with a value, over a cell around it. So what is far from
+    being found is told nothing: the slope of the identity would tell it to grow.
     """
     pictures, bands, high, wide = values.shape
-    deepest = means.shape[1] - 1
     for n in range(pictures):
         for r in range(bands):
             for y in range(high):
                 for x in range(wide):
-                    size = abs(values[n, r, y, x])
-                    plane = planes[n, r, y, x, 0]
-                    if size < np.float32(1 << plane):
-                        shown[n, r, y, x] = 0
-                        continue
-                    if size >= np.float32(2 << plane):
-                        plane = planes[n, r, y, x, 1]
-                    unit = np.float32(1 << plane)
-                    cell = np.float32(int(size / unit))
-                    age = 0 if cell < 2 else (1 if cell < 4 else 2)
-                    found = (cell + means[r, min(plane, deepest), age]) * unit
-                    shown[n, r, y, x] = found if values[n, r, y, x] > 0 else -found
+                    value = values[n, r, y, x]
+                    size = abs(value)
+                    found, refined = planes[n, r, y, x, 0], planes[n, r, y, x, 1]
+                    here = _left(size, found, refined, means[r])
+                    shown[n, r, y, x] = here if value > 0 else -here
+                    near = size < np.float32(2 << found)
+                    half = np.float32(1 << (found if near else refined)) / 2
+                    above = _left(size + half, found, refined, means[r])
+                    below = size - half
+                    if below > 0:
+                        above -= _left(below, found, refined, means[r])
+                    else:
+                        above += _left(-below, found, refined, means[r])
+                    slopes[n, r, y, x] = above / (2 * half)
 
 
 @compiled
@@ -55,16 +70,14 @@ def bits(
     parent: Floats,
     planes: Bytes,
     weights: Floats,
-    noise: Floats,
     of_values: Floats,
     of_weights: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Bits [N] of one level's details, and their slopes (``rate``).
 
     ``values``, ``shown`` [N, 9, h, w]; ``parent`` [N, 9, h / 2, w / 2], or nothing in each;
-    ``weights`` [9, SCALES], positive; ``noise`` [N, 9, h, w] in -.5 .. .5. Written: ``of_values``
-    like ``values``, derivatives at the noisy places, and ``of_weights`` [N, 9, SCALES], those of
-    the bits.
+    ``weights`` [9, SCALES], positive. Written: ``of_values`` like ``values``, how bits grow over a
+    cell around each, and ``of_weights`` [N, 9, SCALES], derivatives.
     """
     pictures, bands, high, wide = values.shape
     total = np.zeros(pictures)
@@ -97,21 +110,15 @@ def bits(
 
                     value = values[n, r, y, x]
                     size = abs(value) * unit
-                    slope = unit / 2 if size < 1 else unit
-                    place = (size / 2 if size < 1 else size - 0.5) + noise[n, r, y, x]
-                    if value < 0:
-                        slope = -slope
-                    if place < 0:
-                        place, slope = -place, -slope
                     tail = math.exp(-inverse)
                     half = math.exp(-inverse / 2)
-                    if place > 0.5:
-                        by_place = inverse
+                    if size < 0.5:
+                        slope = 0.0
+                    elif size < 1.5:
+                        slope = math.log(2 / (1 - tail)) + inverse / 2 + math.log(1 - half)
                     else:
-                        near = math.exp((place - 0.5) * inverse) / 2
-                        far = math.exp((-place - 0.5) * inverse) / 2
-                        by_place = inverse * (near - far) / max(1 - near - far, 1e-9)
-                    of_values[n, r, y, x] = by_place * slope * nats
+                        slope = inverse
+                    of_values[n, r, y, x] = (slope if value > 0 else -slope) * unit * nats
 
                     cell = int(size)
                     if cell:

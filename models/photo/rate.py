@@ -1,9 +1,7 @@
 """What a state costs, as a gradient needs it: Laplacian magnitudes whose scale neighbours foretell.
 
-    folded   a magnitude on the axis where all cells of a state are one wide, the half cell of zero
-             too: its own half below 1, less a half above
-    bits     of the cells as they are; their slope by a magnitude is taken where uniform noise of a
-             cell puts it (Balle et al. 2017)
+    bits     of the cells as they are; their slope by a magnitude is what they grow by over a cell
+             around it, nothing far below what would be found
     scale    a positive sum: of neighbours that come before (left, above, beside that), the parent,
              the channels before; known magnitudes, which get no gradient
     pending  a coefficient that waits for its refinement costs one bit less
@@ -55,7 +53,6 @@ class _Bits(torch.autograd.Function):
     ) -> Tensor:
         """Bits [N]; the slopes are kept."""
         flat = values.flatten(1, 2).contiguous()
-        noise = torch.rand_like(flat) - 0.5
         of_values = torch.empty_like(flat)
         of_weights = np.zeros((len(flat), *weights.shape))
         total = kernels.bits(
@@ -64,7 +61,6 @@ class _Bits(torch.autograd.Function):
             parent.flatten(1, 2).contiguous().numpy(),
             planes.reshape(len(planes), -1, *planes.shape[3:]),
             weights.contiguous().numpy(),
-            noise.numpy(),
             of_values.numpy(),
             of_weights,
         )

@@ -9,6 +9,7 @@ from service.cli.files import (
     Codecs,
     Failures,
     add_codec_arguments,
+    add_json_argument,
     destinations,
     progress,
     read,
@@ -21,9 +22,9 @@ FORMATS = ("png", "webp", "jpg", "avif")
 SIZES = {"thumb": range(1, 513), "photo": range(1, 4097)}
 DESCRIPTION = """\
 Decode streams, or any prefix of one: each becomes DIR/NAME.png (or .webp, .jpg, .avif). The stream
-says which codec paints it. In the place of a file a folder means all .pxl that are in it, and -
-standard input, or with -o output. Exit codes: 0 all were decoded, 1 some were not (each is named on
-stderr), 2 wrong use.
+says which codec paints it. In the place of a file a folder means all .pxl that are in it and below
+(subfolders are kept), a pattern what it matches, and - standard input, or with -o output. Exit
+codes: 0 all were decoded, 1 some were not (each is named on stderr), 2 wrong use.
 """
 
 
@@ -31,7 +32,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add the sub-command."""
     parser = subparsers.add_parser("decode", help="streams to pictures", description=DESCRIPTION)
     parser.add_argument(
-        "streams", type=Path, nargs="+", metavar="STREAM", help="a .pxl file, a folder or -"
+        "streams",
+        type=Path,
+        nargs="+",
+        metavar="STREAM",
+        help="a .pxl file, a folder, a pattern or -",
     )
     parser.add_argument(
         "-o", "--out", type=Path, metavar="DIR", help="where to write (here; - for -)"
@@ -43,6 +48,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="N",
         help="long side in pixels, 1 to 512, of photos to 4096 (as the codec paints it)",
     )
+    add_json_argument(parser)
     add_codec_arguments(parser)
     parser.set_defaults(run=run)
 
@@ -58,8 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
     failures = Failures()
     with progress(len(targets), "decoding") as done:
         for source, target in zip(streams, targets, strict=True):
-            with failures.of(source):
-                _decode(codecs, source, target, arguments)
+            with failures.of(source.path):
+                _decode(codecs, source.path, target, arguments)
             done()
     return failures.code
 
@@ -81,4 +87,12 @@ def _decode(codecs: Codecs, source: Path, target: Path, arguments: argparse.Name
         placed = Frame(size=size).placed(own, usual_side=max(own.width, own.height))
         (rgb,) = codec.decode([stream], placed.side)
         painted = paint_photo(rgb, arguments.format, placed)
-    write(target, painted, f"{source} -> {target}: {len(stream)} bytes of {codec.name}")
+    facts: dict[str, object] = {
+        "source": str(source),
+        "target": str(target),
+        "stream_bytes": len(stream),
+        "codec": codec.name,
+        "bytes": len(painted),
+    }
+    text = f"{source} -> {target}: {len(stream)} bytes of {codec.name}"
+    write(target, painted, text, facts if arguments.json else None)

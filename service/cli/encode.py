@@ -11,6 +11,7 @@ from service.cli.files import (
     Codecs,
     Failures,
     add_codec_arguments,
+    add_json_argument,
     destinations,
     progress,
     read,
@@ -33,8 +34,9 @@ SUFFIXES = frozenset(
 """What is encoded of a folder."""
 DESCRIPTION = """\
 Encode photos: each becomes DIR/NAME.pxl, a stream of which every prefix is a picture. In the place
-of a file a folder means all that are in it, and - standard input, or with -o output. Exit codes: 0
-all were encoded, 1 some were not (each is named on stderr), 2 wrong use.
+of a file a folder means all that are in it and below (subfolders are kept), a pattern what it
+matches, and - standard input, or with -o output. Exit codes: 0 all were encoded, 1 some were not
+(each is named on stderr), 2 wrong use.
 """
 
 
@@ -42,7 +44,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add the sub-command."""
     parser = subparsers.add_parser("encode", help="photos to streams", description=DESCRIPTION)
     parser.add_argument(
-        "photos", type=Path, nargs="+", metavar="PHOTO", help="a file, a folder or -"
+        "photos", type=Path, nargs="+", metavar="PHOTO", help="a file, a folder, a pattern or -"
     )
     parser.add_argument(
         "-o", "--out", type=Path, metavar="DIR", help="where to write (here; - for -)"
@@ -66,6 +68,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="RRGGBB",
         help="behind transparent pixels (ffffff)",
     )
+    add_json_argument(parser)
     add_codec_arguments(parser)
     parser.set_defaults(run=run)
 
@@ -99,19 +102,19 @@ def run(arguments: argparse.Namespace) -> int:
             batch = pairs[start : start + step]
             opened = []
             with ExitStack() as held:
-                for photo, target in batch:
-                    with failures.of(photo):
+                for source, target in batch:
+                    with failures.of(source.path):
                         picture = opener.open(
-                            read(photo),
+                            read(source.path),
                             background=arguments.background,
                             photo_side=side if codec.kind == "photo" else None,
                         )
-                        opened.append((photo, target, held.enter_context(picture)))
+                        opened.append((source.path, target, held.enter_context(picture)))
                 made = _encode(codec, [picture for *_, picture in opened])
             for (photo, target, _), encoded in zip(opened, made, strict=True):
                 with failures.of(photo):
                     budget = _budget(codec, encoded.stream, arguments)
-                    _write(photo, target, encoded, budget)
+                    _write(photo, target, encoded, budget, as_json=arguments.json)
             for _ in batch:
                 done()
     return failures.code
@@ -153,9 +156,19 @@ def _encode(codec: Codec, pictures: Sequence[Picture]) -> list[Encoded]:
     return measured(codec, rgb, codec.encode(rgb, [picture.aspect for picture in pictures]))
 
 
-def _write(photo: Path, target: Path, encoded: Encoded, budget_bytes: int | None) -> None:
+def _write(
+    photo: Path, target: Path, encoded: Encoded, budget_bytes: int | None, *, as_json: bool
+) -> None:
     prefix = encoded.stream[:budget_bytes]
     reached = [level for level in encoded.levels or () if level.bytes <= len(prefix)]
     quality = f", SSIM {reached[-1].ssim:.3f}, PSNR {reached[-1].psnr:.1f} dB" if reached else ""
-    said = f"{photo} -> {target}: {len(prefix)} of {len(encoded.stream)} bytes{quality}"
-    write(target, prefix, said)
+    facts: dict[str, object] = {
+        "source": str(photo),
+        "target": str(target),
+        "bytes": len(prefix),
+        "whole_bytes": len(encoded.stream),
+        "ssim": reached[-1].ssim if reached else None,
+        "psnr": reached[-1].psnr if reached else None,
+    }
+    text = f"{photo} -> {target}: {len(prefix)} of {len(encoded.stream)} bytes{quality}"
+    write(target, prefix, text, facts if as_json else None)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from glob import glob, has_magic
 from pathlib import Path
 from threading import Timer
 from typing import TYPE_CHECKING
@@ -70,50 +73,76 @@ class Codecs:
         return self.named(name)
 
 
-def sources_of(named: Sequence[Path], suffixes: Collection[str]) -> list[Path]:
-    """Those that were named, and in the place of a folder its files with these suffixes, sorted.
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file, or standard input; ``name`` is where its result goes under a folder, with subfolders
+    of the folder that was named."""
 
-    Raises ConfigurationError for a folder without any.
+    path: Path
+    name: Path
+
+
+def sources_of(named: Sequence[Path], suffixes: Collection[str]) -> list[Source]:
+    """Those that were named, each once, and in the place of a folder its files with these suffixes,
+    those of subfolders too, sorted. A pattern (``photos/*.jpg``) means what it matches.
+
+    Raises ConfigurationError for a folder or a pattern without any.
     """
-    found: list[Path] = []
-    for source in named:
-        if not source.is_dir():
-            found.append(source)
-            continue
-        inside = sorted(path for path in source.iterdir() if path.suffix.lower() in suffixes)
-        if not inside:
-            raise ConfigurationError(f"{source} holds no file of {', '.join(sorted(suffixes))}")
-        found += inside
-    return found
+    found: dict[Path, Source] = {}
+    for path in named:
+        if path.is_dir():
+            inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in suffixes)
+            if not inside:
+                raise ConfigurationError(f"{path} holds no file of {', '.join(sorted(suffixes))}")
+            several = [Source(file, file.relative_to(path)) for file in inside]
+        elif has_magic(str(path)) and not path.exists():
+            matched = sorted(map(Path, glob(str(path), recursive=True)))  # noqa: PTH207 - a pattern, not of a folder
+            if not matched:
+                raise ConfigurationError(f"nothing matches {path}")
+            several = [Source(file, Path(file.name)) for file in matched if file.is_file()]
+        else:
+            several = [Source(path, Path("stdin" if path == STANDARD else path.name))]
+        for source in several:
+            found.setdefault(source.path, source)
+    return list(found.values())
 
 
-def destinations(sources: Sequence[Path], out: Path | None, suffix: str) -> list[Path]:
-    """Where each result goes: a file in a folder that is made, or ``STANDARD``.
+def destinations(sources: Sequence[Source], out: Path | None, suffix: str) -> list[Path]:
+    """Where each result goes: a file below a folder that is made, or ``STANDARD``.
 
-    ``out`` is None where none was named: then it is ``STANDARD`` for that source, else here. Two
-    sources of one name, or a result in the place of a source, are refused before any work.
-    Raises ConfigurationError.
+    ``out`` is None where none was named: then it is ``STANDARD`` for that source, else here. Of two
+    sources of one name the second keeps its own suffix too, and that is said. A result in the place
+    of a source is refused before any work. Raises ConfigurationError.
     """
-    if out == STANDARD or (out is None and list(sources) == [STANDARD]):
+    if out == STANDARD or (out is None and [one.path for one in sources] == [STANDARD]):
         if len(sources) > 1:
             raise ConfigurationError(f"{len(sources)} results do not go to standard output")
         return [STANDARD]
     folder = Path() if out is None else out
-    found: dict[Path, Path] = {}
+    found: dict[Path, Source] = {}
     for source in sources:
-        if source == STANDARD:
-            source = Path("stdin")
-        target = folder / f"{source.stem}{suffix}"
-        if target in found:
-            raise ConfigurationError(f"{found[target]} and {source} would both become {target}")
-        if target.resolve() == source.resolve():
-            raise ConfigurationError(f"{source} would be overwritten; choose another -o")
+        wanted = target = folder / source.name.with_suffix(suffix)
+        number = 1
+        while target in found:
+            more = "" if number == 1 else f"-{number}"
+            target, number = folder / f"{source.name}{more}{suffix}", number + 1
+        if target != wanted:
+            told = f"{source.path} becomes {target}, since {wanted} is {found[wanted].path}"
+            print(f"prefixel: {told}", file=sys.stderr)
+        if target.resolve() == source.path.resolve():
+            raise ConfigurationError(f"{source.path} would be overwritten; choose another -o")
         found[target] = source
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        for parent in {target.parent for target in found}:
+            parent.mkdir(parents=True, exist_ok=True)
     except OSError as wrong:
         raise ConfigurationError(f"cannot make the folder {folder}: {wrong.strerror}") from wrong
     return list(found)
+
+
+def add_json_argument(parser: argparse.ArgumentParser) -> None:
+    """What is said of each file, for programs."""
+    parser.add_argument("--json", action="store_true", help="a JSON object a line for each file")
 
 
 def read(source: Path) -> bytes:
@@ -121,8 +150,11 @@ def read(source: Path) -> bytes:
     return sys.stdin.buffer.read() if source == STANDARD else source.read_bytes()
 
 
-def write(target: Path, data: bytes, said: str) -> None:
-    """A file, or standard output, which then holds nothing else. Raises OSError."""
+def write(target: Path, data: bytes, text: str, facts: dict[str, object] | None) -> None:
+    """A file, or standard output, which then holds nothing else; then ``text``, or in its place
+    ``facts`` as JSON. Raises OSError.
+    """
+    said = text if facts is None else json.dumps(facts)
     if target == STANDARD:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
@@ -182,6 +214,8 @@ class Failures:
             yield
         except PrefixelError as failed:
             self._tell(source, failed.detail)
+        except BrokenPipeError:  # not the file's fault
+            raise
         except OSError as failed:
             self._tell(source, failed.strerror or type(failed).__name__)
 

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from service.cli.files import Codecs, Failures, add_codec_arguments, read
+from service.cli.files import (
+    Codecs,
+    Failures,
+    add_codec_arguments,
+    add_json_argument,
+    read,
+    sources_of,
+)
 
 if TYPE_CHECKING:
     from service.codec.interface import Inspection
 
 DESCRIPTION = """\
-Show the header and the chunks of a stream, with their offsets and sizes. Exit codes: 0 ok, 1 the
-file is not a stream, 2 wrong use.
+Show the header and the chunks of streams, with their offsets and sizes. Exit codes: 0 ok, 1 a file
+is not a stream, 2 wrong use.
 """
 
 
@@ -22,18 +31,30 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "inspect", help="header, chunks and sizes of a stream", description=DESCRIPTION
     )
-    parser.add_argument("stream", type=Path, metavar="STREAM", help="a .pxl file, or -")
+    parser.add_argument(
+        "streams",
+        type=Path,
+        nargs="+",
+        metavar="STREAM",
+        help="a .pxl file, a folder, a pattern or -",
+    )
+    add_json_argument(parser)
     add_codec_arguments(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print what there is; 0, or 1 when it is no stream."""
+    """Print what there is; 0, or 1 when one is no stream. Raises ConfigurationError."""
     codecs = Codecs(arguments)
     failures = Failures()
-    with failures.of(arguments.stream):
-        stream = read(arguments.stream)
-        print(_text(arguments.stream, codecs.of(stream).inspect(stream)))
+    for source in sources_of(arguments.streams, (".pxl",)):
+        with failures.of(source.path):
+            stream = read(source.path)
+            found = codecs.of(stream).inspect(stream)
+            if arguments.json:
+                print(json.dumps({"source": str(source.path), **asdict(found)}))
+            else:
+                print(_text(source.path, found))
     return failures.code
 
 

@@ -1,4 +1,7 @@
-"""``prefixel tables``: the README's tables, from the code or from an evaluation."""
+"""Tables of the README and of docs, from the code or from an evaluation.
+
+python -m service.cli.tables [NAME ...]      puts them into their files, from the root
+"""
 
 from __future__ import annotations
 
@@ -14,40 +17,34 @@ if TYPE_CHECKING:
 
 
 FROM_CODE = ("settings", "metrics", "statuses")
-FROM_CELLS = ("scores", "same-bytes", "paper")
+FROM_CELLS = ("headline", "scores", "same-bytes", "paper")
 CELLS = Path("docs/evaluation/cells.csv")
 
 
-def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the sub-command."""
-    parser = subparsers.add_parser(
-        "tables", help="print a table of the README", description="Print a table of the README."
-    )
-    parser.add_argument("table", choices=(*FROM_CODE, *FROM_CELLS))
-    parser.add_argument(
-        "--cells",
-        type=Path,
-        default=CELLS,
-        metavar="CSV",
-        help=f"for {', '.join(FROM_CELLS)}: what an evaluation wrote (%(default)s)",
-    )
-    parser.add_argument(
-        "--into",
-        type=Path,
-        metavar="MD",
-        help="put it between <!-- TABLE --> and <!-- /TABLE --> of this file, instead of printing",
-    )
-    parser.set_defaults(run=run)
+PLACES = {
+    "settings": Path("docs/reference.md"),
+    "metrics": Path("docs/reference.md"),
+    "statuses": Path("docs/reference.md"),
+    "headline": Path("README.md"),
+    "scores": Path("docs/codecs.md"),
+    "same-bytes": Path("docs/codecs.md"),
+    "paper": Path("docs/papers.md"),
+}
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Print the table that was asked for, or put it into a file; 0. Raises ConfigurationError."""
-    text = table(arguments.table, arguments.cells)
-    if arguments.into is None:
-        print(text)
-    else:
-        put_into(arguments.into, arguments.table, text)
-    return 0
+def main() -> None:
+    """Put the tables that are named, or all, where they stand. Raises ConfigurationError."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("tables", nargs="*", metavar="NAME", help="(all)")
+    parser.add_argument("--cells", type=Path, default=CELLS, help="what an evaluation wrote")
+    parser.add_argument("--print", action="store_true", help="print them instead")
+    chosen = parser.parse_args()
+    for name in chosen.tables or PLACES:
+        text = table(name, chosen.cells)
+        if chosen.print:
+            print(text)
+        else:
+            put_into(PLACES[name], name, text)
 
 
 def put_into(path: Path, name: str, text: str) -> None:
@@ -62,12 +59,16 @@ def put_into(path: Path, name: str, text: str) -> None:
 def table(name: str, cells: Path) -> str:
     """A table as Markdown. Raises ConfigurationError when it needs cells that are not there."""
     if name in FROM_CELLS:
-        from service.evaluation.report import readme
+        from service.evaluation.report import document_tables
 
-        rows = readme.read_cells(cells)
-        return {"scores": readme.scores, "same-bytes": readme.same_bytes, "paper": readme.paper}[
-            name
-        ](rows)
+        rows = document_tables.read_cells(cells)
+        makers = {
+            "headline": document_tables.headline,
+            "scores": document_tables.scores,
+            "same-bytes": document_tables.same_bytes,
+            "paper": document_tables.paper,
+        }
+        return makers[name](rows)
     return {"settings": settings, "metrics": metrics, "statuses": statuses}[name]()
 
 
@@ -112,18 +113,15 @@ def _bounds(schema: dict[str, object]) -> str:
 
 def metrics() -> str:
     """Every metric: name, kind, labels, help text."""
-    from service.observability.metrics import DEFINITIONS, PREFIX
+    from service.observability.metrics import DEFINITIONS, PREFIX, STANDARD
 
+    named = [(f"{PREFIX}_{one.name}", one) for one in DEFINITIONS]
+    named += [(one.name, one) for one in STANDARD]
     return _markdown(
         ("Metric", "Kind", "Labels", "What it counts"),
         [
-            (
-                f"`{PREFIX}_{one.name}`",
-                one.kind,
-                ", ".join(f"`{label}`" for label in one.labels),
-                one.help,
-            )
-            for one in DEFINITIONS
+            (f"`{name}`", one.kind, ", ".join(f"`{label}`" for label in one.labels), one.help)
+            for name, one in named
         ],
     )
 
@@ -134,11 +132,16 @@ SUCCESSES = (
     (204, "It is deleted; or a page may ask (CORS preflight)"),
     (206, "The range that was asked for"),
     (304, "`If-None-Match` names what would be sent"),
+    (
+        308,
+        "Another spelling of the query (or a budget between steps); `Location` has the right one",
+    ),
 )
 
 
 EXTRA = {
     400: "; not HTTP at all (plain text, from the connection)",
+    429: "; of connections: no body",
     408: "; nor did the headers (no body, from the connection)",
     431: "The headers are longer than 64 KiB (no body, from the connection)",
     503: "; too many connections (no body, from the connection)",
@@ -173,3 +176,7 @@ def _markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(
         "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines
     )
+
+
+if __name__ == "__main__":
+    main()

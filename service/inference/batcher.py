@@ -26,6 +26,7 @@ import time
 from collections.abc import Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
+from service.due import Due
 from service.errors import (
     DeadlineError,
     DeviceMemoryError,
@@ -135,8 +136,9 @@ class Batcher(Generic[T, R]):
         self._task = asyncio.get_running_loop().create_task(self._feed(self._worker), name=name)
         self._task.add_done_callback(self._feed_ended)
 
-    async def submit(self, items: Sequence[T], deadline: float) -> list[R]:
-        """Results of ``items``, in their order; ``deadline`` is a time of the event loop's clock.
+    async def submit(self, items: Sequence[T], deadline: float | Due) -> list[R]:
+        """Results of ``items``, in their order; ``deadline`` is a time of the event loop's clock,
+        which may be put off while they wait.
 
         Cancelling this drops the pictures that were not sent off yet. Submits take turns picture
         by picture, in the order of their arrival. Raises QueueFullError when they do not fit into
@@ -149,19 +151,29 @@ class Batcher(Generic[T, R]):
         if not items:
             return []
         loop = asyncio.get_running_loop()
-        patience = deadline - loop.time()
+        due = deadline if isinstance(deadline, Due) else Due(deadline)
+        patience = due.at - loop.time()
         if patience <= 0:
             self._hooks.dropped(self.network, len(items), "deadline")
             raise DeadlineError
         shapes = tuple(map(self._shape, items))
         submit: Submit[T, R] = Submit(
-            tuple(items), costs, shapes, deadline, patience, self._clock(), loop.create_future()
+            tuple(items), costs, shapes, due.at, patience, self._clock(), loop.create_future()
         )
-        timer = loop.call_at(deadline, self._expire, submit)
+        timer = loop.call_at(due.at, self._expire, submit)
+
+        def put_off(at: float) -> None:
+            nonlocal timer
+            timer.cancel()
+            timer = loop.call_at(at, self._expire, submit)
+            submit.patience += at - submit.deadline
+            submit.deadline = at
+
         try:
             self._queue.add(submit)
             self._changed()
-            return await submit.future
+            with due.followed(put_off):
+                return await submit.future
         finally:
             timer.cancel()
             if submit.left:

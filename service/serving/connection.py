@@ -6,27 +6,33 @@ answer       ``write_timeout_seconds`` for a client that stops reading; what it 
              held up to ``UNTAKEN_BYTES`` and one more piece
 pipeline     ``PIPELINE`` requests wait, or what one ``SLICE_BYTES`` holds; then nothing is read
 follow-ups   start ``TURN_FOLLOW_UPS`` a turn of the loop, all connections together
+bodies       are read on ``TURN_BODIES`` a turn, wanted or let go by, all connections together
 a turn       what is dear to parse goes ``TURN_SLICES`` at a time, so that others have their turn
-number       ``connections_limit``: the longest idle one makes room, else the new one leaves
+number       ``crowd.py``: of all together, and of one client
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from service.serving.follow_ups import FollowUps
+from service.serving.crowd import FAREWELLS
+from service.serving.turns import TURN_BODIES, TURN_FOLLOW_UPS, Turns
 
 if TYPE_CHECKING:
     from uvicorn.config import Config
     from uvicorn.server import ServerState
 
+    from service.serving.crowd import Crowd, Refusal
     from service.settings import Settings
 
+Step = Callable[[], None]
 REQUEST_HEADERS_LIMIT = 64 * 1024
 LINGER_SECONDS = 5.0
 FAREWELL_SECONDS = 1.0
@@ -49,29 +55,50 @@ def _refusal(status: str, retry: str = "") -> bytes:
 
 HEADERS_LATE = _refusal("408 Request Timeout")
 HEADERS_LONG = _refusal("431 Request Header Fields Too Large")
-CROWDED = _refusal("503 Service Unavailable", "retry-after: 1\r\n")
+REFUSALS: dict[Refusal, bytes] = {
+    "connections": _refusal("503 Service Unavailable", "retry-after: 1\r\n"),
+    "client-share": _refusal("429 Too Many Requests", "retry-after: 1\r\n"),
+}
 
 
-def bounded(settings: Settings) -> type[asyncio.Protocol]:
+def bounded(settings: Settings, everyone: Crowd) -> type[asyncio.Protocol]:
     """The protocol class for uvicorn's ``http`` setting, with these settings' bounds."""
 
     class Connection(BoundedConnection):
         header_timeout_seconds = settings.header_timeout_seconds
         write_timeout_seconds = settings.write_timeout_seconds
-        connections_limit = settings.connections_limit
-        follow_ups = FollowUps()
+        crowd = everyone
+        follow_ups = Turns(TURN_FOLLOW_UPS)
+        bodies = Turns(TURN_BODIES)
 
     return Connection
 
 
 class _Flow(FlowControl):
-    """Reads nothing while it is held, though a request asks for its body, or is answered."""
+    """Reads on when it is its turn.
 
-    is_held = False
+    And nothing while it is held, though a request asks for its body, or is answered.
+    """
+
+    def __init__(self, transport: asyncio.Transport, take_turn: Callable[[Step], None]) -> None:
+        super().__init__(transport)
+        self.is_held = False
+        self._take_turn = take_turn
+        self._waits = False
+
+    def pause_reading(self) -> None:
+        self._waits = False
+        super().pause_reading()
 
     def resume_reading(self) -> None:
-        if not self.is_held:
+        if self.read_paused and not self.is_held and not self._waits:
+            self._waits = True
+            self._take_turn(self._resume)
+
+    def _resume(self) -> None:
+        if self._waits and not self.is_held and not self._transport.is_closing():
             super().resume_reading()
+        self._waits = False
 
 
 class BoundedConnection(HttpToolsProtocol):
@@ -79,8 +106,9 @@ class BoundedConnection(HttpToolsProtocol):
 
     header_timeout_seconds: float
     write_timeout_seconds: float
-    connections_limit: int
-    follow_ups: FollowUps
+    crowd: Crowd
+    follow_ups: Turns
+    bodies: Turns
     flow: _Flow
 
     def __init__(
@@ -98,7 +126,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._write_patience: asyncio.TimerHandle | None = None
         self._idle_since = self.loop.time()
         self._stopping = False
-        self._refused = False
+        self._refused = self._lingers = False
         self._unread = b""
         self._read_on_soon: asyncio.Handle | None = None
         self._body_bytes = self._fed_body_bytes = 0
@@ -106,17 +134,24 @@ class BoundedConnection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, if there is room; its first headers are awaited from now on."""
         super().connection_made(transport)
-        self.flow = _Flow(transport)
+        self.flow = _Flow(transport, partial(self.bodies.add, self.loop))
         transport.set_write_buffer_limits(UNTAKEN_BYTES)
-        if len(self.connections) > self.connections_limit and not self._make_room():
-            self.transport.write(CROWDED)
+        refusal = self.crowd.enter(self, self._host)
+        if refusal is None:
+            self._await(self.header_timeout_seconds, HEADERS_LATE)
+        elif self.crowd.farewells < FAREWELLS:
+            self.crowd.farewells += 1
+            self._lingers = True
+            self._refuse(REFUSALS[refusal])
+        else:
+            self.transport.write(REFUSALS[refusal])
             self.transport.close()
-            return
-        self._await(self.header_timeout_seconds, HEADERS_LATE)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let the timers go with it."""
         self._at_ease()
+        self.crowd.leave(self, self._host)
+        self.crowd.farewells -= self._lingers
         if self._write_patience is not None:
             self._write_patience.cancel()
         self._unread = b""
@@ -139,7 +174,7 @@ class BoundedConnection(HttpToolsProtocol):
         if self._in_body and not self._in_headers and self.cycle.response_complete:
             # Nobody wants this body, so nobody holds it back: the transport reads 8 MB in a turn.
             self.flow.pause_reading()
-            self.loop.call_soon(self._resume)
+            self._resume()
 
     def _read_on(self) -> None:
         """Feed what was kept back, a slice at a time, while the pipeline takes more.
@@ -236,7 +271,7 @@ class BoundedConnection(HttpToolsProtocol):
             super().on_response_complete()
             self.pipeline = pipeline
             self._unset_keepalive_if_required()
-            self.follow_ups.add(self)
+            self.follow_ups.add(self.loop, self.start_next)
         else:
             super().on_response_complete()
             if self.flow.is_held:
@@ -303,16 +338,16 @@ class BoundedConnection(HttpToolsProtocol):
         """An earlier request of this connection is still being answered."""
         return self.cycle is not None and not self.cycle.response_complete
 
-    def _make_room(self) -> bool:
-        idle = [
-            other
-            for other in cast("set[BoundedConnection]", self.connections)
-            if other.cycle is not None
-            and other.cycle.response_complete
-            and not other._in_headers
-            and not other.transport.is_closing()
-        ]
-        if not idle:
-            return False
-        min(idle, key=lambda other: other._idle_since).transport.close()
-        return True
+    @property
+    def _host(self) -> str | None:
+        return self.client[0] if self.client else None
+
+    @property
+    def idle_since(self) -> float | None:
+        """In the loop's time; None before its first request and while one is here."""
+        is_idle = self.cycle is not None and self.cycle.response_complete and not self._in_headers
+        return self._idle_since if is_idle and not self.transport.is_closing() else None
+
+    def make_room(self) -> None:
+        """Close it, though the client could go on."""
+        self.transport.close()

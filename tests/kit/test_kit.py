@@ -11,15 +11,14 @@ import pytest
 
 from models.export import kernel, photo_kernel
 from models.export.browser import (
-    ARTIFACT,
     PHOTO,
-    PHOTO_ARTIFACT,
+    PHOTO_WIRE_ID,
     THUMB,
     generate,
     generate_photo,
     generated,
+    shipped,
 )
-from service.codec import artifact
 from tests.support.npm import node, tools
 
 HERE = Path(__file__).parent
@@ -47,8 +46,10 @@ def test_the_kit_does_what_the_service_does(cases: Path, script: str) -> None:
 
 
 def test_the_tables_and_weights_of_the_kit_are_those_of_the_artifact() -> None:
-    assert generated(THUMB) == generate([artifact.read(ARTIFACT)]), RENEW
-    assert generated(PHOTO) == generate_photo([artifact.read(PHOTO_ARTIFACT)]), RENEW
+    photos = [one for one in shipped() if one.manifest.wire_id == PHOTO_WIRE_ID]
+    thumbs = [one for one in shipped() if one.manifest.wire_id != PHOTO_WIRE_ID]
+    assert generated(THUMB) == generate(thumbs), RENEW
+    assert generated(PHOTO) == generate_photo(photos), RENEW
 
 
 def test_the_kernel_of_the_kit_is_made_of_its_source() -> None:

@@ -7,6 +7,7 @@
     python -m tests.proofs.rude          bodies that do not come, clients that leave
     python -m tests.proofs.border        forms that are dear to parse, pipelines that nobody reads
     python -m tests.proofs.photos_serving  photos and thumbnails at one worker, three stores
+    python -m tests.proofs.photos_length   photo streams beside their ideal code length
     python -m tests.proofs.photos_hostile  damaged photo streams, promised pixels, odd sizes
     python -m tests.proofs.photos_readers  long streams that nobody reads to their end
     python -m tests.proofs.chaos         Redis killed, paused, restarted under load

@@ -25,6 +25,7 @@ from service.codec.geometry import PHOTO_PIXELS, Size
 from service.codec.header import StreamHeader
 from service.codec.interface import Effort, Encoded, Inspection, Kind, Level, header_of
 from service.codec.photo import bitplane_coder, header, levels, tables, transform
+from service.codec.photo.bitplane_coder import Fixed, Models
 from service.codec.photo.order import LEVEL, Grid, Ints, grid_of, sizes_of
 from service.codec.photo.parse import Parse
 from service.codec.photo.prices import pass_chunks
@@ -153,8 +154,7 @@ class PhotoCodec:
         length = bitplane_coder.scan(
             bitplane_coder.WRITE,
             grid,
-            tables.fresh(self._models),
-            self._fixed,
+            *self.statistics(),
             values,
             np.zeros(places, np.int32),
             np.zeros(places, np.int8),
@@ -209,8 +209,11 @@ class PhotoCodec:
         """Begin to read a stream: nothing of its payload is decided yet. Raises CodecError."""
         size, order, length = header.parse(stream)
         grid, steps = self.geometry(size, order)
-        models = tables.fresh(self._models)
-        return Parse(grid, models, self._fixed, stream, length), steps, size
+        return Parse(grid, *self.statistics(), stream, length), steps, size
+
+    def statistics(self) -> tuple[Models, Fixed]:
+        """What a scan begins with: models, which adapt, and what stays."""
+        return tables.fresh(self._models), self._fixed
 
     def _painted_cuts(self, stream: bytes, cuts: Sequence[int], splits: int) -> Iterator[Pixels]:
         parse, steps, size = self.parse(stream)
@@ -244,9 +247,7 @@ class PhotoCodec:
         parse, _, size = self.parse(stream)
         order = header.parse(stream)[1]
         symbols = parse.advance(len(stream))
-        chunks = pass_chunks(
-            parse, tables.fresh(self._models), self._fixed, head.length_bytes, len(stream)
-        )
+        chunks = pass_chunks(parse, *self.statistics(), head.length_bytes, len(stream))
         return Inspection.of(
             self,
             head,

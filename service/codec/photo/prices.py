@@ -44,6 +44,13 @@ def scan_prices(
     return price
 
 
+def pass_bits(parse: Parse, models: Models, fixed: Fixed) -> NDArray[np.float64]:
+    """What each pass that is decided whole is worth, in bits; ``models`` adapt."""
+    grid = parse.grid._replace(passes=parse.grid.passes[: parse.passes_done])
+    values = np.where(parse.negative > 0, -(parse.known >> 1), parse.known >> 1).astype(np.int32)
+    return scan_prices(grid, models, fixed, values)[:, 0]
+
+
 def pass_chunks(
     parse: Parse, models: Models, fixed: Fixed, header_bytes: int, total_bytes: int
 ) -> list[Chunk]:
@@ -52,8 +59,7 @@ def pass_chunks(
     Offsets are of ideal lengths, to a byte: passes share bytes.
     """
     done, grid = parse.passes_done, parse.grid
-    values = np.where(parse.negative > 0, -(parse.known >> 1), parse.known >> 1).astype(np.int32)
-    bits = scan_prices(grid._replace(passes=grid.passes[:done]), models, fixed, values)[:, 0]
+    bits = pass_bits(parse, models, fixed)
     ends = np.minimum(header_bytes + np.rint(bits.cumsum() / 8).astype(int), total_bytes)
     chunks, at = [], header_bytes
     for (channel, band, plane, kind), end in zip(

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from service.codec.geometry import THUMB, Size
 from service.codec.header import parse_header
 from service.errors import CodecError, ParameterError
-from service.http.jobs.picture_threads import in_picture_thread
+from service.http.jobs.picture_threads import in_paint_thread
 from service.http.request.client import while_connected
+from service.http.request.deadline import shared
 from service.http.request.timing import submit
 from service.pictures import Frame, paint, paint_photo
 from service.pictures.frame import USUAL_SIDE
@@ -42,9 +43,9 @@ def painter_of(services: Services, stream: bytes) -> Codec:
 async def raster(request: Request, stream: bytes, output: Output, size: int | None) -> bytes:
     """``stream``, any prefix, painted; with ``size`` in the aspect of its header.
 
-    Dropped when every client that asks for it has left. The deadline is that of whoever asked
-    first. Raises CodecError before anything is queued, QueueFullError, DeadlineError,
-    DrainingError, InferenceError, ClientGoneError.
+    Dropped when every client that asks for it has left, or had to be told 504. Raises CodecError
+    before anything is queued, QueueFullError, DeadlineError, DrainingError, InferenceError,
+    ClientGoneError.
     """
     services = services_of(request)
     codec = painter_of(services, stream)
@@ -54,12 +55,12 @@ async def raster(request: Request, stream: bytes, output: Output, size: int | No
     async def make() -> bytes:
         with services.rasters.admitted(*_taken(codec, job, _shown(size, aspect), output)):
             [rgb] = await submit(request, services.decoders[codec.name], [job])
-            return await in_picture_thread(
+            return await in_paint_thread(
                 request, paint, rgb, output, size=size, aspect=None if size is None else aspect
             )
 
     key = ("raster", stream, output, size)
-    return await while_connected(request, services.single_flight.run(key, make))
+    return await while_connected(request, shared(request, key, make))
 
 
 async def photo_raster(
@@ -82,10 +83,10 @@ async def photo_raster(
     async def make() -> bytes:
         with services.rasters.admitted(*_taken(codec, job, placed.shown, output)):
             [rgb] = await submit(request, services.decoders[codec.name], [job])
-            return await in_picture_thread(request, paint_photo, rgb, output, placed, quality)
+            return await in_paint_thread(request, paint_photo, rgb, output, placed, quality)
 
     key = ("photo", hashlib.sha256(prefix).digest(), output, placed, quality)
-    return await while_connected(request, services.single_flight.run(key, make))
+    return await while_connected(request, shared(request, key, make))
 
 
 def check_size(services: Services, name: str, side: int | None) -> None:

@@ -25,6 +25,8 @@ from service.errors import (
     PrefixelError,
     RangeError,
     RequestError,
+    TooManyRequestsError,
+    TransferCodingError,
     UnauthorizedError,
     UnavailableError,
 )
@@ -95,11 +97,11 @@ def problem_answer(error: PrefixelError, context: Context) -> Response:
 def _headers(error: PrefixelError) -> dict[str, str]:
     if isinstance(error, UnauthorizedError):
         return {"WWW-Authenticate": "Bearer"}
-    if isinstance(error, UnavailableError):
+    if isinstance(error, UnavailableError | TooManyRequestsError):
         return {"Retry-After": str(error.retry_after_seconds)}
     if isinstance(error, RangeError):
         return {"Content-Range": f"bytes */{error.total_bytes}", "Accept-Ranges": "bytes"}
-    if isinstance(error, BodyTimeoutError):
+    if isinstance(error, BodyTimeoutError | TransferCodingError):
         return {"Connection": "close"}
     return {}
 

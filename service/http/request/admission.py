@@ -3,7 +3,7 @@
 An endpoint that takes a body calls, first of all::
 
     require_upload_token(request)
-    with body_slot(request, batchers) as _:
+    with upload_slot(request, batchers):      # public_slot where no token is asked for
         data = await read_upload(request)
         ...                                   # the whole work, inside
 
@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from service.errors import (
     BodyTooLargeError,
+    DeletionOffError,
     ParameterError,
     QueueFullError,
     UnauthorizedError,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from service.inference import Batcher
+    from service.serving.intake import Intake, Place
     from service.settings import Settings
 
 
@@ -45,43 +47,78 @@ def require_upload_token(request: Request) -> None:
 
 
 def require_delete_token(request: Request) -> None:
-    """Let pass whoever holds a delete token; nobody, when no tokens are set.
+    """Let pass whoever holds a delete token.
 
-    Raises UnauthorizedError.
+    Raises UnauthorizedError, or DeletionOffError where no tokens are set.
     """
-    _require(request, services_of(request).settings.delete_tokens)
+    tokens = services_of(request).settings.delete_tokens
+    if not tokens:
+        raise DeletionOffError("holders of PREFIXEL_DELETE_TOKENS may delete, and it is not set")
+    _require(request, tokens)
 
 
 def _require(request: Request, tokens: Iterable[SecretStr]) -> None:
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    candidate = given.strip().encode()
-    if scheme.lower() != "bearer":
+    token = bearer(request.headers.get("authorization", ""))
+    if token is None:
         raise UnauthorizedError("send a token as 'Authorization: Bearer <token>'")
-    matches = [
-        hmac.compare_digest(candidate, token.get_secret_value().encode()) for token in tokens
-    ]
-    if not any(matches):
+    if not holds(token, tokens):
         raise UnauthorizedError("the token that came does not hold here")
 
 
-@contextmanager
-def body_slot(request: Request, batchers: Iterable[Batcher[Any, Any]]) -> Iterator[None]:
-    """A place for one body and the work on it; ``batchers`` are those the work will wait for.
+def bearer(authorization: str) -> str | None:
+    """The token in an ``Authorization`` header; None where that is of another scheme."""
+    scheme, _, token = authorization.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
 
-    Raises BodyTooLargeError, QueueFullError, ParameterError, all without reading the body.
+
+def holds(token: str, tokens: Iterable[SecretStr]) -> bool:
+    """Whether it is one of them; how long that takes says nothing of them."""
+    candidate = token.encode()
+    matches = [hmac.compare_digest(candidate, one.get_secret_value().encode()) for one in tokens]
+    return any(matches)
+
+
+def upload_slot(
+    request: Request, batchers: Iterable[Batcher[Any, Any]]
+) -> AbstractContextManager[None]:
+    """A place for one upload and the work on it; ``batchers`` are those the work will wait for.
+
+    Raises BodyTooLargeError, QueueFullError, ClientShareError, ParameterError, all without reading
+    the body.
     """
+    return _slot(request, services_of(request).uploads, batchers)
+
+
+def public_slot(
+    request: Request, batchers: Iterable[Batcher[Any, Any]]
+) -> AbstractContextManager[None]:
+    """The same for a body of whom no token is asked: none that an upload waits for."""
+    return _slot(request, services_of(request).public_bodies, batchers)
+
+
+def place_of(request: Request) -> Place:
+    """The place that the slot around this took."""
+    place = context_of(request).place
+    assert place is not None, "a body is read inside of a slot"
+    return place
+
+
+@contextmanager
+def _slot(
+    request: Request, intake: Intake, batchers: Iterable[Batcher[Any, Any]]
+) -> Iterator[None]:
     services = services_of(request)
     check_length(request, services.settings)
     for batcher in batchers:
         if batcher.full:
             raise QueueFullError(f"{batcher.depth} pictures wait already")
     context = context_of(request)
-    services.intake.enter()
+    context.place = intake.enter(services.clients.of(request.scope))
     try:
         yield
     finally:
-        services.intake.leave(context.held_bytes)
-        context.held_bytes = 0
+        context.place.leave()
+        context.place = None
 
 
 def check_length(request: Request, settings: Settings) -> None:

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
 
+    from service.due import Due
+    from service.serving.intake import Place
+
 SCOPE_KEY = "prefixel.context"
 
 
@@ -25,8 +28,10 @@ class Context:
     body_complete: float | None = None
     spans: list[tuple[str, float]] = field(default_factory=list)
     """(span, seconds) in the order in which they ended."""
-    held_bytes: int = 0
-    """Bytes of its body that it holds in memory."""
+    due: Due | None = None
+    """Of the work that it began, where others may have joined that: see ``deadline``."""
+    place: Place | None = None
+    """Its body's, while that is in work."""
     error: str = ""
     """Slug of the problem it ended with; empty when it went well."""
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from service.http.request.context import Context, context_of
-from service.http.request.deadline import deadline_of
+from service.http.request.deadline import due_of
 from service.observability.metrics import Span
 from service.serving.services import services_of
 
@@ -38,14 +38,14 @@ def add_span(request: Request, name: Span, seconds: float) -> None:
 
 
 async def submit(request: Request, batcher: Batcher[T, R], items: Sequence[T]) -> list[R]:
-    """``batcher.submit`` within the request's deadline; raises what it raises.
+    """``batcher.submit``, due when the request's work is; raises what it raises.
 
     ``Server-Timing`` gets the whole wait as ``network``; the metrics get queue and network apart,
     from the batcher itself.
     """
     begin = time.perf_counter()
     try:
-        return await batcher.submit(items, deadline_of(request))
+        return await batcher.submit(items, due_of(request))
     finally:
         context_of(request).spans.append(("network", time.perf_counter() - begin))
 

@@ -23,7 +23,7 @@ from service.evaluation.baselines.webp import WEBP
 from service.http.jobs.picture_threads import in_picture_thread, open_picture
 from service.http.protocol.body import read_upload
 from service.http.protocol.reply import JSON, json_body
-from service.http.request.admission import body_slot, require_upload_token
+from service.http.request.admission import require_upload_token, upload_slot
 from service.http.request.client import while_connected
 from service.pictures import paint, sniff
 from service.quality.psnr import psnr
@@ -67,7 +67,7 @@ router = APIRouter(include_in_schema=False)
 async def compare(request: Request) -> Response:
     """The thumbnail itself and, by format, each size that is better than all smaller ones."""
     require_upload_token(request)
-    with body_slot(request, ()):
+    with upload_slot(request, ()):
         data = await read_upload(request)
         sniff(data)
 

@@ -12,11 +12,14 @@ from service.errors import (
     BodyTooLargeError,
     BrokenPictureError,
     CacheUnavailableError,
+    ClientShareError,
     DeadlineError,
+    DeletionOffError,
     DrainingError,
     ParameterError,
     PictureTooLargeError,
     QueueFullError,
+    StreamGoneError,
     UnauthorizedError,
     UnknownImageError,
     UnsupportedPictureError,
@@ -25,8 +28,8 @@ from service.http.jobs.documents import (
     SCHEMA,
     document,
     image_id,
-    load_image,
 )
+from service.http.jobs.stored import load_image
 from service.http.jobs.upload import UploadJob, encode_upload
 from service.http.protocol.body import read_upload
 from service.http.protocol.queries import BACKGROUND, CODECS, INLINE, is_image_id, known, read_query
@@ -39,8 +42,10 @@ from service.http.protocol.resource import (
     endpoint,
     upload_body,
 )
-from service.http.request.admission import body_slot, require_delete_token, require_upload_token
+from service.http.protocol.spelling import read_spelled
+from service.http.request.admission import require_delete_token, require_upload_token, upload_slot
 from service.http.request.client import while_connected
+from service.http.request.deadline import shared
 from service.http.request.timing import span
 from service.pictures import sniff
 from service.serving.services import services_of
@@ -59,7 +64,7 @@ async def upload(request: Request) -> Reply:
         if name not in services.codecs:
             loaded = ", ".join(services.codecs)
             raise ParameterError("codecs", f"'{name}' is not a codec here", loaded)
-    with body_slot(request, [services.encoders[name] for name in codecs]):
+    with upload_slot(request, [services.encoders[name] for name in codecs]):
         data = await read_upload(request)
         sniff(data)
         background = query.get("background", WHITE)
@@ -67,10 +72,10 @@ async def upload(request: Request) -> Reply:
         id = await asyncio.to_thread(image_id, key, background, data)
         limit = services.settings.inline_limit_bytes
         inline_bytes = limit if query.get("inline", False) else 0
-        wanted = UploadJob(id, codecs, background, inline_bytes)
+        wanted = UploadJob(id, codecs, background)
         made = await while_connected(
             request,
-            services.single_flight.run(wanted, lambda: encode_upload(request, wanted, data)),
+            shared(request, wanted, lambda: encode_upload(request, wanted, data)),
         )
     content = document(
         made.image,
@@ -90,11 +95,11 @@ async def upload(request: Request) -> Reply:
 
 async def read(request: Request) -> Reply:
     """What is known of an image, and where its streams are."""
-    read_query(request.scope["query_string"], {})
+    read_spelled(request.scope["query_string"], {})
     services = services_of(request)
     id = _id(request)
     with span(request, "cache"):
-        image = await load_image(services.store, id, sorted(services.codecs))
+        image = await load_image(services.store, services.codecs, id)
     if image is None or not image.streams:
         raise UnknownImageError("no image under this id; upload it")
     sign_key = services.settings.sign_key.get_secret_value().encode()
@@ -142,6 +147,7 @@ RESOURCES = (
                     UnsupportedPictureError,
                     BrokenPictureError,
                     PictureTooLargeError,
+                    ClientShareError,
                     QueueFullError,
                     DrainingError,
                     DeadlineError,
@@ -163,13 +169,19 @@ RESOURCES = (
                     200: described_answer("The document", _JSON, schema=SCHEMA),
                     304: described_answer("Not modified"),
                 },
-                (ParameterError, UnknownImageError, CacheUnavailableError),
+                (ParameterError, UnknownImageError, StreamGoneError, CacheUnavailableError),
             ),
             "DELETE": Operation(
                 endpoint(delete),
                 "Delete an image",
                 {204: described_answer("Gone from the cache")},
-                (ParameterError, UnauthorizedError, UnknownImageError, CacheUnavailableError),
+                (
+                    ParameterError,
+                    UnauthorizedError,
+                    DeletionOffError,
+                    UnknownImageError,
+                    CacheUnavailableError,
+                ),
                 needs_token=True,
             ),
         },

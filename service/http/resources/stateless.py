@@ -12,6 +12,7 @@ from service.errors import (
     BodyTimeoutError,
     BodyTooLargeError,
     BrokenPictureError,
+    ClientShareError,
     CodecError,
     DeadlineError,
     DrainingError,
@@ -54,7 +55,7 @@ from service.http.protocol.resource import (
     endpoint,
     upload_body,
 )
-from service.http.request.admission import body_slot, require_upload_token
+from service.http.request.admission import public_slot, require_upload_token, upload_slot
 from service.http.request.client import while_connected
 from service.http.request.timing import submit
 from service.http.resources.streams import MEDIA_TYPE
@@ -87,7 +88,7 @@ async def encode(request: Request) -> Reply:
             [encoded] = await submit(request, services.encoders[codec], [job])
         return encoded.stream
 
-    with body_slot(request, [services.encoders[codec]]):
+    with upload_slot(request, [services.encoders[codec]]):
         data = await read_upload(request)
         sniff(data)
         stream = await while_connected(request, work(data))
@@ -110,7 +111,7 @@ async def decode(request: Request) -> Reply:
         raise ParameterError("quality", "PNG has no quality", "absent")
     frame = Frame(**query)
     services = services_of(request)
-    with body_slot(request, services.decoders.values()):
+    with public_slot(request, services.decoders.values()):
         stream = await read_upload(request)
         if painter_of(services, stream).kind == "photo":
             body = await photo_raster(request, stream, output, frame, quality)
@@ -140,6 +141,7 @@ _BODY_ERRORS = (
     BodyError,
     BodyTimeoutError,
     BodyTooLargeError,
+    ClientShareError,
     QueueFullError,
     DrainingError,
     DeadlineError,

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from service.cache import SingleFlight
-from service.errors import UnavailableError
+from service.due import Due
+from service.errors import DeadlineError, UnavailableError
 
 pytestmark = pytest.mark.anyio
 
@@ -23,7 +24,7 @@ class Work:
         self.result = result
         self.may_finish = asyncio.Event()
 
-    async def __call__(self) -> object:
+    async def __call__(self, _due: Due) -> object:
         self.begun += 1
         try:
             await self.may_finish.wait()
@@ -108,9 +109,9 @@ async def test_a_call_in_the_turn_of_the_failure_begins_anew() -> None:
     again.may_finish.set()
     late: list[asyncio.Task[object]] = []
 
-    async def fail() -> object:
+    async def fail(due: Due) -> object:
         try:
-            return await work()
+            return await work(due)
         finally:
             late.append(asyncio.create_task(flights.run("key", again)))
 
@@ -146,7 +147,7 @@ async def test_a_caller_who_comes_while_abandoned_work_ends_gets_work_of_its_own
 
 
 async def test_work_that_cancels_itself_is_unavailable_and_not_a_cancellation() -> None:
-    async def give_up() -> bytes:
+    async def give_up(_due: Due) -> bytes:
         raise asyncio.CancelledError
 
     with pytest.raises(UnavailableError):
@@ -158,7 +159,7 @@ async def test_a_failure_in_the_turn_in_which_the_last_waiter_leaves_is_not_unha
 ) -> None:
     waiters: list[asyncio.Task[None]] = []
 
-    async def fail() -> None:
+    async def fail(_due: Due) -> None:
         await asyncio.sleep(0)
         waiters[0].cancel()
         raise ValueError("broken")
@@ -183,3 +184,60 @@ async def test_nothing_unhandled_is_left_behind(unhandled: list[dict[str, Any]])
             del waiters, work
             await settle()
     assert unhandled == []
+
+
+async def test_whoever_came_first_may_be_too_late_and_the_others_get_the_work() -> None:
+    flights, work = SingleFlight(), Work()
+    now = asyncio.get_running_loop().time()
+    first = asyncio.create_task(flights.run("key", work, now + 0.05))
+    await asyncio.sleep(0)
+    second = asyncio.create_task(flights.run("key", work, now + 60))
+    with pytest.raises(DeadlineError):
+        await first
+    work.may_finish.set()
+    assert await second == b"stream"
+    assert (work.begun, work.cancelled) == (1, 0)
+
+
+async def test_whoever_joins_may_be_too_late_and_the_first_gets_the_work() -> None:
+    flights, work = SingleFlight(), Work()
+    now = asyncio.get_running_loop().time()
+    first = asyncio.create_task(flights.run("key", work, now + 60))
+    await asyncio.sleep(0)
+    with pytest.raises(DeadlineError):
+        await flights.run("key", work, now + 0.05)
+    work.may_finish.set()
+    assert await first == b"stream"
+    assert (work.begun, work.cancelled) == (1, 0)
+
+
+async def test_the_work_is_due_when_the_last_of_those_who_wait_is() -> None:
+    flights, seen = SingleFlight(), []
+    may_finish = asyncio.Event()
+
+    async def work(due: Due) -> float:
+        with due.followed(seen.append):
+            await may_finish.wait()
+        return due.at
+
+    now = asyncio.get_running_loop().time()
+    waiters = []
+    for seconds in (10, 30, 20):
+        waiters.append(asyncio.create_task(flights.run("key", work, now + seconds)))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    may_finish.set()
+    assert await asyncio.gather(*waiters) == [now + 30] * 3
+    assert seen == [now + 30]
+
+
+async def test_whoever_is_due_last_waits_for_what_the_work_itself_says() -> None:
+    """It ends itself then, and knows better why."""
+
+    async def work(due: Due) -> bytes:
+        await asyncio.sleep(0.1)
+        raise ValueError("late")
+
+    now = asyncio.get_running_loop().time()
+    with pytest.raises(ValueError, match="late"):
+        await SingleFlight().run("key", work, now + 0.05)

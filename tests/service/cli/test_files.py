@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from io import BytesIO
@@ -168,7 +169,7 @@ def test_one_bad_file_is_named_and_the_others_go_on(photos, tmp_path, capsys):
     [
         ("encode", "PHOTO", "--bytes", "1"),
         ("encode", "PHOTO", "--codec", "nope"),
-        ("encode", "PHOTO", "PHOTO"),
+        ("encode", "nothing*.jpg"),
         ("decode", "PHOTO", "--size", "4097"),
         ("encode", "PHOTO", "--bpp", "1"),
         ("encode", "PHOTO", "-", "-o", "-"),
@@ -182,6 +183,78 @@ def test_wrong_use_is_2_in_one_line(photos, tmp_path, capsys, monkeypatch, argum
     said = capsys.readouterr().err
     assert said.startswith("prefixel: ")
     assert said.count("\n") == 1
+
+
+def test_folders_keep_their_tree_and_patterns_are_matched(photos, tmp_path, monkeypatch):
+    deep = tmp_path / "album" / "2026" / "may"
+    deep.mkdir(parents=True)
+    photos[0].rename(deep / "photo0.jpg")
+    photos[1].rename(tmp_path / "album" / "photo1.jpg")
+    assert run("encode", tmp_path / "album", "-o", tmp_path / "out") == 0
+    streams = {path.relative_to(tmp_path / "out") for path in (tmp_path / "out").rglob("*.pxl")}
+    assert streams == {Path("2026/may/photo0.pxl"), Path("photo1.pxl")}
+    assert run("decode", tmp_path / "out", "-o", tmp_path / "shown") == 0
+    assert (tmp_path / "shown" / "2026" / "may" / "photo0.png").exists()
+    monkeypatch.chdir(tmp_path)
+    assert run("encode", "phot*.jpg", "album/**/*.jpg", "-o", "matched") == 0
+    assert {path.name for path in (tmp_path / "matched").iterdir()} == {
+        "photo0.pxl",
+        "photo1.pxl",
+        "photo2.pxl",
+    }
+
+
+def test_of_one_name_the_second_keeps_its_suffix_and_that_is_said(photos, tmp_path, capsys):
+    for name in ("a/photo0.jpg", "b/photo0.jpg", "b/photo0.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(photos[0].read_bytes())
+    files = [tmp_path / name for name in ("a/photo0.jpg", "b/photo0.jpg", "b/photo0.png")]
+    out = tmp_path / "out"
+    assert run("encode", *files, files[0], "-o", out) == 0
+    names = {path.name for path in out.iterdir()}
+    assert names == {"photo0.pxl", "photo0.jpg.pxl", "photo0.png.pxl"}
+    assert f"{files[1]} becomes {out / 'photo0.jpg.pxl'}" in capsys.readouterr().err
+
+
+def test_json_is_an_object_a_line(photos, tmp_path, capsys):
+    def said(*arguments):
+        assert run(*arguments, "--json") == 0
+        return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    made = said("encode", *photos, "-o", tmp_path, "--bytes", 64)
+    assert [one["bytes"] for one in made] == [64] * 3
+    assert (made[0]["whole_bytes"], made[0]["source"]) == (258, str(photos[0]))
+    found = said("inspect", *(one["target"] for one in made))
+    assert [one["total_bytes"] for one in found] == [64] * 3
+    assert found[0]["chunks"][0] == {"label": "header", "offset_bytes": 0, "length_bytes": 2}
+    shown = said("decode", made[0]["target"], "-o", tmp_path)
+    assert Path(shown[0]["target"]).stat().st_size == shown[0]["bytes"]
+
+
+def test_a_closed_pipe_is_no_traceback(photos, tmp_path):
+    stream = str(tmp_path / "photo0.pxl")
+    run("encode", photos[0], "-o", tmp_path, "--codec", "raw-photo")
+    code = (
+        "import sys; from service.cli import inspect; from service.cli.main import main;"
+        "from tests.service.cli.test_files import TestsCodecs; inspect.Codecs = TestsCodecs;"
+        "sys.exit(main(['inspect', *sys.argv[1:]]))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, stream], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait(60) == 141
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_a_shell_is_told_what_completes(shell, capsys):
+    with pytest.raises(SystemExit) as ended:
+        run("--print-completion", shell)
+    assert ended.value.code == 0
+    assert "--bpp" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from service.due import Due
 from service.errors import DeadlineError
 from tests.service.inference.manual import advance, turns
 from tests.service.inference.stage import Stage, staged
@@ -92,6 +93,23 @@ async def test_a_deadline_is_told_when_it_passes_though_the_network_hangs(stage:
     await turns()
     assert stage.network.batches == [[-1]]
     assert stage.events.dropped == [(2, "deadline")]
+
+
+@staged
+async def test_a_deadline_may_be_put_off_while_its_pictures_wait(stage: Stage) -> None:
+    held, due = await stage.hold(), Due(stage.loop.now + 1)
+    task = stage.loop.create_task(stage.batcher.submit([1], due))
+    await advance(0.9)
+    due.put_off(stage.loop.now + 2)
+    due.put_off(stage.loop.now + 1)  # never brought forward
+    await advance(1.9)
+    assert not task.done()
+    await advance(0.2)
+    with pytest.raises(DeadlineError):
+        await task
+    stage.network.end()
+    await held
+    assert stage.events.dropped == [(1, "deadline")]
 
 
 @staged

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import itertools
 import time
@@ -12,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.errors import BodyError, ParameterError
+from service.http.protocol import body
 from service.http.protocol.form import Form
+from tests.support.app import running_app
 from tests.support.raw import connection, head, is_closed, read_answer
 from tests.support.server import eventually, running_service
 
@@ -157,6 +160,43 @@ def test_a_body_that_trickles_is_408_and_its_connection_ends(server):
         assert b"0.5 s" in body
         assert is_closed(sock)
         assert time.monotonic() - begin < 10
+
+
+def test_a_body_keeps_up_a_rate_once_its_slow_start_is_over(monkeypatch):
+    """Too slow, though every piece of it comes in time; a slow one that is quick enough passes."""
+    monkeypatch.setattr(body, "SLOW_START_SECONDS", 0.1)
+    with running_app(body_minimum_rate=100) as app:
+
+        async def pieces(count: int):
+            for _ in range(10):
+                await asyncio.sleep(0.05)
+                yield b"x" * count
+
+        async def post(count: int) -> httpx.Response:
+            return await app.http.post("/v1/decode", content=pieces(count))
+
+        late, quick = app.run(post(1)), app.run(post(20))
+    assert late.status_code == 408
+    assert "slower than 100 bytes a second" in late.json()["detail"]
+    assert late.headers["connection"] == "close"
+    assert quick.status_code == 422
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["Transfer-Encoding: gzip, chunked"],
+        ["Transfer-Encoding: gzip", "Transfer-Encoding: chunked"],
+        ["Transfer-Encoding: deflate,chunked"],
+    ],
+)
+def test_a_body_in_another_transfer_coding_than_chunked_is_501(server, lines):
+    with connection(server) as sock:
+        sock.sendall(head("POST", "/test/length", *lines) + b"1\r\na\r\n0\r\n\r\n")
+        status, headers, problem = read_answer(sock)
+        assert (status, headers["connection"]) == (501, "close")
+        assert b"transfer-coding" in problem
+        assert is_closed(sock)
 
 
 def test_a_client_that_leaves_while_it_sends_is_499_in_the_log(server):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import httpx
 import pytest
@@ -57,12 +58,6 @@ def test_delete_needs_a_delete_token_and_an_upload_token_is_none(guarded):
     assert (status("first-token"), status("wrong"), status("del")) == (401, 401, 204)
 
 
-def test_without_delete_tokens_nobody_may_delete():
-    with running_service() as server, connection(server) as sock:
-        sock.sendall(head("DELETE", "/test/thing", "Authorization: Bearer "))
-        assert read_answer(sock)[0] == 401
-
-
 def test_a_length_over_the_limit_is_413_before_any_of_the_body_comes():
     with running_service(PREFIXEL_BODY_LIMIT_BYTES=1000) as server, connection(server) as sock:
         sock.sendall(head("POST", "/test/length", "Content-Length: 1001"))
@@ -94,6 +89,37 @@ def test_too_many_uploads_are_503_at_once_and_the_place_is_given_back():
             slow.sendall(b"bc")
             assert read_answer(slow)[0] == 200
         assert httpx.post(server.url + "/test/length", content=b"abc").status_code == 200
+
+
+def test_bodies_of_routes_without_a_token_keep_no_upload_out():
+    limits = {"PREFIXEL_UPLOADS_LIMIT": 1, "PREFIXEL_PUBLIC_BODIES_LIMIT": 2}
+    with running_service(**TOKENS, **limits) as server, ExitStack() as stack:
+        for path in ("/v1/decode", "/v1/thumbs"):
+            slow = stack.enter_context(connection(server))
+            slow.sendall(head("POST", path, "Content-Length: 9") + b"a")
+        eventually(lambda: httpx.post(server.url + "/v1/decode", content=b"a").status_code == 503)
+        headers = {"Authorization": "Bearer first-token"}
+        answer = httpx.post(server.url + "/test/length", content=b"abc", headers=headers)
+        assert answer.json() == {"length": 3}
+
+
+def test_one_client_has_a_share_of_the_places_and_the_forwarded_address_says_who_it_is():
+    environment = {"PREFIXEL_UPLOADS_LIMIT": 4, "PREFIXEL_TRUSTED_PROXIES": "127.0.0.0/8"}
+    with running_service(**environment) as server, connection(server) as slow:
+        greedy = "X-Forwarded-For: 8.8.8.8"
+        slow.sendall(head("POST", "/test/length", greedy, "Content-Length: 3") + b"a")
+
+        def status(client: str) -> int:
+            headers = {"X-Forwarded-For": client}
+            answer = httpx.post(server.url + "/test/length", content=b"abc", headers=headers)
+            assert answer.is_success or answer.headers["retry-after"] == "1"
+            return answer.status_code
+
+        eventually(lambda: status("8.8.8.8") == 429)
+        assert status("8.8.4.4") == 200
+        slow.sendall(b"bc")
+        assert read_answer(slow)[0] == 200
+        assert status("8.8.8.8") == 200
 
 
 def _refused(url: str) -> bool:

@@ -150,8 +150,9 @@ def test_an_empty_body_is_400(app, path):
 
 
 def test_a_full_queue_is_said_before_the_body_is_read():
-    with running_app(uploads_limit=1) as app:
-        app.services.intake.enter()
+    with running_app(uploads_limit=1, public_bodies_limit=1) as app:
+        app.services.uploads.enter()
+        app.services.public_bodies.enter()
         for path in ("/v1/images", "/v1/encode", "/v1/decode"):
             answer = app.request("POST", path, content=b"x")
             assert answer.status_code == 503

@@ -6,9 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from service.cli.main import main
+from service.cli import tables
 from service.errors import ConfigurationError
-from service.evaluation.report.readme import paper, read_cells, same_bytes, scores
+from service.evaluation.report.document_tables import (
+    headline,
+    paper,
+    read_cells,
+    same_bytes,
+    scores,
+)
 
 HEAD = (
     "split,codec,counting,reading,target_bytes,pictures,payload_bytes,file_bytes,covered_share,"
@@ -73,17 +79,20 @@ def test_what_is_no_evaluation_is_refused(tmp_path: Path) -> None:
         read_cells(tmp_path / "cells.csv")
 
 
-def test_a_table_is_put_between_its_marks(
-    cells: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_table_is_put_between_its_marks(cells: Path, tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("a\n<!-- scores -->\nold\n<!-- /scores -->\nb\n")
-    words = ["tables", "scores", "--cells", str(cells)]
-    assert main([*words, "--into", str(page)]) == 0
-    assert not capsys.readouterr().out
-    assert main(words) == 0
-    printed = capsys.readouterr().out
-    assert page.read_text() == f"a\n<!-- scores -->\n{printed}<!-- /scores -->\nb\n"
+    text = tables.table("scores", cells)
+    tables.put_into(page, "scores", text)
+    assert page.read_text() == f"a\n<!-- scores -->\n{text}\n<!-- /scores -->\nb\n"
     page.write_text("a\n<!-- scores -->\n")
-    assert main([*words, "--into", str(page)]) == 2
-    assert "has not one block" in capsys.readouterr().err
+    with pytest.raises(ConfigurationError, match="has not one block"):
+        tables.put_into(page, "scores", text)
+
+
+def test_the_headline_is_ours_and_today_s_at_equal_bytes(cells: Path) -> None:
+    assert headline(read_cells(cells)).splitlines()[2:] == [
+        "| JPEG 4:2:0 | .740 / 20.50 | – |",
+        "",
+        "Means over the pictures 10..99.",
+    ]

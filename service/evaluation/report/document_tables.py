@@ -1,4 +1,4 @@
-"""The README's tables of scores, from the ``cells.csv`` that an evaluation wrote."""
+"""Tables of scores in the README and in docs, from the ``cells.csv`` that an evaluation wrote."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from service.evaluation.report.tables import markdown
 
 Row = dict[str, str]
 SHOWN = ("ssim", "psnr")
+HEADLINE = ("prefixel@default", "prefixel@best", "jpeg", "webp", "avif")
+HEADLINE_TARGETS = ("64", "128", "256")
 VARIANTS = frozenset(name for name, baseline in BASELINES.items() if baseline.variant)
 
 
@@ -51,6 +53,19 @@ def same_bytes(rows: Sequence[Row]) -> str:
         if _is(row, "file", "own")
     ]
     return "\n\n".join([table, f"{_pictures(rows)} {'; '.join(own)}." if own else _pictures(rows)])
+
+
+def headline(rows: Sequence[Row]) -> str:
+    """Our own codec and today's, each at exactly the target: what a reader asks for first."""
+    chosen = [
+        row
+        for row in rows
+        if row["codec"] in HEADLINE
+        and row["target_bytes"] in HEADLINE_TARGETS
+        and _is(row, _fair_counting(row["codec"]), "exact")
+    ]
+    chosen.sort(key=lambda row: HEADLINE.index(row["codec"]))
+    return f"{_by_target(chosen)}\n\n{_pictures(rows)}"
 
 
 def paper(rows: Sequence[Row]) -> str:

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from models.export.browser import KIT
-from service.codec.registry import load_codecs
+from service.codec.registry import load_newest
 from service.inference import Runtime
 from service.settings import packaged_artifacts
 from tests.browser.support import EVENTS, shown, told
@@ -91,7 +91,7 @@ def test_files_of_the_command_line_are_painted_from_a_server_of_files(context, p
     context.add_init_script(EVENTS)
     page.goto(url)
     told(page, "load", 2)
-    codec = load_codecs(packaged_artifacts(), ["photo"], Runtime("cpu", 1))["photo"]
+    codec = load_newest(packaged_artifacts(), ["photo"], Runtime("cpu", 1))["photo"]
     for name, length in (("china", None), ("flower", 4000)):
         stream = (folder / "photos" / f"{name}.pxl").read_bytes()[:length]
         found = shown(page, f"prefixel-img[src*={name}]")

@@ -75,7 +75,7 @@ def write_parse(folder: Path) -> None:
 
 def write_photos(folder: Path) -> None:
     """Whole streams, one behind the other; of the cuts [N, K] what is known, and pictures of it."""
-    codec = load_codecs(packaged_artifacts(), [PHOTO], Runtime("cpu", 1))[PHOTO]
+    codec = load_newest(packaged_artifacts(), [PHOTO], Runtime("cpu", 1))[PHOTO]
     assert isinstance(codec, PhotoCodec)
     drawn = crops(len(PHOTO_SIDES), seed=17, size_range=(300, 400))
     pictures = [np.asarray(c.resize(s)) for c, s in zip(drawn, PHOTO_SIDES, strict=True)]

@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 
 import { StreamError } from "../../service/static/kit/core/header.js";
+import { PhotoDecoder } from "../../service/static/kit/photo/decoder.js";
 import { readPhotoHeader } from "../../service/static/kit/photo/header.js";
 import { kernelModule } from "../../service/static/kit/photo/kernel.js";
 import { Photo } from "../../service/static/kit/photo/photo.js";
@@ -96,5 +97,30 @@ test("noise and headers that lie are refused or read, never more than that", asy
     const photo = await Photo.open(kernel, tables, noise);
     assert.ok(photo.advance(noise) > 0);
     photo.paint();
+  }
+});
+
+/** Paints a prefix of `bytes`, from `from` on, at a size of a page. */
+function paint(decoder, key, bytes, from, length) {
+  const part = bytes.slice(from, length);
+  return decoder.paint({ key, from, bytes: part, length, width: 60, height: 40, isDraft: false });
+}
+
+test("many photos in turns, and one too large to keep, are what each is alone", async () => {
+  const sources = streams.map(({ stream }) => bytesOf(stream));
+  const large = Uint8Array.from([0x81, 0x80, 0, 0x80, 0x20, 0x80, 0x20, ...sources[0].subarray(5)]);
+  sources.push(large); // 4096x4096: 250 MB of what is known
+  const decoder = new PhotoDecoder(100, () => {});
+  decoder.giveTables(1, await VERSIONS[1]());
+  const first = sources.map((bytes, key) => paint(decoder, key, bytes, 0, 30));
+  await Promise.all(first);
+  const found = await Promise.all(sources.map((bytes, key) => paint(decoder, key, bytes, 30, 600)));
+  for (const [n, bytes] of sources.entries()) {
+    const photo = await Photo.open(kernel, tables, bytes);
+    assert.equal(found[n].symbols, photo.advance(bytes, 600));
+    const { width, height, rgba } = found[n];
+    const splits = photo.sizes.findIndex((size) => size.width === width && size.height === height);
+    assert.deepEqual(rgba, photo.paint(splits).rgba);
+    assert.ok(found[n].isFinal);
   }
 });

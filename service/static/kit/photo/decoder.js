@@ -14,6 +14,8 @@ import { unpack } from "./tables.js";
 
 /** Memory of photos whose bytes have all come and are painted: some may be asked for again. */
 const KEPT_BYTES = 128 * 2 ** 20;
+/** And of all: what waits for its bytes is parsed anew when they come. */
+const MOST_BYTES = 2 ** 30;
 /** Where finer levels are empty so far, a picture has one of them at most. */
 const EMPTY_LEVELS = 1;
 
@@ -22,7 +24,7 @@ export class PhotoDecoder {
   #pause;
   #kernel = null;
   #tables = new Map();
-  /** By key: { bytes, length, photo }, the one that was used last at the end. */
+  /** By key, the one that was used last at the end. */
   #streams = new Map();
   #queue = [];
   #isWorking = false;
@@ -60,7 +62,7 @@ export class PhotoDecoder {
   }
 
   #take(key, from, bytes) {
-    const stream = this.#streams.get(key) ?? { bytes: new Uint8Array(0), length: 0, photo: null };
+    const stream = this.#streams.get(key) ?? newStream();
     this.#streams.delete(key);
     this.#streams.set(key, stream);
     const length = from + bytes.length;
@@ -105,7 +107,8 @@ export class PhotoDecoder {
     if (photo.bytes < length && !photo.isComplete) return null;
     const splits = splitsFor(photo, wish);
     const picture = photo.paint(splits.painted);
-    if (!wish.isDraft) this.#evict(stream);
+    stream.isDone = !wish.isDraft;
+    this.#evict();
     return {
       ...picture,
       size: { width: photo.header.width, height: photo.header.height },
@@ -124,17 +127,21 @@ export class PhotoDecoder {
   }
 
   /** Let go of what was used longest ago and is not at work; its bytes stay. */
-  #evict(done) {
+  #evict() {
     const atWork = new Set(this.#queue.map(({ stream }) => stream));
-    const idle = [...this.#streams.values()].reverse().filter((one) => one.photo && !atWork.has(one));
-    let kept = done.photo.size;
-    for (const stream of idle) {
-      if (stream === done) continue;
-      kept += stream.photo.size;
-      if (kept > KEPT_BYTES) stream.photo = null;
+    let [all, done] = [0, 0];
+    for (const stream of [...this.#streams.values()].reverse()) {
+      if (!stream.photo) continue;
+      all += stream.photo.size;
+      if (stream.isDone) done += stream.photo.size;
+      const isTooMuch = all > MOST_BYTES || (stream.isDone && done > KEPT_BYTES);
+      if (isTooMuch && !atWork.has(stream)) stream.photo = null;
     }
-    if (done.photo.size > KEPT_BYTES) done.photo = null;
   }
+}
+
+function newStream() {
+  return { bytes: new Uint8Array(0), length: 0, photo: null, isDone: false };
 }
 
 async function compile() {

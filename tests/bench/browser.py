@@ -19,8 +19,6 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import posixpath
-import re
 import shutil
 import statistics
 import time
@@ -40,6 +38,7 @@ from service.evaluation.baselines.jpeg import JPEG
 from service.evaluation.baselines.webp import WEBP
 from service.quality.ssim import block_ssim
 from tests.bench import browser_photos
+from tests.bench.sizes import modules
 from tests.bench.traces import largest_task
 from tests.browser.conftest import FLAGS
 from tests.browser.support import inline, kit_url, serve_page, stream_of, upload
@@ -247,19 +246,7 @@ def _sizes(server_url: str, ids: Sequence[str], options: argparse.Namespace) -> 
 
 def _kit_bytes(server_url: str) -> int:
     """What a first visit loads, compressed as it is sent."""
-    base = kit_url(server_url)
-    seen: dict[str, int] = {}
-    left = ["element.js", "worker/worker.js"]
-    while left:
-        name = left.pop()
-        if name in seen:
-            continue
-        answer = httpx.get(f"{base}/{name}", headers={"Accept-Encoding": "gzip"})
-        seen[name] = int(answer.raise_for_status().headers["content-length"])
-        if name.endswith(".js"):
-            named = re.findall(r'(?:from|import|import\()\s*"(\.[^"]+)"', answer.text)
-            left += [posixpath.normpath(posixpath.join(name, "..", one)) for one in named]
-    return sum(seen.values())
+    return sum(modules(kit_url(server_url), ["element.js", "worker/worker.js"]).values())
 
 
 def _smallest(

@@ -12,8 +12,6 @@ bytes       what is loaded for photos beside the rest of the kit, as it is sent
 from __future__ import annotations
 
 import itertools
-import posixpath
-import re
 import statistics
 import time
 from io import BytesIO
@@ -25,6 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page
 
+from tests.bench.sizes import modules
 from tests.bench.traces import largest_task
 from tests.browser.support import EVENTS, inline, kit_url
 from tests.support.photos import free_photos
@@ -205,24 +204,7 @@ def _service(source: str, length: int) -> None:
 def _bytes(server_url: str) -> int:
     """Of the modules that the first photo loads, and thumbnails do not."""
     base = kit_url(server_url)
-    before = _modules(base, ["element.js", "worker/worker.js"])
-    photos = _modules(base, ["element/photo.js", "worker/photo-worker.js"])
+    before = modules(base, ["element.js", "worker/worker.js"])
+    photos = modules(base, ["element/photo.js", "worker/photo-worker.js"])
     new = photos.keys() - before.keys()
     return sum(photos[name] for name in new)
-
-
-def _modules(base: str, names: list[str]) -> dict[str, int]:
-    """Bytes as sent, of modules and of what they import; of imports at run time, only tables."""
-    seen: dict[str, int] = {}
-    left = list(names)
-    while left:
-        name = left.pop()
-        if name in seen:
-            continue
-        answer = httpx.get(f"{base}/{name}", headers={"Accept-Encoding": "gzip"})
-        seen[name] = int(answer.raise_for_status().headers["content-length"])
-        named = re.findall(r'from "(\.[^"]+)"|import "(\.[^"]+)"', answer.text)
-        later = re.findall(r'import\("(\.[^"]+(?:tables|weights)[^"]+)"\)', answer.text)
-        found = [a or b for a, b in named] + later
-        left += [posixpath.normpath(posixpath.join(name, "..", one)) for one in found]
-    return seen

@@ -1,0 +1,25 @@
+"""The kit's modules, as the service sends them."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+
+import httpx
+
+
+def modules(base: str, names: list[str]) -> dict[str, int]:
+    """Bytes as sent, of modules and of what they import; of imports at run time, only tables."""
+    seen: dict[str, int] = {}
+    left = list(names)
+    while left:
+        name = left.pop()
+        if name in seen:
+            continue
+        answer = httpx.get(f"{base}/{name}", headers={"Accept-Encoding": "gzip"})
+        seen[name] = int(answer.raise_for_status().headers["content-length"])
+        named = re.findall(r'from "(\.[^"]+)"|import "(\.[^"]+)"', answer.text)
+        later = re.findall(r'import\("(\.[^"]+(?:tables|weights)[^"]+)"\)', answer.text)
+        found = [a or b for a, b in named] + later
+        left += [posixpath.normpath(posixpath.join(name, "..", one)) for one in found]
+    return seen

@@ -6,7 +6,6 @@
 import { StreamError } from "../core/header.js";
 import { Turn } from "../core/turns.js";
 import { startWorker } from "../worker/start.js";
-import { PhotoDecoder } from "./decoder.js";
 import { readPhotoHeader } from "./header.js";
 import { NEWEST, VERSIONS } from "./versions.js";
 
@@ -76,7 +75,7 @@ async function decoderOf(version) {
   remote ??= startRemote();
   if (!(version in VERSIONS)) throw new StreamError(`no decoder here for version ${version} of photo`);
   const [worker, tables] = await Promise.all([remote, VERSIONS[version]()]);
-  const decoder = worker ?? (here ??= ofThisThread());
+  const decoder = worker ?? (await (here ??= ofThisThread()));
   const versions = given.get(decoder) ?? new Set();
   given.set(decoder, versions);
   if (!versions.has(version)) decoder.giveTables(version, tables);
@@ -84,7 +83,9 @@ async function decoderOf(version) {
   return decoder;
 }
 
-function ofThisThread() {
+/** Its code is not loaded where there is a worker, which has it. */
+async function ofThisThread() {
+  const { PhotoDecoder } = await import("./decoder.js");
   const turn = new Turn();
   return new PhotoDecoder(SLICE_BYTES, () => (turn.isOver ? turn.next() : undefined));
 }

@@ -19,6 +19,7 @@
  */
 
 import { HEADER_BYTES, StreamError, readHeader } from "../core/header.js";
+import { expectWorker } from "../worker/start.js";
 import { Frame, IMAGE_ATTRIBUTES } from "./frame.js";
 import { enqueue, inline, queueFor, unrefined } from "./painting.js";
 import { receive } from "./receive.js";
@@ -41,8 +42,10 @@ function isPhoto(bytes) {
   return bytes.length > 0 && bytes[0] >> 3 === PHOTO;
 }
 
-/** The code of photos comes when the first of them does. */
+/** The code of photos comes when the first of them does, all of it at once. */
 function photoCode() {
+  expectWorker("photo-worker");
+  import("../photo/photos.js").catch(() => {}); // which the other one needs, and tells
   return import("./photo.js");
 }
 

@@ -23,12 +23,26 @@ export function setPhotoWorker(made) {
   makers["photo-worker"] = made;
 }
 
+const expected = new Map();
+
+/** Start a worker that will be asked for: its script is fetched before the code that asks. */
+export function expectWorker(name) {
+  // what the page's script says of workers, after it has imported the element, comes first
+  if (!expected.has(name)) expected.set(name, Promise.resolve(name).then(start));
+}
+
 /** The worker once it runs; null where none can be: Node, or a policy that forbids it. */
-export async function startWorker(name) {
+export function startWorker(name) {
+  const worker = expected.get(name) ?? start(name);
+  expected.set(name, null); // the next one is another
+  return worker;
+}
+
+async function start(name) {
   if (typeof Worker === "undefined" || typeof document === "undefined") return null;
-  for (const start of [makers[name], () => makeFromElsewhere(name)]) {
+  for (const make of [makers[name], () => makeFromElsewhere(name)]) {
     try {
-      const worker = start();
+      const worker = make();
       await new Promise((resolve, reject) => {
         worker.addEventListener("message", resolve, { once: true });
         worker.addEventListener("error", reject, { once: true });

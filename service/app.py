@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
@@ -11,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from service.codec.interface import Codec
 from service.codec.registry import Encoding, load_codecs
 from service.http.protocol import problems
+from service.http.request.addresses import Clients
 from service.http.request.middleware import RequestMiddleware
 from service.http.request.rates import Rates
 from service.http.resources import codecs as codecs_
@@ -68,6 +70,7 @@ def create_app(
             app.state.device, loaded = await run_in_threadpool(_load, settings)
         else:
             app.state.device, loaded = GIVEN_DEVICE, codecs
+        metrics.build(version("prefixel"), app.state.device)
         async with running(settings, loaded, metrics, log, lifecycle) as services:
             app.state.services = services
             yield
@@ -87,6 +90,7 @@ def create_app(
         log=log,
         origins=settings.cors_origins,
         lifecycle=lifecycle,
+        clients=Clients(settings.trusted_proxies),
         rates=Rates(settings) if settings.rate_limit else None,
     )
     return app

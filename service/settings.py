@@ -87,9 +87,18 @@ class Settings(BaseSettings):
         description="Work that may wait for one network, in seconds of one core; more: 503",
     )
     picture_threads: int = Field(
-        default=2, ge=1, le=64, description="Pictures decoded or painted at the same time"
+        default=0,
+        ge=0,
+        le=64,
+        description="Uploads decoded at the same time, and rasters painted beside them; 0: as many"
+        " of each as cores",
     )
 
+    decoder: Literal["thread", "process"] = Field(
+        default="thread",
+        description="Where uploads are decoded; process: in as many processes of their own, whose"
+        " crash or excess ends one upload (422) and nothing else",
+    )
     raster_seconds: float = Field(
         default=4.0,
         gt=0,
@@ -187,7 +196,8 @@ class Settings(BaseSettings):
 
     # cache
     redis_url: SecretStr | None = Field(
-        default=None, description="redis://, rediss:// or redis+cluster://; unset: SQLite or memory"
+        default=None,
+        description="redis://, rediss:// or redis+cluster://NODE,NODE; unset: SQLite or memory",
     )
     redis_timeout_ms: float = Field(
         default=50.0, gt=0, le=60_000, description="Longest wait for one Redis command, in ms"

@@ -24,6 +24,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from service.codec.geometry import THUMB_SIDE
+from service.inference.runtime import usable_cores
 from service.serving.server import DrainingServer, listen
 from service.serving.services import Lifecycle
 from service.settings import Settings
@@ -100,7 +101,8 @@ def main(port: int) -> None:
     """Serve on the loopback until told to stop."""
     settings = Settings()
     listener = listen("127.0.0.1", port)
-    server = DrainingServer(application(settings.picture_threads), settings, Lifecycle())
+    threads = settings.picture_threads or usable_cores()
+    server = DrainingServer(application(threads), settings, Lifecycle())
     uvloop.run(server.serve([listener]))
 
 

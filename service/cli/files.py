@@ -214,6 +214,8 @@ class Failures:
             yield
         except PrefixelError as failed:
             self._tell(source, failed.detail)
+        except BrokenPipeError:  # not the file's fault
+            raise
         except OSError as failed:
             self._tell(source, failed.strerror or type(failed).__name__)
 

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import argparse
 import socket
-from typing import TYPE_CHECKING
 
 from service.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from service.settings import Settings
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -30,28 +26,22 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until told to stop. Raises ConfigurationError."""
-    from service.app import real_app
-    from service.serving.serve import serve
+    from service.cli.greeting import greeting
+    from service.serving.supervisor import supervise
     from service.settings import read_settings
 
     settings = read_settings()
     if arguments.workers < 1:
         raise ConfigurationError(f"--workers is 1 or more, not {arguments.workers}")
-    if arguments.workers > 1:
-        return _serve_many(settings, arguments)
-    return serve(settings, _listen(arguments), real_app, metrics_port=settings.metrics_port)
-
-
-def _serve_many(settings: Settings, arguments: argparse.Namespace) -> int:
-    if settings.redis_url is None and settings.store_path is None:
+    if arguments.workers > 1 and settings.redis_url is None and settings.store_path is None:
         raise ConfigurationError(
             f"--workers {arguments.workers} needs a cache that processes can share: set"
             " PREFIXEL_REDIS_URL or PREFIXEL_STORE_PATH (the in-process cache belongs to one"
             " process, so an upload to one would be unknown to the others)"
         )
-    from service.serving.supervisor import supervise
-
-    return supervise(settings, _listen(arguments), arguments.workers)
+    listener = _listen(arguments)
+    host, port = listener.getsockname()[:2]
+    return supervise(settings, listener, arguments.workers, greeting(host, port))
 
 
 def _listen(arguments: argparse.Namespace) -> socket.socket:

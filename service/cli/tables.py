@@ -113,18 +113,15 @@ def _bounds(schema: dict[str, object]) -> str:
 
 def metrics() -> str:
     """Every metric: name, kind, labels, help text."""
-    from service.observability.metrics import DEFINITIONS, PREFIX
+    from service.observability.metrics import DEFINITIONS, PREFIX, STANDARD
 
+    named = [(f"{PREFIX}_{one.name}", one) for one in DEFINITIONS]
+    named += [(one.name, one) for one in STANDARD]
     return _markdown(
         ("Metric", "Kind", "Labels", "What it counts"),
         [
-            (
-                f"`{PREFIX}_{one.name}`",
-                one.kind,
-                ", ".join(f"`{label}`" for label in one.labels),
-                one.help,
-            )
-            for one in DEFINITIONS
+            (f"`{name}`", one.kind, ", ".join(f"`{label}`" for label in one.labels), one.help)
+            for name, one in named
         ],
     )
 

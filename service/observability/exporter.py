@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,13 +12,27 @@ from service.errors import ConfigurationError
 from service.observability.metrics import Metrics
 
 
-@contextmanager
-def metrics_on_port(port: int | None, metrics: Metrics) -> Iterator[int | None]:
-    """Serve ``metrics`` on every address while inside; yields the port (None: not at all).
+def listen_for_metrics(port: int | None) -> socket.socket | None:
+    """A socket on every address (port 0: a free one; None: none).
 
-    Raises ConfigurationError when the port is taken.
+    It does not block, so that processes may share it. Raises ConfigurationError when it is taken.
     """
     if port is None:
+        return None
+    try:
+        listener = socket.create_server(("", port))
+    except OSError as taken:
+        raise ConfigurationError(
+            f"cannot listen on PREFIXEL_METRICS_PORT {port}: {taken}"
+        ) from taken
+    listener.setblocking(False)
+    return listener
+
+
+@contextmanager
+def metrics_on(listener: socket.socket | None, metrics: Metrics) -> Iterator[int | None]:
+    """Serve ``metrics`` there while inside, then close it; yields the port (None: not at all)."""
+    if listener is None:
         yield None
         return
 
@@ -36,16 +51,14 @@ def metrics_on_port(port: int | None, metrics: Metrics) -> Iterator[int | None]:
         def log_message(self, format: str, *args: object) -> None:
             """Say nothing: a scrape every few seconds is no news."""
 
-    try:
-        server = ThreadingHTTPServer(("", port), Handler)
-    except OSError as taken:
-        raise ConfigurationError(
-            f"cannot listen on PREFIXEL_METRICS_PORT {port}: {taken}"
-        ) from taken
+    address = listener.getsockname()
+    server = ThreadingHTTPServer(address, Handler, bind_and_activate=False)
+    server.socket.close()
+    server.socket = listener
     server.daemon_threads = True
     Thread(target=server.serve_forever, name="metrics", daemon=True).start()
     try:
-        yield server.server_address[1]
+        yield int(address[1])
     finally:
         server.shutdown()
         server.server_close()

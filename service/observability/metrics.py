@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, get_args
 
 from prometheus_client import (
@@ -20,7 +21,9 @@ from prometheus_client import (
     disable_created_metrics,
 )
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from service.observability import processes
 
 Span = Literal["queue", "picture", "network", "entropy", "cache"]
 PREFIX = "prefixel"
@@ -97,10 +100,61 @@ DEFINITIONS = (
     ),
     Definition("client_gone_total", "counter", (), "Requests whose client left before the answer"),
     Definition(
+        "decoder_deaths_total",
+        "counter",
+        ("reason",),
+        "Decoder processes that ended: crashed, processor-time, deadline, idle",
+    ),
+    Definition(
+        "worker_restarts_total", "counter", (), "Worker processes that died and were started again"
+    ),
+    Definition(
+        "build_info", "gauge", ("version", "device"), "1; the release, and where networks run"
+    ),
+    Definition(
         "artifact_info", "gauge", ("codec", "version", "sha"), "1 for each artifact that is loaded"
     ),
 )
 
+
+STANDARD = (
+    Definition("process_virtual_memory_bytes", "gauge", (), "Virtual memory size in bytes."),
+    Definition("process_resident_memory_bytes", "gauge", (), "Resident memory size in bytes."),
+    Definition(
+        "process_start_time_seconds",
+        "gauge",
+        (),
+        "Start time of the process since unix epoch in seconds.",
+    ),
+    Definition(
+        "process_cpu_seconds_total",
+        "counter",
+        (),
+        "Total user and system CPU time spent in seconds.",
+    ),
+    Definition("process_open_fds", "gauge", (), "Number of open file descriptors."),
+    Definition("process_max_fds", "gauge", (), "Maximum number of open file descriptors."),
+    Definition(
+        "python_gc_objects_collected_total",
+        "counter",
+        ("generation",),
+        "Objects collected during gc",
+    ),
+    Definition(
+        "python_gc_objects_uncollectable_total",
+        "counter",
+        ("generation",),
+        "Uncollectable objects found during GC",
+    ),
+    Definition(
+        "python_gc_collections_total",
+        "counter",
+        ("generation",),
+        "Number of times this generation was collected",
+    ),
+)
+"""What clients of Prometheus tell of a process, without our prefix; of several workers with the
+label ``worker``."""
 
 BY_NAME = {definition.name: definition for definition in DEFINITIONS}
 
@@ -113,6 +167,8 @@ class Metrics:
     def __init__(self) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
+        if MULTIPROCESS not in os.environ:
+            processes.collect_own(self.registry)
         self._requests = self._histogram("http_request_duration_seconds")
         self._spans = self._histogram("span_duration_seconds")
         self._depths = self._gauge("queue_depth", "livesum")
@@ -127,6 +183,9 @@ class Metrics:
         self._pictures = self._counter("pictures_total")
         self._dropped = self._counter("dropped_pictures_total")
         self._gone = self._counter("client_gone_total")
+        self._decoders = self._counter("decoder_deaths_total")
+        self._restarts = self._counter("worker_restarts_total")
+        self._build = self._gauge("build_info", "livemax")
         self._artifacts = self._gauge("artifact_info", "livemax")
         self._by_request: dict[tuple[str, str, int], Histogram] = {}
         self._by_span = {name: self._spans.labels(name) for name in get_args(Span)}
@@ -221,9 +280,33 @@ class Metrics:
         """A client left before its answer."""
         self._gone.inc()
 
+    def build(self, version: str, device: str) -> None:
+        """This is running, and there its networks."""
+        self._build.labels(version, device).set(1)
+
     def artifact(self, codec: str, version: int, sha: str) -> None:
         """An artifact was loaded; ``sha`` are the first digits of its manifest's hash."""
         self._artifacts.labels(codec, str(version), sha).set(1)
+
+    def decoder_died(self, reason: str) -> None:
+        """A decoder process ended, and another one took its place."""
+        self._decoders.labels(reason).inc()
+
+    def workers_restarted(self, times: int) -> None:
+        """Worker processes died and were started again, so often."""
+        self._restarts.inc(times)
+
+    @staticmethod
+    def worker_died(pid: int) -> None:
+        """Of several workers: what this one held (gauges) no longer counts."""
+        mark_process_dead(pid)  # type: ignore[no-untyped-call]
+        processes.forget(Path(os.environ[MULTIPROCESS]), pid)
+
+    @staticmethod
+    def tell_worker(place: int) -> None:
+        """Of several workers: this process is the one in that place."""
+        if MULTIPROCESS in os.environ:
+            processes.publish(Path(os.environ[MULTIPROCESS]), place)
 
     def render(self) -> bytes:
         """All metrics in Prometheus' text format (``content_type``)."""
@@ -231,4 +314,5 @@ class Metrics:
             return generate_latest(self.registry)
         everyone = CollectorRegistry()
         MultiProcessCollector(everyone)  # type: ignore[no-untyped-call]
+        everyone.register(processes.Workers(Path(os.environ[MULTIPROCESS])))
         return generate_latest(everyone)

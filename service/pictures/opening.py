@@ -1,54 +1,32 @@
 """An upload's bytes -> an opaque, upright sRGB square: the one way in for pictures.
 
-    bytes -> sniff -> header (limits) -> memory -> decode -> shrink -> colour -> turn -> Picture
+    bytes -> sniff -> header (limits) -> memory -> making -> Picture
 
-The decoder gets the file rebuilt by ``probe`` and one plugin only, the one that was sniffed.
-Whatever it raises is translated here, once.
+What is above ``making`` runs here; decoders may run in a process of their own (``isolated``).
 """
 
 from __future__ import annotations
 
-import warnings
-from dataclasses import dataclass, field, replace
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from types import TracebackType
 from typing import Self
 
-import numpy as np
-from PIL import Image
-
 from service.codec.geometry import THUMB_SIDE, Size
 from service.codec.interface import Kind
 from service.codec.pixels import Pixels
-from service.errors import (
-    BrokenPictureError,
-    PictureError,
-    PictureTooLargeError,
-    UnsupportedPictureError,
-)
-from service.pictures.colour import flatten
-from service.pictures.decode import Decoded, decode, divisor
+from service.errors import UnsupportedPictureError
+from service.pictures.decode import divisor
 from service.pictures.limits import Limits
+from service.pictures.making import FLAT_PIXELS, Job, Made, make, prepare
 from service.pictures.memory import Lease, MemoryBudget
 from service.pictures.probe import Header, read_header
-from service.pictures.quiet import silence_libtiff
-from service.pictures.shrink import BAND_PIXEL_BYTES, GAP, PHOTO_GAP, band_rows, boxes, shrink
+from service.pictures.shrink import BAND_PIXEL_BYTES, GAP, PHOTO_GAP, band_rows, boxes
 from service.pictures.sniff import sniff
 
-TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""EXIF orientation -> what makes it upright."""
-
 SIZES = range(1, 4097)
-FLAT_PIXELS = 2**20
-"""Pixels of a photo whose colours are converted at a time."""
 FLAT_PIXEL_BYTES = 40
 RESIZED_PIXEL_BYTES = 14
 """A photo as Pillow resizes it, and as numpy has it, upright and not."""
@@ -99,27 +77,25 @@ class Picture:
         self.release()
 
 
+Decode = Callable[[Job, int, Callable[[], float]], Made]
+"""A job, the bytes of memory that it may take, when it is due -> what was made."""
+
+
+def made_here(job: Job, _memory_bytes: int, _due: Callable[[], float]) -> Made:
+    """In this thread."""
+    return make(job)
+
+
 class Opener:
     """Opens uploads within ``limits``. Thread-safe: the memory is shared by all threads."""
 
-    def __init__(self, limits: Limits) -> None:
-        """Registers the HEIC plugin where the ``heif`` extra is installed."""
+    def __init__(self, limits: Limits, decode: Decode = made_here) -> None:
+        """``decode`` may take a job elsewhere; within a thread of this process it is ``make``."""
         self.limits = limits
         self.memory = MemoryBudget(limits.decode_memory_bytes, limits.memory_wait_seconds)
         self._has_heic = find_spec("pillow_heif") is not None
-        if self._has_heic:
-            import pillow_heif
-
-            pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
-        # Pillow's own bound is a second line behind ours, and must not be the lower one.
-        # Of samples that it only unpacks, a byte is a pixel to it; the budget bounds those.
-        Image.MAX_IMAGE_PIXELS = max(
-            Image.MAX_IMAGE_PIXELS or 0, limits.pixel_limit, limits.decode_memory_bytes
-        )
-        # Its warnings repeat what the bytes say, on stderr; the one that matters becomes an error.
-        warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
-        warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
-        silence_libtiff()
+        self._decode = decode
+        prepare(limits)
 
     def open(
         self,
@@ -128,10 +104,13 @@ class Opener:
         size: int = THUMB_SIDE,
         background: tuple[int, int, int] = (255, 255, 255),
         photo_side: int | None = None,
+        due: Callable[[], float] = lambda: math.inf,
     ) -> Picture:
         """The picture in ``data``, squashed to ``size`` x ``size`` over ``background``.
 
         With ``photo_side`` also as a photo whose long side is at most that; never enlarged.
+        ``due`` tells when nobody waits for it any more (``time.monotonic``), which may be put off;
+        what runs in a process of its own is then killed, and DeadlineError raised.
         Raises UnsupportedPictureError, BrokenPictureError or PictureTooLargeError for what is in
         the bytes, QueueFullError when other pictures hold the memory for too long. The picture
         holds its own pixels' until it is released.
@@ -144,68 +123,13 @@ class Opener:
         header = read_header(format, data, self.limits)
         lease = self.memory.hold(_memory_bytes(header, size, photo_side))
         try:
-            picture = self._decode(header, size, background, photo_side)
-            lease.shrink(
-                picture.rgb.nbytes + (0 if picture.photo is None else picture.photo.nbytes)
-            )
-            return replace(picture, lease=lease)
-        except BaseException as error:
+            job = Job(header, size, background, photo_side, self.limits)
+            made = self._decode(job, lease.held_bytes, due)
+        except BaseException:
             lease.release()
-            if isinstance(error, PictureError) or not isinstance(error, Exception):
-                raise
-            if isinstance(error, MemoryError):
-                raise PictureTooLargeError("decoding took more memory than there is") from error
-            # The border: plugins raise OSError, SyntaxError, ValueError, KeyError,
-            # struct.error, RuntimeError and more, all of which mean the same to a client.
-            raise BrokenPictureError(f"the {format} does not decode") from error
-
-    def _decode(
-        self,
-        header: Header,
-        size: int,
-        background: tuple[int, int, int],
-        photo_side: int | None,
-    ) -> Picture:
-        enough = (size * GAP, size * GAP)
-        decoded = decode(header, enough, self.limits)
-        small = shrink(decoded.rows, (size, size))
-        rgb = flatten(small, decoded.profile, background, space=header.colour)
-        photo = None
-        if photo_side is not None:
-            wanted = Size(*decoded.size).within(photo_side)
-            sides = wanted.width, wanted.height
-            if divisor(header, sides) != divisor(header, enough):
-                # A thumbnail is made of the smaller one, photo or not, or its pixels would depend
-                # on what else was asked for.
-                del decoded
-                decoded = decode(header, sides, self.limits)
-            photo = _turned(_flat(decoded, header, sides, background), decoded.orientation)
-        width, height = decoded.size
-        if decoded.orientation >= 5:
-            width, height = height, width
-        rgb = _turned(rgb, decoded.orientation)
-        return Picture(rgb, width, height, header.format, photo)
-
-
-def _flat(
-    decoded: Decoded, header: Header, size: tuple[int, int], background: tuple[int, int, int]
-) -> Pixels:
-    """A photo, uint8 [H, W, 3], not upright yet."""
-    resized = shrink(decoded.rows, size, PHOTO_GAP)
-    flat = np.empty((size[1], size[0], 3), np.uint8)
-    step = max(1, FLAT_PIXELS // size[0])
-    for top in range(0, size[1], step):
-        bottom = min(size[1], top + step)
-        band = resized.crop((0, top, size[0], bottom))
-        flat[top:bottom] = flatten(band, decoded.profile, background, space=header.colour)
-    return flat
-
-
-def _turned(rgb: Pixels, orientation: int) -> Pixels:
-    if orientation in TURNS:
-        # a copy that may be written to: compiled code has one signature for those alone
-        rgb = np.array(Image.fromarray(rgb).transpose(TURNS[orientation]))
-    return np.ascontiguousarray(rgb)
+            raise
+        lease.shrink(made.rgb.nbytes + (0 if made.photo is None else made.photo.nbytes))
+        return Picture(made.rgb, made.width, made.height, header.format, made.photo, lease)
 
 
 def _memory_bytes(header: Header, size: int, photo_side: int | None) -> int:

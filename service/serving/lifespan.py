@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from itertools import chain
 
 from service.cache import Event, SingleFlight, build_store
 from service.cache.failures import FailureLog
 from service.codec.interface import Codec, Kind, Size
+from service.codec.versions import every_version
 from service.errors import ConfigurationError
 from service.http.jobs.picture_threads import BoundedExecutor
 from service.http.protocol.queries import BYTES
 from service.http.request.addresses import Clients
+from service.inference.runtime import usable_cores
 from service.inference.work_limit import WorkLimit
 from service.observability.logs import LogWriter
 from service.observability.metrics import Metrics
 from service.pictures import Limits, Opener
+from service.pictures.isolated.pool import DecoderPool, Reason
+from service.pictures.opening import made_here
 from service.serving.batchers import SECOND, decoder, encoder
 from service.serving.intake import Intake
 from service.serving.services import Lifecycle, Services
@@ -53,6 +59,8 @@ async def running(
         if event in ("breaker_open", "breaker_closed"):
             failures.breaker(is_open=event == "breaker_open")
 
+    picture_threads = settings.picture_threads or usable_cores()
+    decoders = _decoders(settings, picture_threads, metrics, log)
     services = Services(
         settings=settings,
         codecs=codecs,
@@ -74,9 +82,11 @@ async def running(
                 scan_limit=settings.scan_limit,
                 decode_memory_bytes=picture_memory(settings, codecs),
                 memory_wait_seconds=settings.deadline_seconds,
-            )
+            ),
+            made_here if decoders is None else decoders.decode,
         ),
-        picture_executor=BoundedExecutor(settings.picture_threads, settings.queue_limit),
+        picture_executor=BoundedExecutor("picture", picture_threads, settings.queue_limit),
+        paint_executor=BoundedExecutor("paint", picture_threads, settings.queue_limit),
         rasters=WorkLimit(round(settings.raster_seconds * SECOND), settings.raster_memory_bytes),
         metrics=metrics,
         log=log,
@@ -87,7 +97,7 @@ async def running(
         clients=Clients(settings.trusted_proxies),
         lifecycle=lifecycle,
     )
-    for codec in codecs.values():
+    for codec in chain.from_iterable(map(every_version, codecs.values())):
         sha = codec.artifact_sha256
         metrics.artifact(codec.name, codec.version, sha[:SHA_DIGITS] if sha else "none")
     try:
@@ -99,8 +109,29 @@ async def running(
     finally:
         for batcher in services.batchers:
             batcher.stop()
-        services.picture_executor.shutdown(wait=False, cancel_futures=True)
+        for executor in (services.picture_executor, services.paint_executor):
+            executor.shutdown(wait=False, cancel_futures=True)
+        if decoders is not None:
+            decoders.close()
         await services.store.close()
+
+
+def _decoders(
+    settings: Settings, processes: int, metrics: Metrics, log: LogWriter
+) -> DecoderPool | None:
+    """Processes to decode uploads in, where that is set.
+
+    One may take all the processor time that there is until the deadline: decoders have threads.
+    """
+    if settings.decoder == "thread":
+        return None
+
+    def died(reason: Reason, code: int, format: str) -> None:
+        metrics.decoder_died(reason)
+        log.event("decoder-died", "warning", reason=reason, exit_code=code, format=format)
+
+    cpu_seconds = math.ceil(settings.deadline_seconds * usable_cores())
+    return DecoderPool(processes, cpu_seconds, died)
 
 
 def _upload_codecs(settings: Settings, codecs: Mapping[str, Codec]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from service.observability.logs import LogWriter
+    from service.observability.metrics import Metrics
     from service.serving.services import Lifecycle
     from service.settings import Settings
 
@@ -22,13 +23,13 @@ def serve(
     listener: socket.socket,
     make_app: AppMaker,
     *,
-    metrics_port: int | None = None,
-    on_ready: Callable[[], None] = lambda: None,
+    metrics_listener: socket.socket | None = None,
+    on_ready: Callable[[Metrics], None] = lambda _metrics: None,
 ) -> int:
     """Serve on an open socket until SIGTERM or SIGINT; 0.
 
-    ``metrics_port`` is where this process serves /metrics apart, ``on_ready`` is called before the
-    first request is taken. Raises StartupError.
+    ``metrics_listener`` is where this process serves /metrics apart, ``on_ready`` is called before
+    the first request is taken. Raises StartupError.
     """
     import uvloop
 
@@ -38,7 +39,7 @@ def serve(
     log.start()
     install(log)
     try:
-        uvloop.run(_serve(settings, listener, make_app, log, metrics_port, on_ready))
+        uvloop.run(_serve(settings, listener, make_app, log, metrics_listener, on_ready))
     finally:
         log.close()
         listener.close()
@@ -50,10 +51,10 @@ async def _serve(
     listener: socket.socket,
     make_app: AppMaker,
     log: LogWriter,
-    metrics_port: int | None,
-    on_ready: Callable[[], None],
+    metrics_listener: socket.socket | None,
+    on_ready: Callable[[Metrics], None],
 ) -> None:
-    from service.observability.exporter import metrics_on_port
+    from service.observability.exporter import metrics_on
     from service.serving.crowd import Crowd, telling
     from service.serving.open_files import connections_limit
     from service.serving.server import DrainingServer
@@ -66,7 +67,7 @@ async def _serve(
     app = make_app(settings, log, lifecycle)
     async with app.router.lifespan_context(app):
         services = app.state.services
-        with metrics_on_port(metrics_port, services.metrics) as scraped:
+        with metrics_on(metrics_listener, services.metrics) as scraped:
             limit = connections_limit(settings)
             if limit < settings.connections_limit:
                 log.event(
@@ -90,6 +91,6 @@ async def _serve(
                 metrics_port=scraped or port,
                 connections_limit=limit,
             )
-            on_ready()
+            on_ready(services.metrics)
             await DrainingServer(app, settings, lifecycle, crowd).serve([listener])
     log.event("stopped")

@@ -4,7 +4,8 @@ first SIGTERM   /readyz is 503; for ``drain_grace_seconds`` requests are still t
                 answer closing its connection, so that balancers and clients move on
 then            listening ends; work in flight has ``drain_seconds``
 first SIGINT    the same without the grace
-second signal   the process exits at once
+second signal   the process exits at once; within ``ONE_SIGNAL_SECONDS`` it is the first one still,
+                which a process manager sends to every process, and the supervisor sends on
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import math
 import os
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
 BACKLOG = 2048
 UNSENT_BYTES = 128 * 1024
+ONE_SIGNAL_SECONDS = 0.5
 
 
 class DrainingServer(uvicorn.Server):
@@ -63,7 +66,7 @@ class DrainingServer(uvicorn.Server):
         )
         self._grace_seconds = settings.drain_grace_seconds
         self._lifecycle = lifecycle
-        self._told = False
+        self._told: float | None = None
         self._drain: asyncio.Task[None] | None = None
 
     @contextlib.contextmanager
@@ -72,9 +75,12 @@ class DrainingServer(uvicorn.Server):
         loop = asyncio.get_running_loop()
 
         def on_signal(number: int, _frame: FrameType | None) -> None:
-            if self._told:
-                os._exit(128 + number)
-            self._told = True
+            now = time.monotonic()
+            if self._told is not None:
+                if now - self._told > ONE_SIGNAL_SECONDS:
+                    os._exit(128 + number)
+                return
+            self._told = now
             grace = self._grace_seconds if number == signal.SIGTERM else 0.0
             loop.call_soon_threadsafe(self.stop, grace)
 

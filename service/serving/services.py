@@ -39,10 +39,14 @@ class Lifecycle:
 
 @dataclass(frozen=True, slots=True)
 class ToEncode:
-    """A picture on its way to a stream; ``measured``: the levels of the stream are asked for."""
+    """A picture on its way to a stream; ``measured``: the levels of the stream are asked for.
+
+    ``stream`` is one that it has already: then that is measured, as far as it can be.
+    """
 
     picture: Picture
     measured: bool
+    stream: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +70,9 @@ class Services:
     ``ToEncode`` and gives ``Encoded``, a decoder takes ``ToDecode`` and gives uint8 [H, W, 3].
     ``defaults`` are the codecs of requests that name none, by what they are asked for;
     ``upload_codecs`` those of uploads.
-    ``picture_executor`` runs ``opener.open`` and ``paint`` (``settings.picture_threads`` threads);
-    ``service.http.jobs.picture_threads`` calls it.
+    ``picture_executor`` runs ``opener.open``, ``paint_executor`` what rasters are painted by, so
+    that no reader waits for a picture of somebody's upload (``settings.picture_threads`` threads
+    each); ``service.http.jobs.picture_threads`` calls them.
     ``rasters`` bounds what is being painted, ``uploads`` and ``public_bodies`` (of routes that ask
     for no token) the bodies in work; ``clients`` says whose they are. ``clock`` is the wall clock
     in seconds since the epoch.
@@ -83,6 +88,7 @@ class Services:
     single_flight: SingleFlight
     opener: Opener
     picture_executor: ThreadPoolExecutor
+    paint_executor: ThreadPoolExecutor
     rasters: WorkLimit
     metrics: Metrics
     log: LogWriter

@@ -123,7 +123,7 @@ def test_every_variable_that_is_set_is_a_setting() -> None:
     texts = (
         DOCKERFILE,
         ROOT / "docker-compose.yml",
-        *(DEPLOY / "kubernetes").glob("*.yaml"),
+        *(path for path in (DEPLOY / "kubernetes").rglob("*") if path.is_file()),
     )
     known = {f"PREFIXEL_{name.upper()}" for name in Settings.model_fields}
     for path in texts:

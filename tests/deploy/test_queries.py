@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import pytest
 
-from service.observability.metrics import BY_NAME, PREFIX, Definition, Span
+from service.observability.metrics import BY_NAME, PREFIX, STANDARD, Definition, Span
 from tests.deploy.support import DEPLOY, load, need_module
 
 VARIABLES = {"$job": "prefixel", "$__rate_interval": "5m"}
@@ -36,18 +36,21 @@ def queries() -> Iterator[tuple[str, str]]:
     for group in load(DEPLOY / "prometheus" / "alerts.yml")["groups"]:
         for rule in group["rules"]:
             yield rule["alert"], rule["expr"]
-    for trigger in load(DEPLOY / "kubernetes" / "scaledobject.yaml")["spec"]["triggers"]:
+    for trigger in load(DEPLOY / "kubernetes" / "components" / "keda" / "scaledobject.yaml")[
+        "spec"
+    ]["triggers"]:
         if trigger["type"] == "prometheus":
             yield "autoscaler", trigger["metadata"]["query"]
 
 
 def series() -> dict[str, Definition]:
     """Every name that Prometheus can ask for, and the metric it belongs to."""
-    return {
+    ours = {
         f"{PREFIX}_{definition.name}{suffix}": definition
         for definition in BY_NAME.values()
         for suffix in SERIES[definition.kind]
     }
+    return ours | {definition.name: definition for definition in STANDARD}
 
 
 def labels(name: str, definition: Definition) -> set[str]:

@@ -32,6 +32,12 @@ def tools() -> Path:
     return Path(_needed(found, f"{folder} (npm ci in tests/kit/bundlers)"))
 
 
+def package(name: str) -> Path:
+    """A package in ``tools()``."""
+    folder = tools() / name
+    return Path(_needed(str(folder) if folder.is_dir() else None, f"{folder}"))
+
+
 def _needed(found: str | None, what: str) -> str:
     if found is None and "CI" not in os.environ:
         pytest.skip(f"there is no {what}")

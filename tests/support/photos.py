@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import struct
+import zlib
 from functools import cache
 from importlib.util import find_spec
 from io import BytesIO
@@ -101,3 +103,16 @@ def uploads(count: int, seed: int = 0) -> list[tuple[str, bytes]]:
         (formats[index % len(formats)], encoded(formats[index % len(formats)], crop))
         for index, crop in enumerate(crops(count, seed))
     ]
+
+
+def plain_png(side: int) -> bytes:
+    """A square of one colour: 8,000 a side are 190 kB, and take more than a second of a core."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        checked = name + data
+        return struct.pack(">I", len(data)) + checked + struct.pack(">I", zlib.crc32(checked))
+
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    rows = zlib.compress(bytes(side * (1 + 3 * side)), 6)
+    parts = chunk(b"IHDR", header), chunk(b"IDAT", rows), chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)

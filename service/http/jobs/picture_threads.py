@@ -1,4 +1,4 @@
-"""Pictures are opened and painted in threads, never more of them waiting than a bound."""
+"""Pictures are opened, and rasters painted, in threads apart; what waits for them is bounded."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from service.errors import QueueFullError
 from service.http.request.context import context_of
-from service.http.request.deadline import within_deadline
+from service.http.request.deadline import due_of, within_deadline
 from service.http.request.timing import span
 from service.serving.services import services_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from service.due import Due
     from service.observability.logs import LogWriter
     from service.pictures import Opener, Picture
 
@@ -26,8 +27,8 @@ T = TypeVar("T")
 class BoundedExecutor(ThreadPoolExecutor):
     """``submit`` (and so ``run_in_executor``) raises QueueFullError when too much waits."""
 
-    def __init__(self, threads: int, waiting_limit: int) -> None:
-        super().__init__(threads, thread_name_prefix="picture")
+    def __init__(self, name: str, threads: int, waiting_limit: int) -> None:
+        super().__init__(threads, thread_name_prefix=name)
         self._waiting_limit = waiting_limit
 
     def submit(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
@@ -63,6 +64,7 @@ async def open_picture(
         services.settings.photo_side if needs_photo else None,
         services.log,
         request_id,
+        due_of(request),
     )
     try:
         with span(request, "picture"):
@@ -85,15 +87,33 @@ def _open(
     photo_side: int | None,
     log: LogWriter,
     request_id: str,
+    due: Due,
 ) -> Picture:
     log.event_now("picture", request_id=request_id, picture_bytes=len(data))
-    return opener.open(data, background=background, photo_side=photo_side)
+    return opener.open(data, background=background, photo_side=photo_side, due=lambda: due.at)
 
 
 async def in_picture_thread(
     request: Request, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
 ) -> T:
-    """Any other work on pixels (``paint``) in the same threads, within the deadline."""
-    call = services_of(request).picture_executor.submit(function, *args, **kwargs)
+    """Any other work on an upload's pixels in the same threads, within the deadline."""
+    return await _in(services_of(request).picture_executor, request, function, *args, **kwargs)
+
+
+async def in_paint_thread(
+    request: Request, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+) -> T:
+    """Painting of a raster, in threads where no upload is decoded, within the deadline."""
+    return await _in(services_of(request).paint_executor, request, function, *args, **kwargs)
+
+
+async def _in(
+    executor: ThreadPoolExecutor,
+    request: Request,
+    function: Callable[P, T],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> T:
+    call = executor.submit(function, *args, **kwargs)
     with span(request, "picture"):
         return await within_deadline(request, asyncio.wrap_future(call))

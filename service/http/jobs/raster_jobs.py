@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from service.codec.geometry import THUMB, Size
 from service.codec.header import parse_header
 from service.errors import CodecError, ParameterError
-from service.http.jobs.picture_threads import in_picture_thread
+from service.http.jobs.picture_threads import in_paint_thread
 from service.http.request.client import while_connected
 from service.http.request.deadline import shared
 from service.http.request.timing import submit
@@ -55,7 +55,7 @@ async def raster(request: Request, stream: bytes, output: Output, size: int | No
     async def make() -> bytes:
         with services.rasters.admitted(*_taken(codec, job, _shown(size, aspect), output)):
             [rgb] = await submit(request, services.decoders[codec.name], [job])
-            return await in_picture_thread(
+            return await in_paint_thread(
                 request, paint, rgb, output, size=size, aspect=None if size is None else aspect
             )
 
@@ -83,7 +83,7 @@ async def photo_raster(
     async def make() -> bytes:
         with services.rasters.admitted(*_taken(codec, job, placed.shown, output)):
             [rgb] = await submit(request, services.decoders[codec.name], [job])
-            return await in_picture_thread(request, paint_photo, rgb, output, placed, quality)
+            return await in_paint_thread(request, paint_photo, rgb, output, placed, quality)
 
     key = ("photo", hashlib.sha256(prefix).digest(), output, placed, quality)
     return await while_connected(request, shared(request, key, make))

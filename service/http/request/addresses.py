@@ -39,9 +39,21 @@ class Clients:
         client = self.at(peer[0])
         if client is not None or not self._trusted:
             return client
-        return self._forwarded(scope) if self._is_trusted(_parsed(peer[0])) else None
+        if not self._is_trusted(_parsed(peer[0])):
+            return None
+        forwarded = self._forwarded(scope)
+        return None if forwarded is None else _name(forwarded)
 
-    def _forwarded(self, scope: Scope) -> str | None:
+    def address_of(self, scope: Scope) -> str:
+        """Where a request comes from, for whoever reads the log; empty where that is not known."""
+        peer = scope.get("client")
+        if peer is None:
+            return ""
+        if self._trusted and self._is_trusted(_parsed(peer[0])):
+            return str(self._forwarded(scope) or peer[0])
+        return str(peer[0])
+
+    def _forwarded(self, scope: Scope) -> IPv4Address | IPv6Address | None:
         """The last address that no trusted proxy has: what stands before it, its client wrote."""
         lines = (value for name, value in scope["headers"] if name == FORWARDED)
         for text in reversed(b",".join(lines).decode("latin-1").split(",")):
@@ -49,7 +61,7 @@ class Clients:
             if address is None:
                 return None
             if not self._is_trusted(address):
-                return _name(address)
+                return address
         return None
 
     def _at(self, host: str) -> str | None:

@@ -22,8 +22,9 @@ from service.observability.logs import quote, request_id, timestamp
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from service.http.request.addresses import Clients
     from service.http.request.rates import Rates
-    from service.observability.logs import LogWriter
+    from service.observability.logs import Level, LogWriter
     from service.observability.metrics import Metrics
     from service.serving.services import Lifecycle
 
@@ -32,6 +33,8 @@ SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 ASKED_HEADERS = b"Authorization, Content-Type, If-None-Match, If-Range, Range, X-Request-ID"
 PREFLIGHT_SECONDS = 86400
 CLIENT_CLOSED = 499
+QUIET_ROUTES = frozenset({"/livez", "/readyz", "/metrics"})
+"""Asked every few seconds by machines: no news."""
 Header = tuple[bytes, bytes]
 
 
@@ -46,6 +49,7 @@ class RequestMiddleware:
         log: LogWriter,
         origins: Sequence[str],
         lifecycle: Lifecycle,
+        clients: Clients,
         rates: Rates | None = None,
     ) -> None:
         self.app = app
@@ -53,7 +57,8 @@ class RequestMiddleware:
         self._log = log
         self._lifecycle = lifecycle
         self._rates = rates
-        self._log_requests = log.takes("info")
+        self._clients = clients
+        self._logged = [level for level in ("info", "debug") if log.takes(level)]
         self._id_prefix = os.urandom(5).hex()
         self._ids = count()
         self._cors = Cors(origins)
@@ -63,7 +68,6 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        began = time.time()
         origin, own_id, coding = b"", "", b""
         for name, value in scope["headers"]:
             if name == b"origin":
@@ -106,7 +110,7 @@ class RequestMiddleware:
                     scope, receive, send_on
                 )
         finally:
-            self._finish(scope, context, began, status or CLIENT_CLOSED, sent)
+            self._finish(scope, context, status or CLIENT_CLOSED, sent)
 
     def _headers(self, headers: Sequence[Header], context: Context, origin: bytes) -> list[Header]:
         out = [
@@ -122,18 +126,20 @@ class RequestMiddleware:
             out.append((b"connection", b"close"))
         return out
 
-    def _finish(self, scope: Scope, context: Context, began: float, status: int, sent: int) -> None:
+    def _finish(self, scope: Scope, context: Context, status: int, sent: int) -> None:
         seconds = time.monotonic() - context.started
         route = getattr(scope.get("route"), "path", "other")
         method = scope["method"] if scope["method"] in METHODS else "other"
         self._metrics.request(route, method, status, seconds)
         if context.error == ClientGoneError.slug:
             self._metrics.client_gone()
-        if self._log_requests:
+        level: Level = "debug" if route in QUIET_ROUTES else "info"
+        if level in self._logged:
             self._log.put(
-                f'{{"time": "{timestamp(began)}", "level": "info", "event": "request",'
-                f' "request_id": "{context.request_id}", "method": "{method}", "route": "{route}",'
-                f' "path": {quote(scope["path"][:200])}, "status": {status},'
+                f'{{"time": "{timestamp(time.time())}", "level": "{level}", "event": "request",'
+                f' "request_id": "{context.request_id}",'
+                f' "client": "{self._clients.address_of(scope)}", "method": "{method}",'
+                f' "route": "{route}", "path": {quote(scope["path"][:200])}, "status": {status},'
                 f' "seconds": {seconds:.6f}, "sent_bytes": {sent}, "error": "{context.error}"}}'
             )
 

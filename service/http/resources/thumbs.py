@@ -18,6 +18,7 @@ from starlette.requests import Request
 
 from service.cache import Found, Key
 from service.codec.container import UNAVAILABLE, UNKNOWN, Entry, State, pack
+from service.codec.interface import Codec, is_newer
 from service.errors import (
     BodyError,
     BodyTimeoutError,
@@ -104,7 +105,8 @@ async def _thumbs(request: Request, ids: Sequence[str], budget_bytes: int, codec
     begin = time.perf_counter()
     try:
         found = await services.store.many([Key(id, codec) for id in ids], budget_bytes)
-        entries = [_entry(part) for part in found]
+        loaded = services.codecs.get(codec)
+        entries = [_entry(part, loaded) for part in found]
     except CacheUnavailableError:
         entries = [UNAVAILABLE] * len(ids)
     add_span(request, "cache", time.perf_counter() - begin)
@@ -123,10 +125,13 @@ def _check_total(services: Services, codec: str, budget_bytes: int, ids: int) ->
         )
 
 
-def _entry(part: Found) -> Entry:
+def _entry(part: Found, codec: Codec | None) -> Entry:
+    """A stream of a later version is for another server to give: it may be asked again."""
     if part is None:
         return UNKNOWN
     if isinstance(part, CacheUnavailableError):
+        return UNAVAILABLE
+    if codec is not None and is_newer(codec, part.head):
         return UNAVAILABLE
     return Entry(State.OK, part.digest[:4], part.total_bytes, part.data)
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+import pty
+import re
 import signal
 import socket
 import subprocess
 import sys
+from io import StringIO
 
 import httpx
 import psutil
 import pytest
 
+from service.cli.greeting import greeting
+from tests.support.codec import DEFAULT
 from tests.support.server import REAL, eventually, running_service
 
 
@@ -64,6 +69,39 @@ def test_a_setting_that_is_set_to_nothing_is_as_if_unset(monkeypatch):
     monkeypatch.setenv("PREFIXEL_METRICS_PORT", "")
     monkeypatch.setenv("PREFIXEL_MAX_BATCH", "8")
     assert (read_settings().metrics_port, read_settings().max_batch) == (None, 8)
+
+
+def test_a_start_on_a_terminal_says_what_it_does_and_then_the_address():
+    shown, terminal = pty.openpty()
+    process = subprocess.Popen(REAL, env=os.environ | {"PREFIXEL_CODECS": DEFAULT}, stderr=terminal)
+    os.close(terminal)
+    try:
+        with os.fdopen(shown) as lines:
+            said = (line for line in lines if line.startswith("prefixel: "))
+            assert "loading" in next(said)
+            last = next(line for line in said if "still loading" not in line)
+            url = re.search(r"open (http://127\.0\.0\.1:\d+/)", last)[1]
+            assert httpx.get(url).status_code == 200
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [("::", "http://[::1]:80/"), ("0.0.0.0", "http://127.0.0.1:80/"), ("a", "http://a:80/")],
+)
+def test_the_address_is_one_that_a_browser_opens(host, url):
+    class Terminal(StringIO):
+        def isatty(self):
+            return True
+
+    terminal = Terminal()
+    greeting(host, 80, terminal)()
+    assert f"open {url} " in terminal.getvalue()
+    silent = StringIO()
+    greeting(host, 80, silent)()
+    assert silent.getvalue() == ""
 
 
 @pytest.fixture

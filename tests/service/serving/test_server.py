@@ -11,6 +11,7 @@ import httpx
 import pytest
 from PIL import Image
 
+from service.serving.server import ONE_SIGNAL_SECONDS
 from tests.support.photos import encoded
 from tests.support.raw import connection, head, read_answer
 from tests.support.server import eventually, running_service
@@ -111,8 +112,17 @@ def test_a_second_signal_ends_the_process_at_once(number):
     with running_service(PREFIXEL_DRAIN_GRACE_SECONDS=50) as server:
         server.terminate()
         eventually(lambda: httpx.get(server.url + "/readyz").status_code == 503)
+        time.sleep(ONE_SIGNAL_SECONDS)
         server.process.send_signal(number)
         assert server.wait(5) == 128 + number
+
+
+def test_a_signal_that_comes_twice_at_once_is_one():
+    """As from a manager that tells every process, and from the supervisor."""
+    with running_service(PREFIXEL_DRAIN_GRACE_SECONDS=1) as server:
+        server.terminate()
+        server.terminate()
+        assert server.wait(10) == 0
 
 
 def test_the_event_loop_turns_while_pictures_and_networks_are_computed():

@@ -16,7 +16,7 @@ from tests.support.server import eventually, running_service
 
 
 def test_more_than_may_wait_is_refused_at_once_and_what_waited_is_done():
-    executor = BoundedExecutor(1, waiting_limit=2)
+    executor = BoundedExecutor("picture", 1, waiting_limit=2)
     gate = threading.Event()
     running = executor.submit(gate.wait, 10)
     eventually(running.running)

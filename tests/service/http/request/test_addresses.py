@@ -18,6 +18,16 @@ def clients(*trusted: str) -> Clients:
     return Clients([ip_network(one) for one in trusted])
 
 
+def test_the_log_shows_the_address_itself_forwarded_by_trusted_proxies_alone():
+    assert Clients(None).address_of(scope(None)) == ""
+    assert Clients(None).address_of(scope("10.1.2.3", "8.8.8.8")) == "10.1.2.3"
+    behind = clients("10.0.0.0/8")
+    assert behind.address_of(scope("9.9.9.9", "8.8.8.8")) == "9.9.9.9"
+    assert behind.address_of(scope("10.1.2.3", "1.1.1.1, 8.8.8.8", "10.4.4.4")) == "8.8.8.8"
+    assert behind.address_of(scope("10.1.2.3", '"},{"x')) == "10.1.2.3"
+    assert behind.address_of(scope("10.1.2.3", "2a00:1450::1")) == "2a00:1450::1"
+
+
 @pytest.mark.parametrize("peer", ["127.0.0.1", "10.1.2.3", "192.168.0.9", "::1", "fd00::1", "x"])
 def test_where_no_proxy_is_named_a_private_address_is_nobody(peer):
     assert Clients(None).of(scope(peer)) is None

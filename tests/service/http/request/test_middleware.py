@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import httpx
 import pytest
 
@@ -65,6 +67,44 @@ def test_each_request_is_one_line_of_the_log(server):
     assert line["status"] == 400
     assert line["error"] == "parameter"
     assert 0 < line["seconds"] < 10
+
+
+def line_of(server, given):
+    def found():
+        return [line for line in server.events("request") if line["request_id"] == given]
+
+    eventually(lambda: bool(found()))
+    return found()[0]
+
+
+def test_the_time_of_a_line_is_when_it_is_written(server):
+    began = datetime.now(UTC)
+    httpx.get(server.url + "/test/sleep?seconds=0.5", headers={"X-Request-ID": "slept"})
+    at = datetime.fromisoformat(line_of(server, "slept")["time"])
+    assert 0.5 <= (at - began).total_seconds() < 30
+
+
+def test_a_line_names_the_peer_and_nothing_that_anyone_may_write(server):
+    headers = {"X-Request-ID": "peer", "X-Forwarded-For": "8.8.8.8"}
+    httpx.get(server.url + "/v1/codecs", headers=headers)
+    assert line_of(server, "peer")["client"] == "127.0.0.1"
+
+
+def test_behind_a_proxy_that_is_trusted_a_line_names_whom_it_forwards_and_debug_has_probes():
+    settings = {"PREFIXEL_TRUSTED_PROXIES": "127.0.0.0/8", "PREFIXEL_LOG_LEVEL": "debug"}
+    with running_service(**settings) as behind:
+        headers = {"X-Request-ID": "forwarded", "X-Forwarded-For": "x, 8.8.8.8"}
+        httpx.get(behind.url + "/readyz", headers=headers)
+        line = line_of(behind, "forwarded")
+        assert (line["client"], line["level"]) == ("8.8.8.8", "debug")
+
+
+def test_probes_and_metrics_are_no_news(server):
+    for path in ("/livez", "/readyz", "/metrics"):
+        httpx.get(server.url + path, headers={"X-Request-ID": "quiet"}).raise_for_status()
+    httpx.get(server.url + "/v1/codecs", headers={"X-Request-ID": "after"})
+    line_of(server, "after")
+    assert not [line for line in server.events("request") if line["request_id"] == "quiet"]
 
 
 def test_a_path_cannot_break_the_log(server):

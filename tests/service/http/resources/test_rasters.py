@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import threading
 from io import BytesIO
 
 import httpx
@@ -43,6 +44,16 @@ def base(image):
 def opened(answer):
     assert answer.status_code == 200, answer.text
     return Image.open(BytesIO(answer.content))
+
+
+def test_a_raster_waits_for_no_upload_that_is_being_decoded(app, base):
+    uploads, gate = app.services.picture_executor, threading.Event()
+    held = [uploads.submit(gate.wait, 30) for _ in range(2 * uploads._max_workers)]
+    try:
+        assert app.get(f"{base}.webp?bytes=61").status_code == 200
+        assert not any(one.done() for one in held)
+    finally:
+        gate.set()
 
 
 @pytest.mark.parametrize("output", FORMATS)

@@ -300,8 +300,10 @@ class _Supervisor:
         self._signal_all(number)
 
     def _signal_all(self, number: signal.Signals) -> None:
-        for pid in self._workers:
-            os.kill(pid, number)
+        for worker in self._workers.values():
+            # one that only starts has no handler yet, and Python would show where Ctrl-C met it
+            early = number == signal.SIGINT and not worker.is_ready
+            os.kill(worker.pid, signal.SIGTERM if early else number)
 
 
 def _cause(code: int) -> dict[str, object]:

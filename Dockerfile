@@ -15,7 +15,7 @@ ENV NUMBA_CPU_NAME=generic NUMBA_CPU_FEATURES=""
 
 # Only what is served goes in: the package, and of models/ the artifacts (no training code).
 FROM scratch AS source
-COPY pyproject.toml README.md LICENSE /prefixel/
+COPY pyproject.toml README.md LICENSE prefixel.py /prefixel/
 COPY service /prefixel/service
 COPY models/__init__.py /prefixel/models/__init__.py
 COPY models/artifacts /prefixel/models/artifacts

@@ -12,6 +12,7 @@ from pydantic import Field, IPvAnyNetwork, SecretStr, ValidationError, field_val
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.codec.geometry import PHOTO_SIDE, THUMB_SIDE
+from service.codec.header import HEADER_BYTES
 from service.errors import ConfigurationError
 
 Words = Annotated[tuple[str, ...], NoDecode]
@@ -109,6 +110,11 @@ class Settings(BaseSettings):
         ge=2**20,
         description="Memory of the pictures that are being painted; more: 503",
     )
+    bytes_steps: Annotated[tuple[int, ...], NoDecode] = Field(
+        default=(),
+        description="Budgets (bytes=) that GET serves; another is sent on (308) to the step below"
+        " it, so that a CDN keeps few entries; empty: any",
+    )
     raster_sizes: Annotated[tuple[int, ...], NoDecode] = Field(
         default=(),
         description="Values that size, width and height of rasters may have; empty: any",
@@ -190,7 +196,8 @@ class Settings(BaseSettings):
 
     # cache
     redis_url: SecretStr | None = Field(
-        default=None, description="redis://, rediss:// or redis+cluster://; unset: SQLite or memory"
+        default=None,
+        description="redis://, rediss:// or redis+cluster://NODE,NODE; unset: SQLite or memory",
     )
     redis_timeout_ms: float = Field(
         default=50.0, gt=0, le=60_000, description="Longest wait for one Redis command, in ms"
@@ -349,6 +356,7 @@ class Settings(BaseSettings):
         "codecs",
         "default_codecs",
         "raster_sizes",
+        "bytes_steps",
         "upload_tokens",
         "delete_tokens",
         mode="before",
@@ -365,6 +373,13 @@ class Settings(BaseSettings):
                 raise ValueError(f"{value!r} names nothing; leave it unset, or name something")
             return words
         return value
+
+    @field_validator("bytes_steps")
+    @classmethod
+    def _ascending(cls, steps: tuple[int, ...]) -> tuple[int, ...]:
+        if any(step < HEADER_BYTES for step in steps):
+            raise ValueError(f"a step has {HEADER_BYTES} bytes or more")
+        return tuple(sorted(set(steps)))
 
     @field_validator("redis_url", "photo_redis_url", mode="before")
     @classmethod

@@ -34,6 +34,7 @@ from onnx import numpy_helper
 from models.artifact_io.names import BYTES, HALF, SCALE
 from service.codec import artifact
 from service.codec.prefixel import tables as prefixel_tables
+from service.codec.registry import folders
 from service.errors import ArtifactError
 
 ROOT = Path(__file__).parents[2]
@@ -87,8 +88,7 @@ def arguments() -> argparse.Namespace:
         "artifacts",
         type=Path,
         nargs="*",
-        default=[ARTIFACT],
-        help=f"folders of artifacts, one a version ({ARTIFACT.relative_to(ROOT)})",
+        help=f"folders of artifacts, one a version (those in {ARTIFACT.parent.relative_to(ROOT)})",
     )
     parser.add_argument("--out", type=Path, default=THUMB, help="folder of the kit (%(default)s)")
     parser.add_argument("--check", action="store_true", help="write nothing; fail if not current")
@@ -98,7 +98,7 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Write the files, and remove those of before; or compare."""
     options = arguments()
-    made = generate([artifact.read(folder) for folder in options.artifacts])
+    made = generate([artifact.read(folder) for folder in options.artifacts] or shipped())
     there = {
         path.name: path.read_bytes()
         for path in options.out.iterdir()
@@ -111,6 +111,11 @@ def main() -> None:
     for name, content in made.items():
         (options.out / name).write_bytes(content)
         print(f"{len(content):7d} bytes  {name}")
+
+
+def shipped() -> list[artifact.Artifact]:
+    """The versions that are there, oldest first."""
+    return [artifact.read(folder) for folder in folders(ARTIFACT.parent)[ARTIFACT.name]]
 
 
 def generate(artifacts: list[artifact.Artifact]) -> dict[str, bytes]:

@@ -18,6 +18,10 @@ PROBE = -1
 """The ticket of the one call that tries an open breaker's backend."""
 
 
+class BreakerOpenError(CacheUnavailableError):
+    """The backend was not asked at all."""
+
+
 class Breaker:
     """Opens after ``failures`` in a row, for ``seconds``; belongs to one event loop.
 
@@ -51,11 +55,11 @@ class Breaker:
         return self._open_until is not None
 
     def admit(self) -> int:
-        """Let a call, or a probe, through. Raises CacheUnavailableError at once, or not at all."""
+        """Let a call, or a probe, through. Raises BreakerOpenError at once, or not at all."""
         if self._open_until is None:
             return self._ticket
         if self._probing or self._clock() < self._open_until:
-            raise CacheUnavailableError("the cache has failed repeatedly and is left to recover")
+            raise BreakerOpenError("the cache has failed repeatedly and is left to recover")
         self._probing = True
         return PROBE
 
@@ -84,3 +88,7 @@ class Breaker:
         """The caller went away before an answer: that says nothing, but frees the probe."""
         if ticket == PROBE:
             self._probing = False
+
+    def retire(self) -> None:
+        """The backend is gone for good: nothing is open any more."""
+        self.answered(self._ticket)

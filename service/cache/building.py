@@ -10,7 +10,7 @@ from service.cache.breaker import Breaker
 from service.cache.by_kind import StoreByKind
 from service.cache.failures import OnFailure, ignore_failure
 from service.cache.memory import MemoryStore
-from service.cache.redis.client import open_client
+from service.cache.redis.opening import open_client
 from service.cache.redis.store import RedisStore
 from service.cache.sqlite.store import SqliteStore
 from service.cache.store import OnEvent, Store, ignore
@@ -60,7 +60,7 @@ def _thumbs(
             on_event,
             on_failure=on_failure,
         )
-    return MemoryStore(settings.memory_bytes, on_event)
+    return MemoryStore(settings.memory_bytes, on_event, on_failure)
 
 
 def _photos(
@@ -80,7 +80,7 @@ def _photos(
             on_event,
             on_failure=on_failure,
         )
-    return MemoryStore(settings.photo_memory_bytes, on_event)
+    return MemoryStore(settings.photo_memory_bytes, on_event, on_failure)
 
 
 def _redis(
@@ -92,7 +92,9 @@ def _redis(
     on_event: OnEvent,
     on_failure: OnFailure,
 ) -> RedisStore:
-    client = open_client(url.get_secret_value(), timeout_ms, connections)
-    breaker = Breaker(settings.breaker_failures, settings.breaker_seconds, on_event)
+    def new_breaker() -> Breaker:
+        return Breaker(settings.breaker_failures, settings.breaker_seconds, on_event)
+
+    client = open_client(url.get_secret_value(), timeout_ms, connections, new_breaker)
     known = {*codecs, *settings.codecs, settings.default_codec}
-    return RedisStore(client, settings.ttl_seconds, breaker, tuple(known), on_event, on_failure)
+    return RedisStore(client, settings.ttl_seconds, tuple(known), on_event, on_failure)

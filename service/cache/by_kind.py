@@ -23,13 +23,25 @@ class StoreByKind:
         self._photos = photos
         self._photo_codecs = photo_codecs
 
-    async def put(self, key: Key, stream: bytes, meta: bytes) -> None:
+    async def put(self, key: Key, stream: bytes, meta: bytes) -> bool:
         """Keep it in the store of its kind."""
-        await self._of(key).put(key, stream, meta)
+        return await self._of(key).put(key, stream, meta)
+
+    async def note(self, key: Key, meta: bytes) -> None:
+        """In the store of its kind; the document in both, where photos are."""
+        await self._of(key).note(key, meta)
         if key.codec == DOCUMENT:
             photos = [Key(key.image_id, codec) for codec in sorted(self._photo_codecs)]
             if any(isinstance(part, Part) for part in await self._photos.many(photos, 0)):
-                await self._photos.put(key, stream, meta)
+                await self._photos.note(key, meta)
+
+    async def drop(self, key: Key, digest: bytes) -> None:
+        """From the store of its kind."""
+        await self._of(key).drop(key, digest)
+
+    def report(self, cause: str) -> None:
+        """Both tell the same listeners."""
+        self._thumbs.report(cause)
 
     def read(
         self, key: Key, start: int = 0, stop: int | None = None

@@ -29,6 +29,7 @@ FailureKind = Literal[
     "out-of-memory",
     "read-only",
     "refused",
+    "replaced",
     "timeout",
     "wrong-type",
 ]
@@ -41,16 +42,17 @@ def ignore_failure(_kind: FailureKind, _cause: str) -> None:
     """Listener for stores that nobody watches."""
 
 
-# The first that holds: the library derives some of these from others.
-_REDIS: tuple[tuple[type[Exception], FailureKind], ...] = (
-    (BusyLoadingError, "loading"),
-    (AuthenticationError, "authentication"),
-    (AuthorizationError, "authentication"),
-    (NoPermissionError, "authentication"),
-    (OutOfMemoryError, "out-of-memory"),
-    (ReadOnlyError, "read-only"),
-    (RedisTimeoutError, "timeout"),
-    (ConnectionError, "connection"),
+# The first that holds: the library derives some of these from others. A Redis before 7 hides what
+# a script met behind a text of its own, which the code is in.
+_REDIS: tuple[tuple[type[Exception], str, FailureKind], ...] = (
+    (BusyLoadingError, "", "loading"),
+    (AuthenticationError, "", "authentication"),
+    (AuthorizationError, "", "authentication"),
+    (NoPermissionError, "", "authentication"),
+    (OutOfMemoryError, "OOM", "out-of-memory"),
+    (ReadOnlyError, "READONLY", "read-only"),
+    (RedisTimeoutError, "", "timeout"),
+    (ConnectionError, "", "connection"),
 )
 _SQLITE: dict[int, FailureKind] = {
     sqlite3.SQLITE_BUSY: "busy",
@@ -71,7 +73,14 @@ def kind_of(error: Exception) -> FailureKind:
     if isinstance(error, RedisError):
         if str(error).startswith("WRONGTYPE"):
             return "wrong-type"
-        return next((kind for known, kind in _REDIS if isinstance(error, known)), "refused")
+        return next(
+            (
+                kind
+                for known, code, kind in _REDIS
+                if isinstance(error, known) or (code and f" -{code} " in str(error))
+            ),
+            "refused",
+        )
     if isinstance(error, sqlite3.Error):
         # extended codes have the plain one in their lowest byte
         return _SQLITE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, "refused")

@@ -6,9 +6,10 @@ import hashlib
 import sys
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from service.cache.store import Found, Key, OnEvent, Part, ignore
+from service.cache.failures import OnFailure, ignore_failure
+from service.cache.store import STREAM_HEAD_BYTES, Found, Key, OnEvent, Part, ignore
 from service.errors import CacheUnavailableError
 
 # What CPython takes beside the strings and bytes themselves, measured with tracemalloc (a test
@@ -29,6 +30,10 @@ class _Entry:
         return _ENTRY_BYTES + sum(map(sys.getsizeof, (self.stream, self.meta, self.digest)))
 
 
+_NOTHING = _Entry(b"", b"", b"")
+"""No stream, which has no hash."""
+
+
 @dataclass(slots=True)
 class _Image:
     cost_bytes: int
@@ -44,9 +49,15 @@ class MemoryStore:
 
     name = "memory"
 
-    def __init__(self, limit_bytes: int, on_event: OnEvent = ignore) -> None:
+    def __init__(
+        self,
+        limit_bytes: int,
+        on_event: OnEvent = ignore,
+        on_failure: OnFailure = ignore_failure,
+    ) -> None:
         self._limit_bytes = limit_bytes
         self._on_event = on_event
+        self._on_failure = on_failure
         self._images: OrderedDict[str, _Image] = OrderedDict()
         self._bytes = 0
 
@@ -55,13 +66,40 @@ class MemoryStore:
         """What all that is kept takes, in bytes, overhead counted."""
         return self._bytes
 
-    async def put(self, key: Key, stream: bytes, meta: bytes) -> None:
-        """Keep it, pushing out what was not used for longest.
+    async def put(self, key: Key, stream: bytes, meta: bytes) -> bool:
+        """Keep it unless one is there, pushing out what was not used for longest.
 
         Raises CacheUnavailableError when the image alone is over the limit; what was known of it
         stays as it was.
         """
-        entry = _Entry(bytes(stream), bytes(meta), hashlib.sha256(stream).digest())
+        image = self._images.get(key.image_id)
+        if image is not None and image.entries.get(key.codec, _NOTHING).digest:
+            return False
+        self._keep(key, _Entry(bytes(stream), bytes(meta), hashlib.sha256(stream).digest()))
+        return True
+
+    async def note(self, key: Key, meta: bytes) -> None:
+        """Keep it beside the stream that is there. Raises CacheUnavailableError as ``put`` does."""
+        image = self._images.get(key.image_id)
+        kept = _NOTHING if image is None else image.entries.get(key.codec, _NOTHING)
+        self._keep(key, replace(kept, meta=bytes(meta)))
+
+    async def drop(self, key: Key, digest: bytes) -> None:
+        """Drop the stream of that hash."""
+        image = self._images.get(key.image_id)
+        entry = None if image is None else image.entries.get(key.codec)
+        if image is None or entry is None or entry.digest != digest:
+            return
+        del image.entries[key.codec]
+        image.cost_bytes -= entry.cost_bytes
+        self._bytes -= entry.cost_bytes
+
+    def report(self, cause: str) -> None:
+        """Count what was found damaged, and tell why."""
+        self._on_event("corrupt")
+        self._on_failure("corrupt", cause)
+
+    def _keep(self, key: Key, entry: _Entry) -> None:
         image = self._images.get(key.image_id)
         kept_bytes = (
             _IMAGE_BYTES + sys.getsizeof(key.image_id) if image is None else image.cost_bytes
@@ -84,8 +122,7 @@ class MemoryStore:
 
     async def read(self, key: Key, start: int = 0, stop: int | None = None) -> Part | None:
         """Bytes ``start`` to ``stop`` (None: to the end), or None when nothing is kept there."""
-        entry = self._find(key)
-        return None if entry is None else _cut(entry, start, stop)
+        return _cut(self._find(key, is_stream=True), start, stop)
 
     async def meta(self, key: Key) -> bytes | None:
         """What was put beside the stream, or None when nothing is kept there."""
@@ -94,7 +131,7 @@ class MemoryStore:
 
     async def many(self, keys: Sequence[Key], n: int) -> list[Found]:
         """The first ``n`` bytes of each, in the order of ``keys``."""
-        return [None if entry is None else _cut(entry, 0, n) for entry in map(self._find, keys)]
+        return [_cut(self._find(key, is_stream=True), 0, n) for key in keys]
 
     async def delete(self, image_id: str) -> bool:
         """Drop the image's document and all its streams; whether anything was there."""
@@ -113,10 +150,10 @@ class MemoryStore:
         self._images.clear()
         self._bytes = 0
 
-    def _find(self, key: Key) -> _Entry | None:
+    def _find(self, key: Key, *, is_stream: bool = False) -> _Entry | None:
         image = self._images.get(key.image_id)
         entry = None if image is None else image.entries.get(key.codec)
-        if entry is None:
+        if entry is None or (is_stream and not entry.digest):
             self._on_event("miss")
             return None
         self._images.move_to_end(key.image_id)
@@ -124,5 +161,8 @@ class MemoryStore:
         return entry
 
 
-def _cut(entry: _Entry, start: int, stop: int | None) -> Part:
-    return Part(entry.stream[start:stop], len(entry.stream), entry.digest)
+def _cut(entry: _Entry | None, start: int, stop: int | None) -> Part | None:
+    if entry is None:
+        return None
+    head = entry.stream[:STREAM_HEAD_BYTES]
+    return Part(entry.stream[start:stop], len(entry.stream), entry.digest, head)

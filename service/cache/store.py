@@ -11,7 +11,7 @@ from service.errors import CacheUnavailableError
 Event = Literal["hit", "miss", "error", "corrupt", "breaker_open", "breaker_closed"]
 """What a store tells its metrics: one ``hit`` or ``miss`` for each key that was read, ``error`` for
 each call that ended in CacheUnavailableError, ``corrupt`` (before its ``miss``) for each value that
-was there but not whole."""
+was there but not whole, and for each that a reader reported."""
 
 OnEvent = Callable[[Event], None]
 
@@ -28,17 +28,22 @@ class Key:
     codec: str
 
 
+STREAM_HEAD_BYTES = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """Bytes of a stream, and what the whole of it is.
 
     ``total_bytes`` is the length and ``digest`` the SHA-256 (32 bytes) of the whole stream. Where
-    ``data`` is all of it, the store has held it against ``digest``.
+    ``data`` is all of it, the store has held it against ``digest``. ``head`` are the first
+    ``STREAM_HEAD_BYTES`` of the stream, wherever ``data`` begins: they say which codec reads it.
     """
 
     data: bytes
     total_bytes: int
     digest: bytes
+    head: bytes
 
     @property
     def v(self) -> str:
@@ -57,8 +62,27 @@ class Store(Protocol):
 
     name: str
 
-    async def put(self, key: Key, stream: bytes, meta: bytes) -> None:
-        """Keep ``stream`` and what is known of it under ``key``, instead of what was there."""
+    async def put(self, key: Key, stream: bytes, meta: bytes) -> bool:
+        """Keep ``stream`` and what is known of it under ``key``, unless a stream is kept there.
+
+        Whether it is kept now. What lies there and is not whole, as far as can be told without
+        reading all of it, is replaced.
+        """
+        ...
+
+    async def note(self, key: Key, meta: bytes) -> None:
+        """Keep ``meta`` under ``key`` instead of what was known there; its stream stays as it is.
+
+        So an image's own document is kept, which has no stream.
+        """
+        ...
+
+    async def drop(self, key: Key, digest: bytes) -> None:
+        """Drop the stream of that hash, and no other that has come into its place."""
+        ...
+
+    def report(self, cause: str) -> None:
+        """Tell of something kept that its reader found damaged: it is counted, and logged."""
         ...
 
     async def read(self, key: Key, start: int = 0, stop: int | None = None) -> Part | None:
@@ -69,7 +93,7 @@ class Store(Protocol):
         ...
 
     async def meta(self, key: Key) -> bytes | None:
-        """What was put beside the stream, or None when nothing is kept there."""
+        """What was put beside the stream, or noted, or None when nothing is kept there."""
         ...
 
     async def many(self, keys: Sequence[Key], n: int) -> list[Found]:

@@ -107,14 +107,14 @@ def run_codec(arguments: argparse.Namespace) -> int:
     from service.bench import codec as bench
     from service.bench.report import machine
     from service.codec.prefixel.codec import EmbeddedCodec
-    from service.codec.registry import load_codec
+    from service.codec.registry import load_codec, newest
     from service.evaluation.data.pictures import load_pictures
     from service.inference import Runtime
     from service.settings import read_settings
 
     if min(arguments.count, arguments.rounds) < 1 or arguments.searched < 0:
         raise ConfigurationError("--count and --rounds are 1 or more, --searched 0 or more")
-    folder = (arguments.artifacts or read_settings().artifacts()) / arguments.codec
+    folder = newest(arguments.artifacts or read_settings().artifacts(), arguments.codec)
     runtime = Runtime(arguments.device)
     codec = load_codec(folder, runtime)
     if not isinstance(codec, EmbeddedCodec):

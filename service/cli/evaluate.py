@@ -166,6 +166,7 @@ def make_plan(arguments: argparse.Namespace) -> EvaluationPlan:
 def load_subjects(arguments: argparse.Namespace) -> Sequence[Subject]:
     """The codecs that were asked for. Raises ConfigurationError or ArtifactError."""
     from service.codec import artifact
+    from service.codec.registry import newest
     from service.evaluation.run import Subject
     from service.evaluation.studies.efforts import load_at_efforts
     from service.inference import Runtime
@@ -176,7 +177,7 @@ def load_subjects(arguments: argparse.Namespace) -> Sequence[Subject]:
     runtime = Runtime(arguments.device, threads=0)
     found = []
     for name, codec in load_at_efforts(folder, names, runtime, arguments.effort):
-        opened = artifact.read(folder / name)
+        opened = artifact.read(newest(folder, name))
         manifest = opened.manifest
         found.append(Subject(codec, opened.sha256, manifest.parameters, manifest.kmac_per_pixel))
     return found

@@ -60,7 +60,7 @@ def make_plan(arguments: argparse.Namespace) -> PhotoPlan:
     from service.codec import artifact
     from service.codec.photo.codec import PhotoCodec
     from service.codec.photo.tables import ORDERS
-    from service.codec.registry import load_codecs
+    from service.codec.registry import load_newest, newest
     from service.evaluation.data.pictures import load_pictures
     from service.evaluation.photos.baselines import find_photo_baselines
     from service.evaluation.photos.measures import find_measures
@@ -79,16 +79,16 @@ def make_plan(arguments: argparse.Namespace) -> PhotoPlan:
     baselines = find_photo_baselines(arguments.baselines)
     pictures: Pictures = chosen_of(load_pictures(arguments.data, None), arguments)
     folder = arguments.artifacts or read_settings().artifacts()
-    codecs = load_codecs(folder, ("photo", "prefixel"), Runtime("cpu", threads=1))
+    codecs = load_newest(folder, ("photo", "prefixel"), Runtime("cpu", threads=1))
     photo = codecs["photo"]
     if not isinstance(photo, PhotoCodec):
         raise ConfigurationError("the artifact 'photo' is not of the codec of photos")
     return PhotoPlan(
         codec=photo,
-        fingerprint=artifact.read(folder / "photo").sha256,
+        fingerprint=artifact.read(newest(folder, "photo")).sha256,
         orders=orders,
         thumbnails=codecs["prefixel"],
-        thumbnails_fingerprint=artifact.read(folder / "prefixel").sha256,
+        thumbnails_fingerprint=artifact.read(newest(folder, "prefixel")).sha256,
         baselines=baselines,
         pictures=pictures,
         measures=find_measures(pictures.least_side, ssimulacra2=arguments.ssimulacra2),

@@ -132,6 +132,10 @@ SUCCESSES = (
     (204, "It is deleted; or a page may ask (CORS preflight)"),
     (206, "The range that was asked for"),
     (304, "`If-None-Match` names what would be sent"),
+    (
+        308,
+        "Another spelling of the query (or a budget between steps); `Location` has the right one",
+    ),
 )
 
 

@@ -105,17 +105,31 @@ class Artifact:
 
 def read(folder: Path) -> Artifact:
     """Check and open one artifact. Raises ArtifactError naming the file and what is wrong."""
-    path = folder / MANIFEST
-    try:
-        raw = path.read_bytes()
-        manifest = Manifest.model_validate_json(raw)
-    except OSError as error:
-        raise ArtifactError(f"{path} cannot be read: {error.strerror}") from error
-    except ValidationError as error:
-        raise ArtifactError(f"{path} is not a manifest: {error}") from error
+    raw = _raw(folder)
+    manifest = _parsed(folder, raw)
     for part in files(manifest):
         _check(folder / part.file, part.sha256)
     return Artifact(folder, manifest, hashlib.sha256(raw).hexdigest())
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """What an artifact says of itself; its files are not looked at. Raises ArtifactError."""
+    return _parsed(folder, _raw(folder))
+
+
+def _raw(folder: Path) -> bytes:
+    path = folder / MANIFEST
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ArtifactError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _parsed(folder: Path, raw: bytes) -> Manifest:
+    try:
+        return Manifest.model_validate_json(raw)
+    except ValidationError as error:
+        raise ArtifactError(f"{folder / MANIFEST} is not a manifest: {error}") from error
 
 
 def files(manifest: Manifest) -> tuple[Graph | TableFile, ...]:

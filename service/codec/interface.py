@@ -25,6 +25,8 @@ __all__ = [
     "Size",
     "StreamHeader",
     "header_of",
+    "is_newer",
+    "is_readable",
     "measured",
 ]
 
@@ -223,6 +225,18 @@ def header_of(codec: Format, stream: bytes) -> StreamHeader:
             f"({codec.maximum_bytes})"
         )
     return header
+
+
+def is_newer(codec: Format, head: bytes) -> bool:
+    """Whether a stream that begins with ``head`` is of a later version than any that is read."""
+    if not head or head[0] >> 3 != codec.wire_id:
+        return False
+    return head[0] & 7 > max(codec.readable_versions)
+
+
+def is_readable(codec: Format, head: bytes) -> bool:
+    """Whether a stream that begins with ``head`` is one of this codec's."""
+    return bool(head) and head[0] >> 3 == codec.wire_id and head[0] & 7 in codec.readable_versions
 
 
 def measured(codec: Codec, pictures: Sequence[Pixels], made: Sequence[Encoded]) -> list[Encoded]:

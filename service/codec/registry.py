@@ -13,6 +13,7 @@ from service.codec.photo.codec import BITS_A_PIXEL, PhotoCodec
 from service.codec.prefixel.codec import EmbeddedCodec
 from service.codec.recurrent.adaptive_patches import PatchCodec
 from service.codec.recurrent.codec import RecurrentCodec
+from service.codec.versions import VersionedCodec
 from service.errors import ArtifactError, ConfigurationError
 from service.inference import Runtime
 
@@ -37,12 +38,42 @@ FAMILIES: dict[str, Callable[[Artifact, Runtime, Encoding], Codec]] = {
 """What a family leaves no choice of, it does in its one way."""
 
 
-def available(artifacts: Path) -> tuple[str, ...]:
-    """Names of the artifacts below a folder, sorted. Raises ArtifactError when it has none."""
-    names = tuple(sorted(path.parent.name for path in artifacts.glob(f"*/{artifact.MANIFEST}")))
-    if not names:
+def folders(artifacts: Path) -> dict[str, tuple[Path, ...]]:
+    """The folders of each codec that is there, oldest version first; names sorted.
+
+    A folder is an artifact when it has a manifest, whose name and version count: by custom the
+    newest version lies in ``NAME``, an earlier one in ``NAME.VERSION``. Raises ArtifactError when
+    there is none, when a version is there twice, or when two codecs share a wire id.
+    """
+    versions: dict[str, dict[int, Path]] = {}
+    owners: dict[int, str] = {}
+    for path in sorted(artifacts.glob(f"*/{artifact.MANIFEST}")):
+        manifest = artifact.read_manifest(path.parent)
+        owner = owners.setdefault(manifest.wire_id, manifest.name)
+        if owner != manifest.name:
+            raise ArtifactError(f"{manifest.name} and {owner} share the wire id {manifest.wire_id}")
+        mine = versions.setdefault(manifest.name, {})
+        twin = mine.setdefault(manifest.version, path.parent)
+        if twin != path.parent:
+            raise ArtifactError(
+                f"{twin} and {path.parent} are both version {manifest.version} of {manifest.name}"
+            )
+    if not versions:
         raise ArtifactError(f"{artifacts} holds no artifact (a folder with a {artifact.MANIFEST})")
-    return names
+    return {
+        name: tuple(path for _, path in sorted(mine.items()))
+        for name, mine in sorted(versions.items())
+    }
+
+
+def available(artifacts: Path) -> tuple[str, ...]:
+    """Names of the codecs below a folder, sorted. Raises ArtifactError."""
+    return tuple(folders(artifacts))
+
+
+def newest(artifacts: Path, name: str) -> Path:
+    """The folder of a codec's newest version. Raises ConfigurationError, ArtifactError."""
+    return _chosen(artifacts, (name,))[name][-1]
 
 
 def load_codecs(
@@ -50,27 +81,43 @@ def load_codecs(
 ) -> dict[str, Codec]:
     """Load the codecs of these names, or all that are there when ``names`` is empty.
 
-    Raises ConfigurationError for a name that is not there, ArtifactError for one that is damaged.
+    Where several versions are there, all are loaded: the newest encodes, each decodes. Raises
+    ConfigurationError for a name that is not there, ArtifactError for one that is damaged.
     """
-    there = available(artifacts)
     codecs: dict[str, Codec] = {}
-    for name in names or there:
+    for name, mine in _chosen(artifacts, names).items():
+        versions = [load_codec(folder, runtime, how) for folder in mine]
+        codecs[name] = versions[0] if len(versions) == 1 else VersionedCodec(versions)
+    return codecs
+
+
+def load_newest(
+    artifacts: Path, names: Sequence[str], runtime: Runtime, how: Encoding = DEFAULT_ENCODING
+) -> dict[str, Codec]:
+    """As ``load_codecs``, but for what only encodes and reads what it encoded."""
+    chosen = _chosen(artifacts, names)
+    return {name: load_codec(mine[-1], runtime, how) for name, mine in chosen.items()}
+
+
+def names_by_wire_id(artifacts: Path, names: Sequence[str]) -> dict[int, str]:
+    """Which of these codecs, or of all, has which wire id; none is loaded.
+
+    Raises ConfigurationError for a name that is not there, ArtifactError.
+    """
+    return {
+        artifact.read_manifest(mine[-1]).wire_id: name
+        for name, mine in _chosen(artifacts, names).items()
+    }
+
+
+def _chosen(artifacts: Path, names: Sequence[str]) -> dict[str, tuple[Path, ...]]:
+    there = folders(artifacts)
+    for name in names:
         if name not in there:
             raise ConfigurationError(
                 f"no artifact for the codec {name!r}; there are: {', '.join(there)}"
             )
-        codec = load_codec(artifacts / name, runtime, how)
-        taken = [c.name for c in codecs.values() if c.wire_id == codec.wire_id]
-        if taken:
-            raise ArtifactError(f"{name} and {taken[0]} share the wire id {codec.wire_id}")
-        codecs[codec.name] = codec
-    return codecs
-
-
-def names_by_wire_id(artifacts: Path, names: Sequence[str]) -> dict[int, str]:
-    """Which of these codecs, or of all, has which wire id; none is loaded. Raises ArtifactError."""
-    there = names or available(artifacts)
-    return {artifact.read(artifacts / name).manifest.wire_id: name for name in there}
+    return {name: there[name] for name in names or there}
 
 
 def load_codec(folder: Path, runtime: Runtime, how: Encoding = DEFAULT_ENCODING) -> Codec:

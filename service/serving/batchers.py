@@ -40,9 +40,21 @@ def encoder(codec: Codec, settings: Settings, metrics: Metrics) -> Batcher[ToEnc
 
 
 def encoded(codec: Codec, jobs: list[ToEncode]) -> list[Encoded]:
-    """One batch, in its order; levels are measured where a job asks for them."""
+    """One batch, in its order; levels are measured where a job asks for them.
+
+    A stream that a job brings along has none where it is of another size than the picture.
+    """
     rgb = [job.picture.pixels(codec.kind) for job in jobs]
-    made = codec.encode(rgb, [job.picture.aspect for job in jobs])
+    made = [Encoded(job.stream or b"", ()) for job in jobs]
+    new = [n for n, job in enumerate(jobs) if job.stream is None]
+    if new:
+        fresh = codec.encode([rgb[n] for n in new], [jobs[n].picture.aspect for n in new])
+        for n, one in zip(new, fresh, strict=True):
+            made[n] = one
+    for n, job in enumerate(jobs):
+        size = codec.header(job.stream).size if job.stream else None
+        if job.stream and size in (None, Size.of(rgb[n])):
+            made[n] = Encoded(job.stream)
     asked = [n for n, job in enumerate(jobs) if job.measured]
     levels = measured(codec, [rgb[n] for n in asked], [made[n] for n in asked])
     for n, one in zip(asked, levels, strict=True):

@@ -6,6 +6,7 @@ answer       ``write_timeout_seconds`` for a client that stops reading; what it 
              held up to ``UNTAKEN_BYTES`` and one more piece
 pipeline     ``PIPELINE`` requests wait, or what one ``SLICE_BYTES`` holds; then nothing is read
 follow-ups   start ``TURN_FOLLOW_UPS`` a turn of the loop, all connections together
+bodies       are read on ``TURN_BODIES`` a turn, wanted or let go by, all connections together
 a turn       what is dear to parse goes ``TURN_SLICES`` at a time, so that others have their turn
 number       ``crowd.py``: of all together, and of one client
 """
@@ -14,13 +15,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service.serving.crowd import FAREWELLS
-from service.serving.follow_ups import FollowUps
+from service.serving.turns import TURN_BODIES, TURN_FOLLOW_UPS, Turns
 
 if TYPE_CHECKING:
     from uvicorn.config import Config
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from service.serving.crowd import Crowd, Refusal
     from service.settings import Settings
 
+Step = Callable[[], None]
 REQUEST_HEADERS_LIMIT = 64 * 1024
 LINGER_SECONDS = 5.0
 FAREWELL_SECONDS = 1.0
@@ -64,19 +68,37 @@ def bounded(settings: Settings, everyone: Crowd) -> type[asyncio.Protocol]:
         header_timeout_seconds = settings.header_timeout_seconds
         write_timeout_seconds = settings.write_timeout_seconds
         crowd = everyone
-        follow_ups = FollowUps()
+        follow_ups = Turns(TURN_FOLLOW_UPS)
+        bodies = Turns(TURN_BODIES)
 
     return Connection
 
 
 class _Flow(FlowControl):
-    """Reads nothing while it is held, though a request asks for its body, or is answered."""
+    """Reads on when it is its turn.
 
-    is_held = False
+    And nothing while it is held, though a request asks for its body, or is answered.
+    """
+
+    def __init__(self, transport: asyncio.Transport, take_turn: Callable[[Step], None]) -> None:
+        super().__init__(transport)
+        self.is_held = False
+        self._take_turn = take_turn
+        self._waits = False
+
+    def pause_reading(self) -> None:
+        self._waits = False
+        super().pause_reading()
 
     def resume_reading(self) -> None:
-        if not self.is_held:
+        if self.read_paused and not self.is_held and not self._waits:
+            self._waits = True
+            self._take_turn(self._resume)
+
+    def _resume(self) -> None:
+        if self._waits and not self.is_held and not self._transport.is_closing():
             super().resume_reading()
+        self._waits = False
 
 
 class BoundedConnection(HttpToolsProtocol):
@@ -85,7 +107,8 @@ class BoundedConnection(HttpToolsProtocol):
     header_timeout_seconds: float
     write_timeout_seconds: float
     crowd: Crowd
-    follow_ups: FollowUps
+    follow_ups: Turns
+    bodies: Turns
     flow: _Flow
 
     def __init__(
@@ -111,7 +134,7 @@ class BoundedConnection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, if there is room; its first headers are awaited from now on."""
         super().connection_made(transport)
-        self.flow = _Flow(transport)
+        self.flow = _Flow(transport, partial(self.bodies.add, self.loop))
         transport.set_write_buffer_limits(UNTAKEN_BYTES)
         refusal = self.crowd.enter(self, self._host)
         if refusal is None:
@@ -151,7 +174,7 @@ class BoundedConnection(HttpToolsProtocol):
         if self._in_body and not self._in_headers and self.cycle.response_complete:
             # Nobody wants this body, so nobody holds it back: the transport reads 8 MB in a turn.
             self.flow.pause_reading()
-            self.loop.call_soon(self._resume)
+            self._resume()
 
     def _read_on(self) -> None:
         """Feed what was kept back, a slice at a time, while the pipeline takes more.
@@ -248,7 +271,7 @@ class BoundedConnection(HttpToolsProtocol):
             super().on_response_complete()
             self.pipeline = pipeline
             self._unset_keepalive_if_required()
-            self.follow_ups.add(self)
+            self.follow_ups.add(self.loop, self.start_next)
         else:
             super().on_response_complete()
             if self.flow.is_held:

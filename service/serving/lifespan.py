@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from itertools import chain
 
 from service.cache import Event, SingleFlight, build_store
 from service.cache.failures import FailureLog
 from service.codec.interface import Codec, Kind, Size
+from service.codec.versions import every_version
 from service.errors import ConfigurationError
 from service.http.jobs.picture_threads import BoundedExecutor
 from service.http.protocol.queries import BYTES
@@ -95,7 +97,7 @@ async def running(
         clients=Clients(settings.trusted_proxies),
         lifecycle=lifecycle,
     )
-    for codec in codecs.values():
+    for codec in chain.from_iterable(map(every_version, codecs.values())):
         sha = codec.artifact_sha256
         metrics.artifact(codec.name, codec.version, sha[:SHA_DIGITS] if sha else "none")
     try:

@@ -39,10 +39,14 @@ class Lifecycle:
 
 @dataclass(frozen=True, slots=True)
 class ToEncode:
-    """A picture on its way to a stream; ``measured``: the levels of the stream are asked for."""
+    """A picture on its way to a stream; ``measured``: the levels of the stream are asked for.
+
+    ``stream`` is one that it has already: then that is measured, as far as it can be.
+    """
 
     picture: Picture
     measured: bool
+    stream: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from redis.backoff import NoBackoff
 
 from service.cache import Key, MemoryStore, RedisStore, SqliteStore, Store
 from service.cache.breaker import Breaker
-from service.cache.redis.client import open_client
+from service.cache.redis.opening import open_client
 from tests.support.redis_server import RedisServer, redis_cluster
 
 KEY = Key("b" * 26, "conv-lstm")
@@ -68,8 +68,8 @@ def bare(pool: ConnectionPool) -> Read:
 
 def redis_store(url: str) -> RedisStore:
     """The store as the service builds it."""
-    client = open_client(url, TIMEOUT_SECONDS * 1000, CONNECTIONS)
-    return RedisStore(client, 600, Breaker(5, 2.0))
+    client = open_client(url, TIMEOUT_SECONDS * 1000, CONNECTIONS, lambda: Breaker(5, 2.0))
+    return RedisStore(client, 600)
 
 
 async def measure(urls: dict[str, str], folder: Path, reads: int, rounds: int) -> None:

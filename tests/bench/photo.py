@@ -23,7 +23,7 @@ from tempfile import NamedTemporaryFile
 import numpy as np
 from PIL import Image
 
-from service.codec.registry import load_codecs
+from service.codec.registry import load_newest
 from service.inference import Runtime
 from service.settings import packaged_artifacts
 from tests.support.photos import mosaic
@@ -68,7 +68,7 @@ def peers(picture: np.ndarray) -> dict[str, Callable[[], bytes]]:
 
 def memory(side: int, what: str, path: Path) -> None:
     """In a process of its own: peak bytes a pixel over what the loaded codec has."""
-    codec = load_codecs(packaged_artifacts(), ["photo"], Runtime("cpu", 2))["photo"]
+    codec = load_newest(packaged_artifacts(), ["photo"], Runtime("cpu", 2))["photo"]
     picture = mosaic(side)
     stream = codec.encode([picture[:64, :64]], [1.0])[0].stream
     if what == "decode":
@@ -96,7 +96,7 @@ def main() -> None:
     if options.memory:
         memory(int(options.memory[0]), options.memory[1], Path(options.memory[2]))
         return
-    codec = load_codecs(packaged_artifacts(), ["photo"], Runtime("cpu", 2))["photo"]
+    codec = load_newest(packaged_artifacts(), ["photo"], Runtime("cpu", 2))["photo"]
     print(f"{platform.machine()}, {os.cpu_count()} cores; seconds a megapixel, bytes a pixel")
     print("| side | MP | encode | bpp | decode .5 bpp | 2 kB | half size | memory enc | dec |")
     print("|-|-|-|-|-|-|-|-|-|")

@@ -19,7 +19,7 @@ from service.codec.header import HEADER_BYTES, pack_header
 from service.codec.prefixel import bitplane_coder
 from service.codec.prefixel.codec import EmbeddedCodec
 from service.codec.prefixel.reconstruction import PRECISIONS, closed_form
-from service.codec.registry import load_codecs
+from service.codec.registry import load_newest
 from service.inference import Runtime
 from service.settings import packaged_artifacts
 from tests.support.photos import crops
@@ -47,7 +47,7 @@ def streams(codec: EmbeddedCodec) -> list[bytes]:
 
 def write_parse(folder: Path) -> None:
     """Streams, one behind the other, and what they decide: arrays [N, 3072]."""
-    codec = load_codecs(packaged_artifacts(), [NAME], Runtime("cpu", 1))[NAME]
+    codec = load_newest(packaged_artifacts(), [NAME], Runtime("cpu", 1))[NAME]
     assert isinstance(codec, EmbeddedCodec)
     given = streams(codec)
     known, symbols = bitplane_coder.decode(

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from models.export import kernel
-from models.export.browser import ARTIFACT, GENERATED, THUMB, generate
-from service.codec import artifact
+from models.export.browser import GENERATED, THUMB, generate, shipped
 from tests.support.npm import node
 
 HERE = Path(__file__).parent
@@ -38,7 +37,7 @@ def test_the_kit_does_what_the_service_does(cases: Path, script: str) -> None:
 
 
 def test_the_tables_and_weights_of_the_kit_are_those_of_the_artifact() -> None:
-    made = generate([artifact.read(ARTIFACT)])
+    made = generate(shipped())
     there = {path.name: path.read_bytes() for path in THUMB.iterdir() if GENERATED.match(path.name)}
     assert there == made, "run python -m models.export.browser"
 

@@ -18,7 +18,7 @@ import time
 from service.bench.connection import Connection, Endpoint
 from service.cache import Key, RedisStore
 from service.cache.breaker import Breaker
-from service.cache.redis.client import open_client
+from service.cache.redis.opening import open_client
 from tests.proofs.claims import Claims, heading
 from tests.proofs.watching import metrics, rss_mib, watching
 from tests.support.raw import head
@@ -36,7 +36,7 @@ PIECES = "prefixel_span_duration_seconds_count{span=cache}"
 
 async def put(url: str, stream: bytes) -> None:
     """As the service puts it."""
-    store = RedisStore(open_client(url, 5000, 4), 600, Breaker(5, 2.0))
+    store = RedisStore(open_client(url, 5000, 4, lambda: Breaker(5, 2.0)), 600)
     await store.put(Key(ID, "long"), stream, b"")
     await store.close()
 

@@ -6,9 +6,10 @@ import asyncio
 
 import pytest
 
-from tests.proofs import budgets, chaos, drain, fuzz, overload, rude
+from tests.proofs import budgets, chaos, drain, fuzz, overload, rude, versions
 from tests.proofs.claims import Claims
-from tests.support.redis_server import redis_binary
+from tests.support.codec import DEFAULT, RawPhotoCodec
+from tests.support.redis_server import RedisServer, redis_binary
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -46,3 +47,9 @@ def test_what_is_accepted_in_an_overload_keeps_its_deadline():
     """Times of the 503s are for the command: here the machine may be busy with other tests."""
     failed = asyncio.run(overload.prove(seconds=3, times=6)).failed
     assert [claim for claim in failed if not claim.startswith(("503 comes", "6 times"))] == []
+
+
+def test_two_versions_share_a_cache_while_the_later_one_is_rolled_out():
+    with RedisServer() as redis, versions.small_servers(redis.url) as (old, new):
+        codecs = (DEFAULT, RawPhotoCodec().name)
+        assert versions.prove(old, new, redis, codecs, photos=8).failed == []

@@ -32,6 +32,7 @@ class WatchedStore:
 
     inner: MemoryStore = field(default_factory=lambda: MemoryStore(2**22))
     calls: list[str] = field(default_factory=list)
+    reported: list[str] = field(default_factory=list)
     is_down: bool = False
     name: str = "watched"
 
@@ -40,9 +41,20 @@ class WatchedStore:
         if self.is_down:
             raise CacheUnavailableError("the test took it down")
 
-    async def put(self, key: Key, stream: bytes, meta: bytes) -> None:
+    async def put(self, key: Key, stream: bytes, meta: bytes) -> bool:
         self._note("put")
-        await self.inner.put(key, stream, meta)
+        return await self.inner.put(key, stream, meta)
+
+    async def note(self, key: Key, meta: bytes) -> None:
+        self._note("note")
+        await self.inner.note(key, meta)
+
+    async def drop(self, key: Key, digest: bytes) -> None:
+        self._note("drop")
+        await self.inner.drop(key, digest)
+
+    def report(self, cause: str) -> None:
+        self.reported.append(cause)
 
     async def read(self, key: Key, start: int = 0, stop: int | None = None) -> Part | None:
         self._note(f"read {start} {stop}")

@@ -1,6 +1,7 @@
 """The service with the tests' codec, and a few routes that only tests need; a program.
 
-python -m tests.support.serve     (PREFIXEL_* as usual; TEST_CODEC_DELAY_SECONDS, TEST_POISON)
+python -m tests.support.serve     (PREFIXEL_* as usual; TEST_CODEC_DELAY_SECONDS, TEST_POISON,
+                                   TEST_VERSIONS: of each codec, the last encodes)
 """
 
 from __future__ import annotations
@@ -9,11 +10,14 @@ import asyncio
 import os
 import sys
 import time
+from dataclasses import replace
 
 from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.responses import Response
 
 from service.app import create_app
+from service.codec.interface import Codec
+from service.codec.versions import VersionedCodec
 from service.http.jobs.picture_threads import open_picture
 from service.http.protocol.body import read_upload
 from service.http.request.admission import require_delete_token, require_upload_token, upload_slot
@@ -123,12 +127,15 @@ async def loop(seconds: float = Query(ge=0, le=60)) -> dict[str, float]:
 
 def make_app(settings: Settings, log: LogWriter, lifecycle: Lifecycle) -> FastAPI:
     """The application, with the tests' codecs and routes."""
-    codec = GreyCodec(
+    grey = GreyCodec(
         delay_seconds=float(os.environ.get("TEST_CODEC_DELAY_SECONDS", "0")),
         poison="TEST_POISON" in os.environ,
     )
-    photo = RawPhotoCodec()
-    codecs = {codec.name: codec, photo.name: photo}
+    numbers = [int(word) for word in os.environ.get("TEST_VERSIONS", "0").split(",")]
+    codecs: dict[str, Codec] = {}
+    for one in (grey, RawPhotoCodec()):
+        versions = [replace(one, version=n, readable_versions=frozenset((n,))) for n in numbers]
+        codecs[one.name] = versions[0] if len(versions) == 1 else VersionedCodec(versions)
     app = create_app(settings, codecs=codecs, log=log, lifecycle=lifecycle)
     app.include_router(router)
     return app

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from service.codec.recurrent.adaptive_patches import PatchCodec
-from service.codec.registry import load_codecs
+from service.codec.registry import load_newest
 from service.inference import Runtime
 from service.settings import packaged_artifacts
 from tests.support.photos import crops
@@ -30,7 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("codec")
     name = parser.parse_args().codec
-    codec = load_codecs(packaged_artifacts(), [name], Runtime("cpu", 1))[name]
+    codec = load_newest(packaged_artifacts(), [name], Runtime("cpu", 1))[name]
     aspects = [1.0, 1.5, 0.5625, 6.0, 0.2, 1.3333]
     sides = PHOTO_SIDES if codec.kind == "photo" else [(32, 32)] * len(aspects)
     drawn = crops(len(sides), seed=11)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import sqlite3
 import time
@@ -10,40 +11,38 @@ from pathlib import Path
 from typing import TypeVar
 
 from service.cache.failures import OnFailure, ignore_failure, kind_of
-from service.cache.sqlite.worker import SqliteThread, connect
-from service.cache.store import Found, Key, OnEvent, Part, ignore
+from service.cache.sqlite import file
+from service.cache.sqlite.file import prepare
+from service.cache.sqlite.worker import SqliteThread
+from service.cache.store import STREAM_HEAD_BYTES, Found, Key, OnEvent, Part, ignore
 from service.errors import CacheUnavailableError, ConfigurationError
 
 T = TypeVar("T")
 
-SCHEMA_VERSION = 1
-_APPLICATION_ID = 0x50784C31  # "PxL1": this file is ours, whatever its name says
-_SCHEMA = f"""
-    CREATE TABLE entries (
-        image_id TEXT NOT NULL,
-        codec    TEXT NOT NULL,
-        expires  REAL NOT NULL,  -- seconds of the system's clock
-        digest   BLOB NOT NULL,  -- SHA-256 of the stream
-        stream   BLOB NOT NULL,
-        meta     BLOB NOT NULL,
-        PRIMARY KEY (image_id, codec)
-    );
-    CREATE INDEX entries_by_expiry ON entries (expires);
-    PRAGMA application_id = {_APPLICATION_ID};
-    PRAGMA user_version = {SCHEMA_VERSION};
-"""
 # length() reads no stream, substr() all of it: a long one is opened as a blob, which reads a part.
 _SHORT_BYTES = 16 * 1024
 _READ = f"""
     SELECT CASE WHEN length(stream) <= {_SHORT_BYTES}
            THEN coalesce(CAST(substr(stream, ?, ?) AS BLOB), x'') END,
-           length(stream), CAST(digest AS BLOB), rowid
-    FROM entries WHERE image_id = ? AND codec = ? AND expires > ?
+           length(stream), CAST(digest AS BLOB), rowid,
+           CASE WHEN length(stream) <= {_SHORT_BYTES}
+           THEN coalesce(CAST(substr(stream, 1, {STREAM_HEAD_BYTES}) AS BLOB), x'') END
+    FROM entries WHERE image_id = ? AND codec = ? AND expires > ? AND length(digest) = 32
 """
 _META = "SELECT meta FROM entries WHERE image_id = ? AND codec = ? AND expires > ?"
+# A row without a digest has no stream: what an upload replaces, as one that has expired.
 _PUT = """
-    INSERT OR REPLACE INTO entries (image_id, codec, expires, digest, stream, meta)
+    INSERT INTO entries (image_id, codec, expires, digest, stream, meta)
     VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET expires = excluded.expires, digest = excluded.digest,
+                              stream = excluded.stream, meta = excluded.meta
+    WHERE length(entries.digest) != 32 OR entries.expires <= ?
+"""
+_NOTE = """
+    INSERT INTO entries (image_id, codec, expires, digest, stream, meta)
+    VALUES (?, ?, ?, x'', x'', ?)
+    ON CONFLICT DO UPDATE SET meta = excluded.meta,
+                              expires = iif(codec = '', excluded.expires, expires)
 """
 _PURGE = """
     DELETE FROM entries WHERE rowid IN
@@ -53,10 +52,9 @@ _WHOLE = 2**31 - 1
 
 # A put adds one row, so taking up to eight that expired keeps ahead without ever taking long.
 _PURGED_ROWS = 8
-# When the file is full, the oldest make room in steps; a stream that is larger than all of these
-# together does not fit.
-_EVICTED_ROWS = 64
-_EVICTIONS = 16
+# When the file is full, the oldest make room in steps, each twice the one before; a stream that is
+# larger than all of these together does not fit.
+_EVICTIONS = 8
 _READERS = 2
 
 
@@ -83,39 +81,73 @@ class SqliteStore:
         self._on_event = on_event
         self._on_failure = on_failure
         self._clock = clock
+        self._path, self._limit_bytes, self._is_bound = path, limit_bytes, False
         try:
-            _prepare(path, limit_bytes)
+            if said := prepare(path, limit_bytes):
+                on_failure("corrupt", said)
         except (sqlite3.Error, OSError) as error:
             raise ConfigurationError(f"{path} cannot be opened as a store: {error}") from error
-        self._writer = SqliteThread("store-write", path, limit_bytes)
+        self._writer = SqliteThread("store-write", path, limit_bytes, on_failure)
         self._readers = [
-            SqliteThread(f"store-read-{i}", path, limit_bytes) for i in range(_READERS)
+            SqliteThread(f"store-read-{i}", path, limit_bytes, on_failure) for i in range(_READERS)
         ]
 
-    async def put(self, key: Key, stream: bytes, meta: bytes) -> None:
-        """Keep it for ``ttl_seconds``; when the file is full, what was put first makes room."""
+    async def put(self, key: Key, stream: bytes, meta: bytes) -> bool:
+        """Keep it for ``ttl_seconds``, unless a stream is there.
+
+        When the file is full, what was put first makes room.
+        """
         now = self._clock()
         digest = hashlib.sha256(stream).digest()
-        row = (key.image_id, key.codec, now + self._ttl_seconds, digest, stream, meta)
+        row = (key.image_id, key.codec, now + self._ttl_seconds, digest, stream, meta, now)
+        return await self._write(_PUT, row, len(stream) + len(meta)) > 0
 
-        def write(connection: sqlite3.Connection) -> None:
-            for _ in range(_EVICTIONS):
+    async def note(self, key: Key, meta: bytes) -> None:
+        """Keep it beside the stream that is there."""
+        row = (key.image_id, key.codec, self._clock() + self._ttl_seconds, meta)
+        await self._write(_NOTE, row, len(meta))
+
+    async def drop(self, key: Key, digest: bytes) -> None:
+        """Drop the stream of that hash."""
+        row = (key.image_id, key.codec, digest)
+        query = "DELETE FROM entries WHERE image_id = ? AND codec = ? AND digest = ?"
+        await self._write(query, row, 0)
+
+    def report(self, cause: str) -> None:
+        """Count what was found damaged, and tell why."""
+        self._on_event("corrupt")
+        self._on_failure("corrupt", cause)
+
+    async def _write(self, query: str, row: tuple[object, ...], size: int) -> int:
+        """Rows that it changed."""
+        now = self._clock()
+
+        def write(connection: sqlite3.Connection) -> int:
+            self._bound(connection)
+            for attempt in range(_EVICTIONS):
                 try:
                     with connection:
                         connection.execute(_PURGE, (now, _PURGED_ROWS))
-                        connection.execute(_PUT, row)
+                        return connection.execute(query, row).rowcount
                 except sqlite3.OperationalError as error:
                     if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
                         raise
+                    if file.is_disk_full(self._path):
+                        file.empty_log(connection)
                     with connection:
-                        connection.execute(_PURGE, (float("inf"), _EVICTED_ROWS))
-                else:
-                    return
-            raise CacheUnavailableError(
-                f"{len(stream) + len(meta)} bytes do not fit into the store"
-            )
+                        connection.execute(_PURGE, (float("inf"), _PURGED_ROWS << attempt))
+            raise CacheUnavailableError(f"{size} bytes do not fit into the store")
 
-        await self._ask(self._writer, write)
+        return await self._ask(self._writer, write)
+
+    def _bound(self, connection: sqlite3.Connection) -> None:
+        """A disk that is full is as a file that is: the oldest make room."""
+        if file.is_disk_full(self._path):
+            self._is_bound = True
+            file.bound(connection, min(self._limit_bytes, file.size(connection)))
+        elif self._is_bound:
+            self._is_bound = False
+            file.bound(connection, self._limit_bytes)
 
     async def read(self, key: Key, start: int = 0, stop: int | None = None) -> Part | None:
         """Bytes ``start`` to ``stop`` (None: to the end), or None when nothing whole is there."""
@@ -184,19 +216,23 @@ class SqliteStore:
                 connection.execute("BEGIN")
                 return [_read(connection, key, start, stop, now) for key in keys]
 
-        return [self._checked(part) for part in await self._ask(self._reader(), read)]
+        found = await self._ask(self._reader(), read)
+        return [await self._checked(key, part) for key, part in zip(keys, found, strict=True)]
 
-    def _checked(self, part: Part | None) -> Part | None:
-        if (
+    async def _checked(self, key: Key, part: Part | None) -> Part | None:
+        damaged = (
             part is not None
             and len(part.data) == part.total_bytes
             and hashlib.sha256(part.data).digest() != part.digest
-        ):
-            self._on_event("corrupt")
-            self._on_failure("corrupt", "the stream's hash is not the one beside it")
-            part = None
-        self._on_event("miss" if part is None else "hit")
-        return part
+        )
+        if part is None or not damaged:
+            self._on_event("miss" if part is None else "hit")
+            return part
+        self.report("the stream's hash is not the one beside it")
+        self._on_event("miss")
+        with contextlib.suppress(CacheUnavailableError):
+            await self.drop(key, part.digest)
+        return None
 
 
 def _read(
@@ -206,28 +242,8 @@ def _read(
     row = connection.execute(_READ, query).fetchone()
     if row is None:
         return None
-    data, total_bytes, digest, rowid = row
+    data, total_bytes, digest, rowid, head = row
     if data is None:
         with connection.blobopen("entries", "stream", rowid, readonly=True) as blob:
-            data = blob[start : min(stop, total_bytes)]
-    return Part(bytes(data), total_bytes, bytes(digest))
-
-
-def _prepare(path: Path, limit_bytes: int) -> None:
-    """Make the tables, unless another process has. Raises sqlite3.Error or ConfigurationError."""
-    connection = connect(path, limit_bytes)
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-        (application,) = connection.execute("PRAGMA application_id").fetchone()
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if (application, version, tables) == (0, 0, 0):
-            for statement in _SCHEMA.split(";"):
-                connection.execute(statement)
-        elif (application, version) != (_APPLICATION_ID, SCHEMA_VERSION):
-            raise ConfigurationError(
-                f"{path} is not a store of version {SCHEMA_VERSION}; move it or set another path"
-            )
-        connection.execute("COMMIT")
-    finally:
-        connection.close()
+            data, head = blob[start : min(stop, total_bytes)], blob[:STREAM_HEAD_BYTES]
+    return Part(bytes(data), total_bytes, bytes(digest), bytes(head))

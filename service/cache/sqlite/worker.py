@@ -4,30 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+from service.cache.failures import OnFailure
+from service.cache.sqlite.file import Identity, connect, prepare
 from service.errors import CacheUnavailableError
 
 T = TypeVar("T")
 
-BUSY_SECONDS = 1.0
 _WAITING_LIMIT = 256
-_LOG_BYTES = 16 * 2**20
 
 
 class SqliteThread:
-    """Runs work on one connection, in the order it came; belongs to one event loop."""
+    """Runs work on one connection, in the order it came; belongs to one event loop.
 
-    def __init__(self, name: str, path: Path, limit_bytes: int) -> None:
-        """Nothing is opened before the first work."""
+    Before each work it looks whether the path still leads to the file that it has open, so that
+    nothing is kept in a file that nobody finds: one that was deleted is made anew.
+    """
+
+    def __init__(self, name: str, path: Path, limit_bytes: int, on_failure: OnFailure) -> None:
+        """Of a file that is prepared; nothing is opened before the first work."""
         self._path = path
         self._limit_bytes = limit_bytes
+        self._on_failure = on_failure
         self._executor = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._connection: sqlite3.Connection | None = None
+        self._expected = Identity.of(path)
         self._closed = False
         self.load = 0
 
@@ -41,7 +46,12 @@ class SqliteThread:
         if self.load >= _WAITING_LIMIT:
             raise CacheUnavailableError("too many commands wait for the cache already")
         self.load += 1
-        future = asyncio.get_running_loop().run_in_executor(self._executor, self._work, work)
+        loop = asyncio.get_running_loop()
+
+        def tell(cause: str) -> None:
+            loop.call_soon_threadsafe(self._on_failure, "replaced", cause)
+
+        future = loop.run_in_executor(self._executor, self._work, work, tell)
         future.add_done_callback(self._done)
         return await future
 
@@ -54,7 +64,14 @@ class SqliteThread:
         await loop.run_in_executor(self._executor, self._close)
         self._executor.shutdown(wait=False)
 
-    def _work(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _work(self, work: Callable[[sqlite3.Connection], T], tell: Callable[[str], None]) -> T:
+        found = Identity.of(self._path)
+        if found != self._expected:
+            tell(f"{self._path.name} was {'replaced' if found else 'deleted'}; opened anew")
+            self._close()
+            if said := prepare(self._path, self._limit_bytes):
+                tell(said)
+            self._expected = Identity.of(self._path)
         if self._connection is None:
             self._connection = connect(self._path, self._limit_bytes)
         return work(self._connection)
@@ -66,38 +83,3 @@ class SqliteThread:
 
     def _done(self, _future: asyncio.Future[T]) -> None:
         self.load -= 1
-
-
-def connect(path: Path, limit_bytes: int) -> sqlite3.Connection:
-    """A connection in autocommit mode until ``with``, bounded in time and in size on disk.
-
-    Raises sqlite3.Error.
-    """
-    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level="IMMEDIATE")
-    try:
-        _enter_log_mode(connection)
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
-        (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
-        connection.execute(f"PRAGMA max_page_count = {max(1, limit_bytes // page_bytes)}")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _enter_log_mode(connection: sqlite3.Connection) -> None:
-    """Switch to the write-ahead log; processes that start together take turns.
-
-    The switch wants the file for itself and reports "busy" at once, whatever the timeout says.
-    """
-    end = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
-                raise
-            time.sleep(0.01)
-        else:
-            return

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from service.codec.header import HEADER_BYTES
 from service.codec.interface import Pixels
 from service.codec.recurrent.adaptive_patches import PatchCodec, Quality
-from service.codec.registry import load_codecs
+from service.codec.registry import load_newest
 from service.errors import ConfigurationError
 from service.evaluation.data.pictures import load_pictures
 from service.evaluation.report.tables import markdown
@@ -123,7 +123,7 @@ def main() -> None:
     parser.add_argument("--artifacts", type=Path, default=packaged_artifacts())
     parser.add_argument("--count", type=int, default=300, help="pictures, from the first on")
     options = parser.parse_args()
-    codec = load_codecs(options.artifacts, [options.codec], Runtime("cpu"))[options.codec]
+    codec = load_newest(options.artifacts, [options.codec], Runtime("cpu"))[options.codec]
     if not isinstance(codec, PatchCodec):
         raise ConfigurationError(f"{options.codec} does not code 8x8 patches alone")
     pictures = load_pictures(options.data, codec.picture_size)[: options.count]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import get_args
 
 from service.codec.interface import Codec, Effort
-from service.codec.registry import load_codecs
+from service.codec.registry import load_newest
 from service.errors import ConfigurationError
 from service.inference import Runtime
 
@@ -23,7 +23,7 @@ def at_effort(codec: Codec, effort: Effort) -> Codec:
 def load_at_efforts(
     artifacts: Path, names: Sequence[str], runtime: Runtime, efforts: Sequence[str]
 ) -> list[tuple[str, Codec]]:
-    """Artifacts' names and their codecs, as ``load_codecs`` finds them.
+    """Artifacts' names and their codecs, as ``load_newest`` finds them.
 
     A codec that has efforts comes once for each of ``efforts``; without any, or where it has one,
     once. Raises ConfigurationError for an effort that there is not.
@@ -34,7 +34,7 @@ def load_at_efforts(
             f"an effort is one of {', '.join(get_args(Effort))}, not {', '.join(efforts)}"
         )
     found: list[tuple[str, Codec]] = []
-    for name, codec in load_codecs(artifacts, names, runtime).items():
+    for name, codec in load_newest(artifacts, names, runtime).items():
         if wanted and len(codec.efforts) > 1:
             offered = [effort for effort in wanted if effort in codec.efforts]
             found += [(name, at_effort(codec, effort)) for effort in offered]

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from service.codec.prefixel.codec import EmbeddedCodec
-from service.codec.registry import load_codec
+from service.codec.registry import load_codec, newest
 from service.errors import ConfigurationError
 from service.evaluation.data.pictures import Pictures, load_pictures
 from service.inference import Runtime
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def load(options: argparse.Namespace) -> tuple[EmbeddedCodec, Pictures]:
     """The codec and the chosen pictures. Raises StartupError."""
     folder = options.artifacts or read_settings().artifacts()
-    codec = load_codec(folder / options.codec, Runtime("cpu"))
+    codec = load_codec(newest(folder, options.codec), Runtime("cpu"))
     if not isinstance(codec, EmbeddedCodec):
         raise ConfigurationError(f"{options.codec} is not an embedded codec")
     stop = None if options.first is None else options.skip + options.first

@@ -1,49 +1,26 @@
-"""What is known of an image: its id, what the store keeps of it, and the JSON that says so.
+"""What is known of an image: its id, and the JSON that names its streams.
 
-In the store, an image's own facts lie beside an empty stream under Key(id, ""), and each codec's
-under Key(id, codec) beside its stream. The document is put together from what is really there, so
-it names no stream that has left, and two uploads with different codecs cannot overwrite each other.
+In the store, an image's own facts lie under Key(id, ""), and each codec's under Key(id, codec)
+beside its stream (``facts``). The document is put together from what is really there (``stored``),
+so it names no stream that has left, and two uploads with different codecs cannot overwrite each
+other.
 """
 
 from __future__ import annotations
 
 import base64
 import hmac
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from service.cache import Key, Store
-from service.codec.geometry import THUMB, THUMB_SIDE, Size
-from service.codec.interface import Codec, Encoded, Kind, Level
-from service.errors import CacheUnavailableError
-from service.http.protocol.queries import PSNR_LIMIT
+from service.codec.interface import Codec, Kind, Level
+from service.http.jobs.facts import DIGITS, Facts
 from service.http.request.signature import signed
-from service.pictures import OUTPUTS, PHOTO_OUTPUTS, PIPELINE_VERSION, Picture
+from service.pictures import OUTPUTS, PHOTO_OUTPUTS, PIPELINE_VERSION
 
 DOCUMENT = ""
 ID_BYTES = 16
-DIGITS = 4
-
-
-class ForeignMetaError(ValueError):
-    """What lies beside a stream was written by something else, or by another version of this."""
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What is known of one stream; ``levels`` ascend in bytes.
-
-    ``size`` is what the codec was given, ``measured`` the resolution that levels are of.
-    """
-
-    v: str
-    version: int
-    total_bytes: int
-    levels: tuple[Level, ...]
-    size: Size = THUMB
-    measured: Size = THUMB
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,89 +47,6 @@ def image_id(key: bytes, background: tuple[int, int, int], data: bytes) -> str:
     mac = hmac.new(key, b"prefixel %d %02x%02x%02x\n" % (PIPELINE_VERSION, *background), "sha256")
     mac.update(data)
     return base64.b32encode(mac.digest()[:ID_BYTES]).decode().rstrip("=").lower()
-
-
-def facts_of(codec: Codec, encoded: Encoded, v: str) -> Facts:
-    """The facts of a stream that was just made; a PSNR beyond the bound (no loss) is the bound."""
-    levels = tuple(
-        Level(
-            one.bytes,
-            round(one.ssim, DIGITS),
-            round(min(one.psnr, PSNR_LIMIT), DIGITS),
-            None if one.msssim is None else round(one.msssim, DIGITS),
-        )
-        for one in encoded.levels or ()
-    )
-    header = codec.header(encoded.stream)
-    size = header.size or THUMB
-    return Facts(v, header.version, len(encoded.stream), levels, size, codec.measured_size(size))
-
-
-def write_facts(facts: Facts) -> bytes:
-    """For ``Store.put``, beside the stream."""
-    levels = [[level.bytes, level.ssim, level.psnr, level.msssim] for level in facts.levels]
-    sizes = [facts.size.width, facts.size.height, facts.measured.width, facts.measured.height]
-    return json.dumps([facts.v, facts.version, facts.total_bytes, levels, sizes]).encode()
-
-
-def read_facts(meta: bytes) -> Facts:
-    """What ``write_facts`` wrote. Raises ForeignMetaError."""
-    try:
-        v, version, total_bytes, levels, *rest = json.loads(meta)
-        [(width, height, *measured)] = rest or [(THUMB_SIDE,) * 4]
-        return Facts(
-            v,
-            version,
-            total_bytes,
-            tuple(Level(*level) for level in levels),
-            Size(width, height),
-            Size(*measured),
-        )
-    except (ValueError, TypeError) as foreign:
-        raise ForeignMetaError("not the facts of a stream") from foreign
-
-
-def _read_image(meta: bytes) -> tuple[int, int, str]:
-    try:
-        width, height, format = json.loads(meta)
-    except (ValueError, TypeError) as foreign:
-        raise ForeignMetaError("not the facts of an image") from foreign
-    return width, height, format
-
-
-def write_image(picture: Picture) -> bytes:
-    """For ``Store.put`` under Key(id, DOCUMENT)."""
-    return json.dumps([picture.width, picture.height, picture.format]).encode()
-
-
-async def load_image(
-    store: Store, id: str, codecs: Sequence[str], *, inline_bytes: int = 0
-) -> Image | None:
-    """What the store keeps of an image and these codecs; None when it knows nothing of it.
-
-    ``inline_bytes`` is how much of each stream comes with it.
-
-    Raises CacheUnavailableError.
-    """
-    own = await store.meta(Key(id, DOCUMENT))
-    if own is None:
-        return None
-    parts = await store.many([Key(id, codec) for codec in codecs], inline_bytes)
-    streams = {}
-    try:
-        width, height, format = _read_image(own)
-        for codec, part in zip(codecs, parts, strict=True):
-            if isinstance(part, CacheUnavailableError):
-                raise part
-            meta = None if part is None else await store.meta(Key(id, codec))
-            if part is None or meta is None:
-                continue
-            facts = read_facts(meta)
-            if facts.v == part.v:
-                streams[codec] = StoredStream(facts, part.data or None)
-    except ForeignMetaError:
-        return None
-    return Image(id, width, height, format, streams)
 
 
 def document(
@@ -262,7 +156,10 @@ SCHEMA: dict[str, Any] = {
         "height": {"type": "integer"},
         "aspect": {"type": "number", "description": "width / height"},
         "format": {"type": "string"},
-        "stored": {"type": "boolean", "description": "false: the cache is away, keep the stream"},
+        "stored": {
+            "type": "boolean",
+            "description": "false: the cache is away, or holds a later version; keep yours",
+        },
         "codecs": {"type": "object", "additionalProperties": _STREAM},
     },
 }

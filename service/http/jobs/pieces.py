@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import time
 from collections.abc import AsyncGenerator
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from service.cache import Part
 from service.errors import CacheUnavailableError, StreamGoneError
+from service.http.jobs.stored import drop_damaged
 from service.http.protocol.reply import Body, Pieces
 from service.http.protocol.representation import DIGESTED_BYTES
 
@@ -37,7 +39,7 @@ def body_of(services: Services, selected: Selected, start: int, end: int) -> Bod
     data = part.data
     if len(data) == end - start:
         return data
-    whole = Part(b"", part.total_bytes, part.digest)
+    whole = Part(b"", part.total_bytes, part.digest, part.head)
     # Taken from here when it goes out, so that a client that does not read holds no more of it.
     first = [data[at : at + PIECE_BYTES] for at in range(0, len(data), PIECE_BYTES)]
     return Pieces(end - start, lambda: _pieces(services, key, whole, first, start, end))
@@ -66,6 +68,8 @@ async def _pieces(
         if hashed is not None:
             hashed.update(data)
             if at == end and hashed.digest() != whole.digest:
+                with contextlib.suppress(CacheUnavailableError):
+                    await drop_damaged(services.store, key, whole.digest)
                 raise StreamGoneError("the stream in the cache is damaged")
         yield data
 

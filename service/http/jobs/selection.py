@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from service.cache import Key, Part
 from service.codec.header import HEADER_BYTES
-from service.codec.interface import Kind, Level
+from service.codec.interface import Kind, Level, is_newer
 from service.errors import NotEncodedError, ParameterError, StreamGoneError, UnknownImageError
-from service.http.jobs.documents import DOCUMENT, Facts, ForeignMetaError, read_facts
+from service.http.jobs.documents import DOCUMENT
+from service.http.jobs.facts import Facts, ForeignMetaError, read_facts
 from service.http.protocol.queries import (
     BPP,
     BYTES_AT_MOST,
@@ -167,6 +168,9 @@ async def _read(services: Services, key: Key, v: str, start: int, stop: int | No
     part = await services.store.read(key, start, stop)
     if part is None:
         raise await _missing(services, key, v)
+    codec = services.codecs.get(key.codec)
+    if codec is not None and is_newer(codec, part.head):
+        raise StreamGoneError("the stream is of a later version of this service; ask again")
     if v and part.v != v:
         raise StreamGoneError("another stream is in its place; drop what you have and start over")
     return part
@@ -190,6 +194,7 @@ async def _select_by_facts(
     try:
         facts = read_facts(meta)
     except ForeignMetaError as foreign:
+        services.store.report(str(foreign))
         raise StreamGoneError("its levels cannot be read; upload the image again") from foreign
     wanted = facts.total_bytes
     if asked.asks_quality:

@@ -12,18 +12,11 @@ from starlette.requests import Request
 from service.cache import Key
 from service.codec.interface import Codec, Encoded
 from service.errors import CacheUnavailableError
-from service.http.jobs.documents import (
-    DOCUMENT,
-    Image,
-    StoredStream,
-    facts_of,
-    load_image,
-    write_facts,
-    write_image,
-)
+from service.http.jobs.documents import DOCUMENT, Image, StoredStream
+from service.http.jobs.facts import ImageFacts, facts_of, write_facts, write_image
 from service.http.jobs.picture_threads import open_picture
+from service.http.jobs.stored import NOTHING, Survey, survey
 from service.http.request.timing import span, submit
-from service.pictures import Picture
 from service.serving.services import Services, ToEncode, services_of
 
 
@@ -34,7 +27,6 @@ class UploadJob:
     id: str
     codecs: tuple[str, ...]
     background: tuple[int, int, int]
-    inline_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,38 +39,37 @@ class UploadResult:
 
 
 async def encode_upload(request: Request, wanted: UploadJob, data: bytes) -> UploadResult:
-    """Encode what the store does not keep yet, and put it there if that can be done."""
+    """Encode what the store does not keep yet, and put it there if that can be done.
+
+    A stream that can be read is never replaced, so that its ``?v=`` stays; where only its facts are
+    lost it is measured again. One that a later version of this service made stays as well: what is
+    encoded then is not kept.
+    """
     services = services_of(request)
-    image = None
+    found = NOTHING
     with contextlib.suppress(CacheUnavailableError), span(request, "cache"):
-        image = await load_image(
-            services.store, wanted.id, wanted.codecs, inline_bytes=wanted.inline_bytes
-        )
-    there = {
-        name: kept
-        for name, kept in ({} if image is None else image.streams).items()
-        if kept.facts.version in services.codecs[name].readable_versions
-    }
-    missing = [name for name in wanted.codecs if name not in there]
-    if image is not None and not missing:
+        found = await survey(services.store, services.codecs, wanted.id, wanted.codecs)
+    missing = [name for name in wanted.codecs if name not in found.streams]
+    if found.image is not None and not missing:
+        image = _image(wanted, found.image, found.streams)
         return UploadResult(image, is_new=False, stored=True)
-    made: dict[str, Encoded] = {}
+    made: dict[str, StoredStream] = {}
     with await open_picture(request, data, missing, background=wanted.background) as picture:
         for name in missing:
-            [made[name]] = await submit(
-                request, services.encoders[name], [ToEncode(picture, measured=True)]
-            )
-    fresh = {name: _kept(services.codecs[name], encoded) for name, encoded in made.items()}
-    image = Image(
-        wanted.id,
-        picture.width,
-        picture.height,
-        picture.format,
-        {name: fresh.get(name) or there[name] for name in wanted.codecs},
-    )
-    with span(request, "cache"):
-        stored = await _store(services, wanted.id, picture, fresh)
-    return UploadResult(image, is_new=True, stored=stored)
+            job = ToEncode(picture, measured=True, stream=found.unknown.get(name))
+            [encoded] = await submit(request, services.encoders[name], [job])
+            made[name] = _kept(services.codecs[name], encoded)
+    own = ImageFacts(picture.width, picture.height, picture.format)
+    kept: dict[str, StoredStream] = {}
+    with contextlib.suppress(CacheUnavailableError), span(request, "cache"):
+        kept = await _keep(services, wanted, own, made, found)
+    streams = {**found.streams, **made, **kept}
+    image = _image(wanted, own, {name: streams[name] for name in wanted.codecs})
+    return UploadResult(image, is_new=True, stored=made.keys() <= kept.keys())
+
+
+def _image(wanted: UploadJob, own: ImageFacts, streams: Mapping[str, StoredStream]) -> Image:
+    return Image(wanted.id, own.width, own.height, own.format, streams)
 
 
 def _kept(codec: Codec, encoded: Encoded) -> StoredStream:
@@ -86,15 +77,30 @@ def _kept(codec: Codec, encoded: Encoded) -> StoredStream:
     return StoredStream(facts_of(codec, encoded, v), encoded.stream)
 
 
-async def _store(
-    services: Services, id: str, picture: Picture, fresh: Mapping[str, StoredStream]
-) -> bool:
-    """Keep it; the document comes last, so that it promises nothing. Whether it was kept."""
-    try:
-        for name, kept in fresh.items():
-            assert kept.stream is not None
-            await services.store.put(Key(id, name), kept.stream, write_facts(kept.facts))
-        await services.store.put(Key(id, DOCUMENT), b"", write_image(picture))
-    except CacheUnavailableError:
-        return False
-    return True
+async def _keep(
+    services: Services,
+    wanted: UploadJob,
+    own: ImageFacts,
+    made: Mapping[str, StoredStream],
+    found: Survey,
+) -> dict[str, StoredStream]:
+    """What the store keeps now of what was made, or in its place.
+
+    The image's own facts come last, so that they promise nothing. Raises CacheUnavailableError.
+    """
+    store, kept = services.store, {}
+    for name, one in made.items():
+        key, facts = Key(wanted.id, name), write_facts(one.facts)
+        assert one.stream is not None
+        if name in found.newer:
+            continue
+        if name in found.unknown:
+            await store.note(key, facts)
+            kept[name] = one
+        elif await store.put(key, one.stream, facts):
+            kept[name] = one
+        else:  # another upload was here meanwhile: what it has put stays
+            theirs = await survey(store, services.codecs, wanted.id, (name,))
+            kept.update(theirs.streams)
+    await store.note(Key(wanted.id, DOCUMENT), write_image(own))
+    return kept

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -24,6 +25,8 @@ SIZES = range(1, 513)
 PHOTO_SIZES = range(1, 4097)
 PSNR_LIMIT = 100.0
 BPP_LIMIT = 32.0
+QUALITY_DIGITS = 4
+BPP_DIGITS = 6
 CODECS_LIMIT = 16
 QUALITIES = range(1, 101)
 NUMBER_CHARACTERS = 24
@@ -38,13 +41,17 @@ ID_SCHEMA: Schema = {"type": "string", "pattern": f"^{_ID.pattern}$"}
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One query parameter; ``read`` turns its text into a value or raises ParameterError."""
+    """One query parameter; ``read`` turns its text into a value or raises ParameterError.
+
+    ``spell`` gives the one text that a value has in a URL (``spelling``).
+    """
 
     name: str
     read: Callable[[str], Any]
     schema: Schema
     description: str
     required: bool = False
+    spell: Callable[[Any], str] = str
 
 
 Parameters = Mapping[str, Parameter]
@@ -111,6 +118,18 @@ def decimal(name: str, text: str, limit: float) -> float:
     raise ParameterError(name, f"'{name}' is a number from {allowed}", allowed)
 
 
+def spell_decimal(value: float, digits: int, rounding: str) -> str:
+    """Without an exponent, at most so many digits after the point, no zeros at the end."""
+    rounded = Decimal(repr(abs(value))).quantize(Decimal(1).scaleb(-digits), rounding)
+    text = f"{rounded:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _spell_quality(value: float) -> str:
+    """With the digits that documents give; a quality is met by what has more of it."""
+    return spell_decimal(value, QUALITY_DIGITS, ROUND_CEILING)
+
+
 def matched(name: str, text: str, pattern: re.Pattern[str], words: str) -> str:
     """Text of which a pattern holds. Raises ParameterError."""
     if not pattern.fullmatch(text):
@@ -170,12 +189,14 @@ SSIM = Parameter(
     lambda text: decimal("ssim", text, 1.0),
     {"type": "number", "minimum": 0, "maximum": 1},
     "The shortest measured prefix with this SSIM; out of reach: the whole stream",
+    spell=_spell_quality,
 )
 PSNR = Parameter(
     "psnr",
     lambda text: decimal("psnr", text, PSNR_LIMIT),
     {"type": "number", "minimum": 0, "maximum": PSNR_LIMIT},
     "The shortest measured prefix with this PSNR, in dB; out of reach: the whole stream",
+    spell=_spell_quality,
 )
 MSSSIM = Parameter(
     "msssim",
@@ -183,12 +204,14 @@ MSSSIM = Parameter(
     {"type": "number", "minimum": 0, "maximum": 1},
     "The shortest measured prefix with this MS-SSIM; out of reach: the whole stream;"
     " 400 for photos under 161 pixels a side",
+    spell=_spell_quality,
 )
 BPP = Parameter(
     "bpp",
     lambda text: decimal("bpp", text, BPP_LIMIT),
     {"type": "number", "minimum": 0, "maximum": BPP_LIMIT},
     "The longest prefix, in bits by pixel of the stored photo",
+    spell=lambda value: spell_decimal(value, BPP_DIGITS, ROUND_FLOOR),
 )
 CODEC = Parameter(
     "codec", lambda text: _codec("codec", text), _NAME, "Which codec; the default one if absent"
@@ -253,18 +276,21 @@ BACKGROUND = Parameter(
     _colour,
     {"type": "string", "pattern": f"^{_COLOUR.pattern}$", "default": "ffffff"},
     "Colour behind transparent pixels, RRGGBB",
+    spell=lambda value: bytes(value).hex(),
 )
 CODECS = Parameter(
     "codecs",
     _codecs,
     {"type": "array", "items": _NAME, "minItems": 1, "maxItems": CODECS_LIMIT},
     "Codecs to encode with, comma separated; the default one if absent",
+    spell=",".join,
 )
 INLINE = Parameter(
     "inline",
     lambda text: chosen("inline", text, ("0", "1")) == "1",
     {"type": "string", "enum": ["0", "1"], "default": "0"},
     "1: the streams come in the answer too, as base64, up to PREFIXEL_INLINE_LIMIT_BYTES each",
+    spell=lambda value: "1" if value else "0",
 )
 IDS = Parameter(
     "ids",
@@ -272,4 +298,5 @@ IDS = Parameter(
     {"type": "array", "items": ID_SCHEMA, "minItems": 1, "maxItems": 256},
     "Ids, comma separated; PREFIXEL_IDS_LIMIT (256) at most",
     required=True,
+    spell=",".join,
 )

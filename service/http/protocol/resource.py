@@ -18,6 +18,7 @@ from service.errors import PrefixelError, RateLimitError
 from service.http.protocol.problems import documented
 from service.http.protocol.queries import ID_SCHEMA, Parameters
 from service.http.protocol.reply import Reply
+from service.http.protocol.spelling import OtherSpelling, moved
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -83,7 +84,10 @@ class Resource(Route):
 
         class Dispatcher:
             async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-                await apps[scope["method"]](scope, receive, send)
+                try:
+                    await apps[scope["method"]](scope, receive, send)
+                except OtherSpelling as other:
+                    await moved(scope, other).to(scope, receive, send)
 
         return Dispatcher()
 
@@ -111,6 +115,11 @@ def _path(resource: Resource) -> dict[str, Any]:
     return path
 
 
+_MOVED: Responses = {
+    308: {"description": "Another spelling of the query; Location has the one that is served"}
+}
+
+
 def _operation(resource: Resource, method: str, operation: Operation) -> dict[str, Any]:
     words = "".join(letter if letter.isalnum() else " " for letter in resource.path).split()
     described: dict[str, Any] = {
@@ -136,6 +145,7 @@ def _operation(resource: Resource, method: str, operation: Operation) -> dict[st
             str(status): dict(answer)
             for status, answer in (
                 *operation.responses.items(),
+                *(_MOVED if method in ("GET", "HEAD") else {}).items(),
                 *documented(*operation.errors, RateLimitError).items(),
             )
         },

@@ -5,9 +5,9 @@ from __future__ import annotations
 from starlette.requests import Request
 
 from service.errors import ParameterError
-from service.http.protocol.queries import read_query
 from service.http.protocol.reply import JSON, Reply, json_body
 from service.http.protocol.resource import Operation, Resource, described_answer, endpoint
+from service.http.protocol.spelling import read_spelled
 from service.serving.services import services_of
 
 _NUMBERS = ("wire_id", "version", "minimum_bytes", "maximum_bytes")
@@ -39,7 +39,7 @@ SCHEMA = {
 
 async def codecs(request: Request) -> Reply:
     """The codecs that are loaded, by name, and the one of uploads that name none."""
-    read_query(request.scope["query_string"], {})
+    read_spelled(request.scope["query_string"], {})
     services = services_of(request)
     content = {
         "default": services.settings.default_codec,

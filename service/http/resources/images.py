@@ -19,6 +19,7 @@ from service.errors import (
     ParameterError,
     PictureTooLargeError,
     QueueFullError,
+    StreamGoneError,
     UnauthorizedError,
     UnknownImageError,
     UnsupportedPictureError,
@@ -27,8 +28,8 @@ from service.http.jobs.documents import (
     SCHEMA,
     document,
     image_id,
-    load_image,
 )
+from service.http.jobs.stored import load_image
 from service.http.jobs.upload import UploadJob, encode_upload
 from service.http.protocol.body import read_upload
 from service.http.protocol.queries import BACKGROUND, CODECS, INLINE, is_image_id, known, read_query
@@ -41,6 +42,7 @@ from service.http.protocol.resource import (
     endpoint,
     upload_body,
 )
+from service.http.protocol.spelling import read_spelled
 from service.http.request.admission import require_delete_token, require_upload_token, upload_slot
 from service.http.request.client import while_connected
 from service.http.request.deadline import shared
@@ -70,7 +72,7 @@ async def upload(request: Request) -> Reply:
         id = await asyncio.to_thread(image_id, key, background, data)
         limit = services.settings.inline_limit_bytes
         inline_bytes = limit if query.get("inline", False) else 0
-        wanted = UploadJob(id, codecs, background, inline_bytes)
+        wanted = UploadJob(id, codecs, background)
         made = await while_connected(
             request,
             shared(request, wanted, lambda: encode_upload(request, wanted, data)),
@@ -93,11 +95,11 @@ async def upload(request: Request) -> Reply:
 
 async def read(request: Request) -> Reply:
     """What is known of an image, and where its streams are."""
-    read_query(request.scope["query_string"], {})
+    read_spelled(request.scope["query_string"], {})
     services = services_of(request)
     id = _id(request)
     with span(request, "cache"):
-        image = await load_image(services.store, id, sorted(services.codecs))
+        image = await load_image(services.store, services.codecs, id)
     if image is None or not image.streams:
         raise UnknownImageError("no image under this id; upload it")
     sign_key = services.settings.sign_key.get_secret_value().encode()
@@ -167,7 +169,7 @@ RESOURCES = (
                     200: described_answer("The document", _JSON, schema=SCHEMA),
                     304: described_answer("Not modified"),
                 },
-                (ParameterError, UnknownImageError, CacheUnavailableError),
+                (ParameterError, UnknownImageError, StreamGoneError, CacheUnavailableError),
             ),
             "DELETE": Operation(
                 endpoint(delete),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 
@@ -37,7 +37,6 @@ from service.http.protocol.queries import (
     WIDTH,
     Parameters,
     known,
-    read_query,
 )
 from service.http.protocol.reply import Header, Reply
 from service.http.protocol.representation import answer, represent
@@ -48,7 +47,8 @@ from service.http.protocol.resource import (
     described_answer,
     endpoint,
 )
-from service.http.request.signature import without_signature
+from service.http.protocol.spelling import OtherSpelling, read_spelled
+from service.http.request.signature import signed, without_signature
 from service.pictures import OUTPUTS, PHOTO_OUTPUTS, Frame
 from service.serving.services import services_of
 
@@ -71,7 +71,7 @@ def thumb(output: Output) -> Endpoint:
     """The endpoint of one output of thumbnails."""
 
     async def read(request: Request) -> Reply:
-        query = read_query(_signed_query(request, "thumb", output), THUMB_PARAMETERS)
+        query = _read(request, "thumb", output, THUMB_PARAMETERS)
         size = query.pop("size", None)
         check_size(services_of(request), "size", size)
         asked = Asked("thumb", **query)
@@ -88,7 +88,7 @@ def photo(output: Output) -> Endpoint:
     parameters = photo_parameters(output)
 
     async def read(request: Request) -> Reply:
-        query = read_query(_signed_query(request, "photo", output), parameters)
+        query = _read(request, "photo", output, parameters)
         frame = Frame(**{name: query.pop(name) for name in FRAME if name in query})
         quality = query.pop("quality", None)
         asked = Asked("photo", **query)
@@ -100,12 +100,19 @@ def photo(output: Output) -> Endpoint:
     return read
 
 
-def _signed_query(request: Request, kind: Kind, output: Output) -> bytes:
-    """The query, once its signature was seen to hold. Raises SignatureError."""
-    key = services_of(request).settings.sign_key.get_secret_value().encode()
+def _read(request: Request, kind: Kind, output: Output, parameters: Parameters) -> dict[str, Any]:
+    """The query, once its signature was seen to hold; another spelling of it is signed anew.
+
+    Raises SignatureError, ParameterError, OtherSpelling.
+    """
+    settings = services_of(request).settings
+    key = settings.sign_key.get_secret_value().encode()
     path = f"/v1/images/{request.path_params['id']}/{kind}.{output}"
-    query: bytes = request.scope["query_string"]
-    return without_signature(key, path, query)
+    query = without_signature(key, path, request.scope["query_string"])
+    try:
+        return read_spelled(query, parameters, settings.bytes_steps)
+    except OtherSpelling as other:
+        raise OtherSpelling(signed(key, path, other.canonical)) from other
 
 
 @contextmanager

@@ -16,10 +16,10 @@ from service.errors import (
 from service.http.jobs.pieces import AT_ONCE_BYTES, body_of, first_bytes
 from service.http.jobs.selection import PREFIX_PARAMETERS, Asked, Selected, quality_headers, select
 from service.http.protocol.conditional import prefix_etag, strong_etag
-from service.http.protocol.queries import read_query
 from service.http.protocol.reply import Header, Reply
 from service.http.protocol.representation import Conditions, Representation
 from service.http.protocol.resource import Operation, Resource, described_answer
+from service.http.protocol.spelling import read_spelled
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -42,7 +42,8 @@ def stream_of(kind: Kind) -> ASGIApp:
 
     async def stream(scope: Scope, receive: Receive, send: Send) -> None:
         services: Services = scope["app"].state.services
-        asked = Asked(kind, **read_query(scope["query_string"], parameters))
+        steps = services.settings.bytes_steps
+        asked = Asked(kind, **read_spelled(scope["query_string"], parameters, steps))
         conditions = Conditions.of(scope)
         if asked.whole:
             reply = await _whole(scope, services, asked, conditions)

@@ -18,6 +18,7 @@ from starlette.requests import Request
 
 from service.cache import Found, Key
 from service.codec.container import UNAVAILABLE, UNKNOWN, Entry, State, pack
+from service.codec.interface import Codec, is_newer
 from service.errors import (
     BodyError,
     BodyTimeoutError,
@@ -43,6 +44,7 @@ from service.http.protocol.queries import (
 from service.http.protocol.reply import JSON, Reply
 from service.http.protocol.representation import answer, represent
 from service.http.protocol.resource import Operation, Resource, described_answer, endpoint
+from service.http.protocol.spelling import read_spelled
 from service.http.request.admission import public_slot
 from service.http.request.timing import add_span
 from service.serving.services import Services, services_of
@@ -72,7 +74,8 @@ class Thumbs(BaseModel):
 
 async def get(request: Request) -> Reply:
     """The ids are in the query."""
-    query = read_query(request.scope["query_string"], PARAMETERS)
+    steps = services_of(request).settings.bytes_steps
+    query = read_spelled(request.scope["query_string"], PARAMETERS, steps)
     return await _thumbs(request, query["ids"], query["bytes"], query.get("codec", ""))
 
 
@@ -102,7 +105,8 @@ async def _thumbs(request: Request, ids: Sequence[str], budget_bytes: int, codec
     begin = time.perf_counter()
     try:
         found = await services.store.many([Key(id, codec) for id in ids], budget_bytes)
-        entries = [_entry(part) for part in found]
+        loaded = services.codecs.get(codec)
+        entries = [_entry(part, loaded) for part in found]
     except CacheUnavailableError:
         entries = [UNAVAILABLE] * len(ids)
     add_span(request, "cache", time.perf_counter() - begin)
@@ -121,10 +125,13 @@ def _check_total(services: Services, codec: str, budget_bytes: int, ids: int) ->
         )
 
 
-def _entry(part: Found) -> Entry:
+def _entry(part: Found, codec: Codec | None) -> Entry:
+    """A stream of a later version is for another server to give: it may be asked again."""
     if part is None:
         return UNKNOWN
     if isinstance(part, CacheUnavailableError):
+        return UNAVAILABLE
+    if codec is not None and is_newer(codec, part.head):
         return UNAVAILABLE
     return Entry(State.OK, part.digest[:4], part.total_bytes, part.data)
 

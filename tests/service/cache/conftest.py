@@ -9,7 +9,7 @@ import pytest
 
 from service.cache import MemoryStore, RedisStore, SqliteStore, Store
 from service.cache.breaker import Breaker
-from service.cache.redis.client import open_client
+from service.cache.redis.opening import open_client
 from service.cache.store import Event
 from tests.support.redis_server import RedisServer, redis_cluster
 
@@ -60,6 +60,11 @@ def cluster_url() -> Iterator[str]:
         yield f"redis+cluster://127.0.0.1:{servers[0].port}"
 
 
+def breaker() -> Breaker:
+    """One for tests that are not about it."""
+    return Breaker(5, 2.0)
+
+
 def redis_store(
     url: str,
     events: list[Event],
@@ -71,9 +76,13 @@ def redis_store(
 ) -> RedisStore:
     """A store on the server at ``url``; whoever asks for it closes it."""
     return RedisStore(
-        open_client(url, timeout_ms, connections),
+        open_client(
+            url,
+            timeout_ms,
+            connections,
+            lambda: Breaker(breaker_failures, breaker_seconds, events.append),
+        ),
         ttl_seconds=600,
-        breaker=Breaker(breaker_failures, breaker_seconds, events.append),
         codecs=("known",),
         on_event=events.append,
     )

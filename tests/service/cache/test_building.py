@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from service.cache import Key, MemoryStore, RedisStore, SqliteStore, build_store
-from service.cache.redis.client import ClusterClient, ServerClient, open_client
+from service.cache.redis.client import ServerClient
+from service.cache.redis.cluster import ClusterClient, seeds_of
+from service.cache.redis.opening import open_client
 from service.errors import CacheUnavailableError, ConfigurationError
 from service.settings import Settings
+from tests.service.cache.conftest import breaker
 from tests.support.redis_server import free_port
 
 pytestmark = pytest.mark.anyio
@@ -37,10 +41,11 @@ async def test_a_path_is_sqlite_and_a_url_is_redis_that_need_not_be_there(tmp_pa
         ("unix:///run/redis.sock", ServerClient),
         ("redis+cluster://host:7000", ClusterClient),
         ("rediss+cluster://:secret@host:7000", ClusterClient),
+        ("redis+cluster://user:a,b@host:7000,other:7001,[::1]", ClusterClient),
     ],
 )
 async def test_the_scheme_says_one_server_or_a_cluster(url: str, kind: type) -> None:
-    client = open_client(url, 50, 8)
+    client = open_client(url, 50, 8, breaker)
     assert isinstance(client, kind)
     await client.close()
 
@@ -53,6 +58,8 @@ async def test_the_scheme_says_one_server_or_a_cluster(url: str, kind: type) -> 
         "",
         "redis://:secret@host:port",
         "redis+cluster://:secret@host/3",
+        "redis+cluster://:secret@host,",
+        "redis+cluster://:secret@host:7000,other:port",
         "unix+cluster:///secret",
         "redis://:secret@host?socket_timeout=soon",
     ],
@@ -61,6 +68,11 @@ async def test_a_url_that_is_none_is_said_without_its_password(url: str) -> None
     with pytest.raises(ConfigurationError) as raised:
         build_store(Settings(redis_url=url))
     assert "secret" not in str(raised.value)
+
+
+def test_the_nodes_of_a_cluster_are_named_with_commas() -> None:
+    url = urlsplit("redis://user:a,b@one:7000,two,[::1]:7002/0")
+    assert seeds_of(url) == [("one", 7000), ("two", 6379), ("::1", 7002)]
 
 
 async def test_two_stores_at_once_contradict_each_other(tmp_path: Path) -> None:

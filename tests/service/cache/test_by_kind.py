@@ -55,7 +55,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 async def test_photos_without_end_push_out_photos_and_no_thumbnail(store: Store) -> None:
     for number in range(50):
         await store.put(Key(image(number), "thumb"), bytes(300), b"meta")
-        await store.put(Key(image(number), ""), b"", b"document")
+        await store.note(Key(image(number), ""), b"document")
     for number in range(50):
         await store.put(Key(image(number), "photo"), bytes(200_000), b"meta")
     thumbs = await store.many([Key(image(number), "thumb") for number in range(50)], 64)
@@ -71,7 +71,7 @@ async def test_thumbnails_without_end_push_out_no_photo_and_its_document_stays(
     store: Store,
 ) -> None:
     await store.put(Key(image(0), "photo"), bytes(100_000), b"meta")
-    await store.put(Key(image(0), ""), b"", b"document")
+    await store.note(Key(image(0), ""), b"document")
     for number in range(1, 6000):
         await store.put(Key(image(number), "thumb"), bytes(900), b"")
     assert await store.meta(Key(image(0), "")) == b"document"

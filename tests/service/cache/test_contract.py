@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import random
 import uuid
+from itertools import pairwise
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -51,7 +52,9 @@ async def test_any_range_of_any_stream_is_what_slicing_gives(
     await store.put(key, stream, b"")
     stop = None if count is None else start + count
     part = await store.read(key, start, stop)
-    assert part == Part(stream[start:stop], len(stream), hashlib.sha256(stream).digest())
+    assert part == Part(
+        stream[start:stop], len(stream), hashlib.sha256(stream).digest(), stream[:2]
+    )
 
 
 async def test_what_was_never_put_is_none_and_not_an_error(store: Store) -> None:
@@ -70,13 +73,34 @@ async def test_meta_comes_back_whole_whatever_bytes_it_holds(store: Store) -> No
     assert await store.meta(key) == meta
 
 
-async def test_an_image_document_is_meta_beside_an_empty_stream(store: Store) -> None:
+async def test_an_image_document_is_a_note_without_a_stream(store: Store) -> None:
     key = fresh("")
-    await store.put(key, b"", b'{"id": 1}')
-    assert await store.meta(key) == b'{"id": 1}'
-    prefix = await store.read(key, 0, 64)
-    assert prefix is not None
-    assert (prefix.data, prefix.total_bytes) == (b"", 0)
+    for document in (b'{"id": 1}', b"another"):
+        await store.note(key, document)
+        assert await store.meta(key) == document
+    assert await store.read(key, 0, 64) is None
+
+
+async def test_a_note_stands_before_the_stream_and_after_it(store: Store) -> None:
+    key = fresh()
+    await store.note(key, b"alone")
+    assert await store.read(key) is None
+    assert await store.put(key, STREAM, b"with the stream") is True
+    assert await store.meta(key) == b"with the stream"
+    await store.note(key, b"later")
+    part = await store.read(key)
+    assert part is not None
+    assert (part.data, await store.meta(key)) == (STREAM, b"later")
+
+
+async def test_a_stream_is_dropped_by_its_hash_and_no_other(store: Store) -> None:
+    key = fresh()
+    await store.put(key, STREAM, b"")
+    await store.drop(key, bytes(32))
+    assert await store.read(key) is not None
+    await store.drop(key, hashlib.sha256(STREAM).digest())
+    assert await store.read(key) is None
+    assert await store.put(key, b"another", b"") is True
 
 
 async def test_codecs_of_one_image_are_kept_apart(store: Store) -> None:
@@ -91,14 +115,24 @@ async def test_codecs_of_one_image_are_kept_apart(store: Store) -> None:
     assert (await store.meta(one), await store.meta(two)) == (b"1", b"2")
 
 
-async def test_a_second_put_replaces_stream_and_meta(store: Store) -> None:
+async def test_a_second_put_leaves_the_first_and_says_so(store: Store) -> None:
     key = fresh()
-    await store.put(key, b"a longer stream", b"old")
-    await store.put(key, b"short", b"new")
+    assert await store.put(key, b"a longer stream", b"old") is True
+    assert await store.put(key, b"short", b"new") is False
     prefix = await store.read(key)
     assert prefix is not None
-    assert (prefix.data, prefix.total_bytes) == (b"short", 5)
-    assert await store.meta(key) == b"new"
+    assert (prefix.data, prefix.total_bytes) == (b"a longer stream", 15)
+    assert await store.meta(key) == b"old"
+
+
+async def test_of_many_puts_at_once_one_is_kept(store: Store) -> None:
+    key = fresh()
+    puts = (store.put(key, b"%d" % n, b"%d" % n) for n in range(20))
+    kept = await asyncio.gather(*puts)
+    assert kept.count(True) == 1
+    part = await store.read(key)
+    assert part is not None
+    assert part.data == await store.meta(key) == b"%d" % kept.index(True)
 
 
 async def test_many_keeps_the_order_asked_for_and_answers_each(store: Store) -> None:
@@ -122,8 +156,9 @@ async def test_deletion_takes_the_document_and_every_codec_and_nothing_else(stor
     other = fresh()
     document = fresh("")
     keys = [document, *(Key(document.image_id, c) for c in ("known", "of-another-version"))]
-    for key in [*keys, other]:
+    for key in [*keys[1:], other]:
         await store.put(key, STREAM, b"meta")
+    await store.note(document, b"document")
     assert await store.delete(document.image_id) is True
     for key in keys:
         assert await store.read(key, 0, 64) is None
@@ -180,13 +215,15 @@ async def test_readers_see_one_of_the_streams_that_writers_put_and_never_a_mixtu
     await store.put(key, streams[0], b"")
 
     async def write() -> None:
-        for stream in streams:
+        for before, stream in pairwise(streams):
+            await store.drop(key, hashlib.sha256(before).digest())
             await store.put(key, stream, b"")
 
     async def read() -> None:
         for start in (0, 300) * 30:
             part = await store.read(key, start, start + 40)
-            assert part is not None
+            if part is None:
+                continue  # between two of them
             (whole,) = [s for s in streams if len(s) == part.total_bytes]
             assert part.data == whole[start : start + 40]
             assert part.digest == hashlib.sha256(whole).digest()

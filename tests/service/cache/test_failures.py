@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 
 from service.cache import Key, RedisStore, SqliteStore
-from service.cache.breaker import Breaker
 from service.cache.failures import QUIET_SECONDS, FailureLog
-from service.cache.redis.client import open_client
+from service.cache.redis.opening import open_client
 from service.cache.redis.value import pack
 from service.errors import CacheUnavailableError
-from tests.service.cache.conftest import Clock
+from tests.service.cache.conftest import Clock, breaker
 from tests.support.redis_server import RedisServer, free_port
 
 pytestmark = pytest.mark.anyio
@@ -34,9 +33,8 @@ async def failures_of(
     """What a store says that is asked so often."""
     found: list[tuple[str, str]] = []
     store = RedisStore(
-        open_client(url, timeout_ms, 4),
+        open_client(url, timeout_ms, 4, breaker),
         600,
-        Breaker(5, 2.0),
         on_failure=lambda kind, cause: found.append((kind, cause)),
     )
     for _ in range(commands):

@@ -10,33 +10,35 @@ from pathlib import Path
 import pytest
 
 from service.codec import artifact
-from service.codec.registry import available, load_codec, load_codecs
+from service.codec.registry import available, folders, load_codec, load_codecs, newest
 from service.errors import ArtifactError, ConfigurationError
 from service.inference import Runtime
 from service.settings import packaged_artifacts
 
-SHIPPED = available(packaged_artifacts())
+SHIPPED = [folder for mine in folders(packaged_artifacts()).values() for folder in mine]
 FORMAT = Path(artifact.__file__).with_name("FORMAT.md")
 
 
-@pytest.mark.parametrize("name", SHIPPED)
-def test_every_shipped_artifact_is_what_its_manifest_says(name: str) -> None:
-    found = artifact.read(packaged_artifacts() / name)
-    assert found.manifest.name == name
+@pytest.mark.parametrize("folder", SHIPPED, ids=lambda folder: folder.name)
+def test_every_shipped_artifact_is_what_its_manifest_says(folder: Path) -> None:
+    found = artifact.read(folder)
+    manifest = found.manifest
     assert found.manifest.scores
     on_disk = {path.name for path in found.folder.iterdir()}
-    assert on_disk == {part.file for part in artifact.files(found.manifest)} | {artifact.MANIFEST}
+    assert on_disk == {part.file for part in artifact.files(manifest)} | {artifact.MANIFEST}
+    latest = newest(packaged_artifacts(), manifest.name) == folder
+    assert folder.name == manifest.name + ("" if latest else f".{manifest.version}")
 
 
-@pytest.mark.parametrize("name", SHIPPED)
-def test_the_specification_lists_what_ships_and_no_draft_ships(name: str) -> None:
+@pytest.mark.parametrize("folder", SHIPPED, ids=lambda folder: folder.name)
+def test_the_specification_lists_what_ships_and_no_draft_ships(folder: Path) -> None:
     """Version 0 is a draft's: whoever reads FORMAT.md would refuse its streams."""
     rows = re.findall(
         r"^\| (\d+) \| `([a-z0-9-]+)` \| ([\d, ]+) \|", FORMAT.read_text(), re.MULTILINE
     )
     listed = {codec: (int(wire_id), versions.split(", ")) for wire_id, codec, versions in rows}
-    wire_id, versions = listed[name]
-    manifest = artifact.read(packaged_artifacts() / name).manifest
+    manifest = artifact.read(folder).manifest
+    wire_id, versions = listed[manifest.name]
     assert manifest.wire_id == wire_id
     assert str(manifest.version) in versions
     assert "0" not in versions

@@ -16,6 +16,7 @@ from tests.support.redis_server import RedisServer
 TIMEOUT = TIMEOUT_MS / 1000
 KEY = Key("an-image", "conv-lstm")
 VALUE = "px:{an-image}:conv-lstm"
+NOTES = "px:{an-image}.notes"
 
 
 @pytest.fixture

@@ -120,6 +120,45 @@ async def test_a_dead_node_takes_its_own_images_and_comes_back_empty(
     assert [a == "miss" for a in after] == lost
 
 
+async def test_of_60_ids_a_dead_node_and_a_key_of_a_wrong_type_take_their_own_alone(
+    nodes: list[RedisServer], events: list[Event]
+) -> None:
+    """Time and again, also when the dead node's breaker is open; the first seed is the dead one."""
+    seeds = ",".join(f"127.0.0.1:{node.port}" for node in reversed(nodes))
+    store = redis_store(f"redis+cluster://{seeds}", events, breaker_seconds=60, timeout_ms=2000)
+    keys = [Key(f"sixty-{i}", "a") for i in range(60)]
+    for key in keys:
+        await store.put(key, b"stream", b"")
+    dead = nodes[2]
+    owned = dead.ask("KEYS", "*")
+    lost = {i for i, key in enumerate(keys) if f"{{{key.image_id}}}".encode() in owned}
+    strange = next(i for i in range(60) if i not in lost)
+    for node in nodes[:2]:
+        node.ask("DEL", f"px:{{sixty-{strange}}}:a")
+        node.ask("LPUSH", f"px:{{sixty-{strange}}}:a", "x")
+    assert [part is None for part in await store.many(keys, 3)].count(True) == 1
+    dead.kill()
+    try:
+        for _ in range(12):
+            found = await store.many(keys, 3)
+            failed = {i for i, part in enumerate(found) if isinstance(part, CacheUnavailableError)}
+            assert failed == lost
+            assert [i for i, part in enumerate(found) if part is None] == [strange]
+        assert events.count("breaker_open") == 1
+        for i in set(range(5)) - lost | {strange}:
+            assert (await store.read(keys[i], 0, 3) is None) == (i == strange)
+        assert await store.put(keys[strange], b"stream", b"") is True
+        late = redis_store(f"redis+cluster://{seeds}", [], timeout_ms=2000)
+        assert await late.read(keys[strange], 0, 3) is not None
+        await late.close()
+    finally:
+        await store.close()
+        dead.start()
+        again = redis_store(f"redis+cluster://127.0.0.1:{nodes[0].port}", [], breaker_failures=9999)
+        await recovered(again, "miss")
+        await again.close()
+
+
 async def recovered(store: RedisStore, kind: str) -> None:
     """Return when every key is answered again, with some of ``kind``."""
     end = time.monotonic() + 20

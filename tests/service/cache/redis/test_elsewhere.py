@@ -12,11 +12,12 @@ from redis.exceptions import ConnectionError as Broken
 from redis.exceptions import ResponseError
 
 from service.cache import Key, RedisStore
-from service.cache.redis.client import ServerClient, open_client
+from service.cache.redis.client import ServerClient
+from service.cache.redis.opening import open_client
 from service.cache.store import Event
 from service.errors import CacheUnavailableError
-from tests.service.cache.conftest import PATIENT_MS, redis_store
-from tests.service.cache.redis.conftest import KEY
+from tests.service.cache.conftest import PATIENT_MS, breaker, redis_store
+from tests.service.cache.redis.conftest import KEY, VALUE
 from tests.support.redis_server import RedisServer
 from tests.support.server import eventually
 from tests.support.tcp_proxy import TcpProxy
@@ -43,6 +44,7 @@ async def test_a_replica_promoted_behind_a_stable_address_is_written_to(
     with TcpProxy(old.port) as proxy:
         store = redis_store(proxy.url, events, timeout_ms=PATIENT_MS)
         await store.put(KEY, b"stream", b"")
+        eventually(lambda: new.ask("EXISTS", VALUE) == b":1\r\n")
         new.ask("REPLICAOF", "NO", "ONE")
         old.ask("REPLICAOF", "127.0.0.1", new.port)
         for _ in range(5):  # a replica is no reason not to read
@@ -51,7 +53,7 @@ async def test_a_replica_promoted_behind_a_stable_address_is_written_to(
             assert await store.read(KEY, 0, 3) is not None
         proxy.target = new.port
         await kept(store)
-        assert new.ask("EXISTS", "px:{kept}") == b":1\r\n"
+        assert new.ask("EXISTS", "px:{kept}.notes") == b":1\r\n"
         assert proxy.accepted < 10
         await store.close()
 
@@ -78,7 +80,7 @@ async def test_a_server_without_its_peers_is_left_and_other_replies_still_come(
     command: tuple[str, ...], setting: tuple[str, str | int]
 ) -> None:
     with RedisServer() as server, TcpProxy(server.port) as proxy:
-        client = open_client(proxy.url, PATIENT_MS, 4)
+        client = open_client(proxy.url, PATIENT_MS, 4, breaker)
         assert isinstance(client, ServerClient)
         await client.call("PING")
         await asyncio.sleep(0.6)
@@ -102,7 +104,7 @@ async def test_a_connection_that_lost_its_authentication_is_made_anew(
     server: RedisServer, events: list[Event]
 ) -> None:
     server.ask("CONFIG", "SET", "requirepass", "secret")
-    client = open_client(server.url.replace("//", "//:secret@"), PATIENT_MS, 1)
+    client = open_client(server.url.replace("//", "//:secret@"), PATIENT_MS, 1, breaker)
     await client.call("SET", "a", "b")
     await client.call("RESET")
     with pytest.raises(Broken):

@@ -8,7 +8,7 @@ from service.cache import Key, RedisStore
 from service.cache.store import Event
 from service.errors import CacheUnavailableError
 from tests.service.cache.conftest import redis_store
-from tests.service.cache.redis.conftest import KEY, VALUE, seconds_to_fail
+from tests.service.cache.redis.conftest import KEY, seconds_to_fail
 from tests.support.redis_server import RedisServer
 
 pytestmark = pytest.mark.anyio
@@ -37,13 +37,3 @@ async def test_a_wrong_password_is_unavailable(server: RedisServer, events: list
     finally:
         await wrong.close()
         await right.close()
-
-
-async def test_somebody_elses_list_under_our_key_is_unavailable_for_that_key_alone(
-    server: RedisServer, store: RedisStore, events: list[Event]
-) -> None:
-    server.ask("RPUSH", VALUE, "x")
-    for _ in range(10):
-        await seconds_to_fail(store)
-    assert await store.read(Key("another", "a"), 0, 64) is None
-    assert "breaker_open" not in events

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from service.cache import Key, SqliteStore
-from service.cache.sqlite.store import SCHEMA_VERSION
+from service.cache.sqlite.file import SCHEMA_VERSION
 from service.cache.store import Event
 from service.errors import CacheUnavailableError, ConfigurationError
 from tests.service.cache.conftest import Clock

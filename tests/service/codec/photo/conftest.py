@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from service.codec.photo.codec import PhotoCodec
-from service.codec.registry import load_codecs
+from service.codec.registry import load_newest
 from service.inference import Runtime
 from service.settings import packaged_artifacts
 from tests.support.photos import free_photos
@@ -14,7 +14,7 @@ from tests.support.photos import free_photos
 
 @pytest.fixture(scope="session")
 def photo() -> PhotoCodec:
-    codec = load_codecs(packaged_artifacts(), ["photo"], Runtime("cpu", 2))["photo"]
+    codec = load_newest(packaged_artifacts(), ["photo"], Runtime("cpu", 2))["photo"]
     assert isinstance(codec, PhotoCodec)
     return codec
 

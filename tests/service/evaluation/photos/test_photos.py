@@ -13,7 +13,7 @@ from PIL import Image
 from service.cli.evaluate_photos import make_plan
 from service.cli.main import main, parser
 from service.codec.photo.codec import PhotoCodec
-from service.codec.registry import load_codecs
+from service.codec.registry import load_newest
 from service.errors import ConfigurationError
 from service.evaluation.data.pictures import squash
 from service.evaluation.measure.metrics import METRICS
@@ -59,7 +59,7 @@ def rows(out: Path) -> list[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def photo() -> PhotoCodec:
-    codec = load_codecs(packaged_artifacts(), ["photo"], Runtime("cpu", 1))["photo"]
+    codec = load_newest(packaged_artifacts(), ["photo"], Runtime("cpu", 1))["photo"]
     assert isinstance(codec, PhotoCodec)
     return codec
 
@@ -120,7 +120,7 @@ def test_a_page_names_no_folder(folder, out) -> None:
 
 
 def test_the_small_table_compares_with_the_thumbnail_scaled_up(folder, out, photo) -> None:
-    thumbs = load_codecs(packaged_artifacts(), ["prefixel"], Runtime("cpu", 1))["prefixel"]
+    thumbs = load_newest(packaged_artifacts(), ["prefixel"], Runtime("cpu", 1))["prefixel"]
     scores = []
     for name in ("astronaut.png", "coffee.png"):
         picture = original(folder, name)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from service.codec.recurrent.adaptive_patches import PatchCodec, Quality
-from service.codec.registry import load_codecs
+from service.codec.registry import load_newest
 from service.evaluation.studies import adaptive_patches
 from service.evaluation.studies.adaptive_patches import Spent
 from service.inference import Runtime
@@ -20,7 +20,7 @@ from tests.support.photos import crops
 
 @pytest.fixture(scope="module")
 def codec() -> PatchCodec:
-    found = load_codecs(packaged_artifacts(), ["fc-lstm"], Runtime("cpu", 1))["fc-lstm"]
+    found = load_newest(packaged_artifacts(), ["fc-lstm"], Runtime("cpu", 1))["fc-lstm"]
     assert isinstance(found, PatchCodec)
     return found
 

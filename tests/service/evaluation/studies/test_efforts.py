@@ -24,7 +24,7 @@ class Trying(GreyCodec):
         return super().encode([one // 2 if dark else one for one in pictures], aspects)
 
 
-def load_codecs(
+def load_newest(
     folder: Path, names: Sequence[str], runtime: Runtime, effort: Effort = "default"
 ) -> dict[str, Codec]:
     trying = Trying(name="trying", efforts=("default", "high"), effort=effort)
@@ -32,7 +32,7 @@ def load_codecs(
 
 
 def load(monkeypatch: pytest.MonkeyPatch, wanted: list[str]) -> list[tuple[str, Codec]]:
-    monkeypatch.setattr(efforts, "load_codecs", load_codecs)
+    monkeypatch.setattr(efforts, "load_newest", load_newest)
     return load_at_efforts(Path(), (), Runtime("cpu"), wanted)
 
 

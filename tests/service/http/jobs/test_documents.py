@@ -14,21 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.cache import Key, MemoryStore
-from service.codec.geometry import THUMB
-from service.codec.interface import Encoded, Level
+from service.codec.interface import Encoded
 from service.http.jobs import documents
-from service.http.jobs.documents import (
-    DOCUMENT,
-    Facts,
-    document,
-    facts_of,
-    image_id,
-    load_image,
-    read_facts,
-    write_facts,
-    write_image,
-)
-from service.pictures import PIPELINE_VERSION, Picture
+from service.http.jobs.documents import DOCUMENT, document, image_id
+from service.http.jobs.facts import ImageFacts, facts_of, write_facts, write_image
+from service.http.jobs.stored import load_image
+from service.pictures import PIPELINE_VERSION
 from tests.support.codec import GreyCodec
 
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
@@ -68,33 +59,20 @@ def test_another_version_of_the_pipeline_gives_other_ids(monkeypatch):
     assert image_id(b"", WHITE, b"photo") != before
 
 
-def test_facts_come_back_and_an_endless_psnr_is_bounded():
-    levels = (Level(18, 0.51234, 20.0), Level(258, 1.0, float("inf")))
-    facts = facts_of(CODEC, Encoded(STREAM, levels), facts_v(STREAM))
-    assert facts.version == 2
-    assert facts.levels == (Level(18, 0.5123, 20.0), Level(258, 1.0, 100.0))
-    assert read_facts(write_facts(facts)) == facts
-
-
-def test_facts_that_were_written_before_photos_came_are_read():
-    old = b'["abcdef01", 1, 258, [[18, 0.5, 20.0, null]]]'
-    assert read_facts(old) == Facts("abcdef01", 1, 258, (Level(18, 0.5, 20.0),), THUMB, THUMB)
-
-
 def kept(store, *codecs, stream=STREAM):
     async def put():
         for codec in codecs:
             facts = facts_of(CODEC, Encoded(STREAM, ()), facts_v(STREAM))
             await store.put(Key(ID, codec), stream, write_facts(facts))
-        await store.put(Key(ID, DOCUMENT), b"", write_image(Picture(None, 3, 2, "jpeg")))
+        await store.note(Key(ID, DOCUMENT), write_image(ImageFacts(3, 2, "jpeg")))
 
     asyncio.run(put())
 
 
 def test_a_document_names_the_streams_that_are_there_and_no_others():
     store = MemoryStore(2**20)
-    kept(store, "a", "b")
-    image = asyncio.run(load_image(store, ID, ("b", "c")))
+    kept(store, "b")
+    image = asyncio.run(load_image(store, CODECS, ID))
     assert list(image.streams) == ["b"]
     content = document(image, CODECS, "/photos")
     assert content["aspect"] == 1.5
@@ -104,27 +82,19 @@ def test_a_document_names_the_streams_that_are_there_and_no_others():
     assert "stream" not in content["codecs"]["b"]
 
 
-def test_streams_are_in_the_document_when_they_were_asked_for():
-    store = MemoryStore(2**20)
-    kept(store, "a")
-    image = asyncio.run(load_image(store, ID, ("a",), inline_bytes=1000))
-    inline = document(image, CODECS, "", inline_bytes=1000)["codecs"]["a"]["stream"]
-    assert base64.b64decode(inline) == STREAM
-
-
 def test_facts_of_another_stream_are_not_taken_for_this_one():
     store = MemoryStore(2**20)
     kept(store, "a", stream=STREAM[:-1])
-    assert asyncio.run(load_image(store, ID, ("a",))).streams == {}
+    assert asyncio.run(load_image(store, CODECS, ID)).streams == {}
 
 
 def test_an_unknown_image_is_none():
-    assert asyncio.run(load_image(MemoryStore(2**20), ID, ("a",))) is None
+    assert asyncio.run(load_image(MemoryStore(2**20), CODECS, ID)) is None
 
 
 @pytest.mark.parametrize("stored", [True, False])
 def test_a_document_says_whether_it_is_kept(stored):
     store = MemoryStore(2**20)
     kept(store, "a")
-    image = asyncio.run(load_image(store, ID, ("a",)))
+    image = asyncio.run(load_image(store, CODECS, ID))
     assert document(image, CODECS, "", stored=stored)["stored"] is stored

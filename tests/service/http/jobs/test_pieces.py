@@ -44,6 +44,7 @@ def server(store_path):
 def put(path, stream=LONG, id=ID):
     async def work():
         store = SqliteStore(path, 600)
+        await store.delete(id)
         await store.put(Key(id, "long"), stream, b"")
         await store.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import threading
 from dataclasses import dataclass, field
 
@@ -11,6 +12,9 @@ import httpx
 import pytest
 
 from service.cache import Key
+from service.codec.container import UNAVAILABLE, unpack
+from service.codec.interface import Level
+from service.http.jobs.facts import Facts, write_facts
 from tests.support.app import CountingCodec, running_app
 from tests.support.codec import DEFAULT, GreyCodec
 from tests.support.photos import FORMATS, crops, encoded
@@ -113,25 +117,113 @@ def test_a_stream_that_left_the_cache_is_made_again(app):
     photo = encoded("jpeg")
     image = app.upload(photo)
     app.run(app.store.inner.delete(image["id"]))
-    app.run(app.store.inner.put(Key(image["id"], ""), b"", b'[96, 64, "jpeg"]'))
+    app.run(app.store.inner.note(Key(image["id"], ""), b'[96, 64, "jpeg"]'))
     again = app.request("POST", "/v1/images", content=photo)
     assert (again.status_code, again.json()) == (201, image)
     assert app.codec.encoded == [1, 1]
 
 
-def test_a_stream_of_a_version_that_is_gone_is_made_again(app):
+def version(n):
+    return CountingCodec(version=n, readable_versions=frozenset((n,)))
+
+
+def test_a_stream_of_an_earlier_version_that_is_gone_is_made_again():
     photo = encoded("jpeg")
-    with running_app((CountingCodec(version=3, readable_versions=frozenset((3,))),)) as older:
+    with running_app((version(1),)) as older, running_app((version(3),)) as app:
         old = older.upload(photo)
         app.store.inner = older.store.inner
-    url = f"/v1/images/{old['id']}/thumb.png"
-    assert app.get(url).json()["type"] == "urn:prefixel:problem:stream-gone"
-    again = app.request("POST", "/v1/images", content=photo)
-    assert (again.status_code, again.json()["id"]) == (201, old["id"])
-    assert again.json()["codecs"][DEFAULT]["version"] == app.codec.version
+        url = f"/v1/images/{old['id']}/thumb.png"
+        assert app.get(url).json()["type"] == "urn:prefixel:problem:stream-gone"
+        again = app.request("POST", "/v1/images", content=photo)
+        assert (again.status_code, again.json()["id"]) == (201, old["id"])
+        assert again.json()["codecs"][DEFAULT]["version"] == 3
+        assert app.codec.encoded == [1]
+        assert app.get(url).status_code == 200
+        assert app.request("POST", "/v1/images", content=photo).status_code == 200
+
+
+def test_a_stream_of_a_later_version_is_gone_here_and_stays():
+    """Servers of two versions on one cache, while the later one is rolled out."""
+    photo = encoded("jpeg")
+    with running_app((version(3),)) as newer, running_app((version(1),)) as app:
+        new = newer.upload(photo)
+        app.store.inner = newer.store.inner
+        document = f"/v1/images/{new['id']}"
+        pxl = new["codecs"][DEFAULT]["urls"]["pxl"]
+        reads = (document, f"{document}/thumb.pxl", f"{document}/thumb.png", pxl, f"{pxl}&bytes=64")
+        for url in (*reads, f"{pxl}&ssim=0.6", f"{document}/thumb.pxl?bytes=20"):
+            for ranged in ({}, {"range": "bytes=100-120"}):
+                answer = app.get(url, **ranged)
+                assert answer.status_code == 404, url
+                assert answer.json()["type"] == "urn:prefixel:problem:stream-gone", url
+        many = app.get(f"/v1/thumbs?ids={new['id']}&bytes=64")
+        assert unpack(many.content) == (UNAVAILABLE,)
+        again = app.request("POST", "/v1/images", content=photo)
+        assert (again.status_code, again.json()["stored"]) == (201, False)
+        entry = again.json()["codecs"][DEFAULT]
+        assert entry["version"] == 1
+        stream = base64.b64decode(entry["stream"])
+        assert app.request("POST", "/v1/decode", content=stream).status_code == 200
+        assert newer.upload(photo) == new
+        assert newer.get(pxl).status_code == 200
+        assert newer.codec.encoded == [1]
+
+
+def test_an_upload_that_was_overtaken_answers_with_what_is_kept(app):
+    """Two processes encode one photo: whoever comes second leaves the stream that is there."""
+    photo, put = encoded("jpeg"), app.store.inner.put
+    first = app.upload(photo)
+    app.run(app.store.inner.delete(first["id"]))
+    other = bytes((app.codec.wire_id << 3, 128)) + bytes(256)
+    v = hashlib.sha256(other).hexdigest()[:8]
+    facts = Facts(v, app.codec.version, len(other), (Level(18, 0.5, 20.0),))
+
+    async def overtaken(key, stream, meta):
+        await put(key, other, write_facts(facts))
+        return await put(key, stream, meta)
+
+    app.store.inner.put = overtaken
+    answer = app.upload(photo)
+    assert (answer["stored"], answer["codecs"][DEFAULT]["v"]) == (True, v)
+    assert app.get(answer["codecs"][DEFAULT]["urls"]["pxl"]).content == other
+
+
+DAMAGE = {
+    "nothing": b"",
+    "rubbish": b"not ours",
+    "NaN": b'["00000000", 0, 258, [[18, NaN, 20.0, null]], [32, 32, 32, 32]]',
+    "huge": b'["00000000", 0, 258, [[18, 1e999, 20.0, null]], [32, 32, 32, 32]]',
+    "types": b'{"v": 1}',
+    "nested": b"[" * 50_000,
+    "digits": b'["00000000", 0, ' + b"9" * 5000 + b", [], [32, 32, 32, 32]]",
+    "levels": b'["00000000", 0, 258, [["18", true, [], {}]], [32, 32, 32, 32]]',
+    "sizes": b'["00000000", 0, 258, [], [-1, 0, 32, 32]]',
+    "descending": b'["00000000", 0, 258, [[18, 0.5, 20.0, null], [9, 0.5, 20.0, null]]]',
+    "too long": b"[" + b" " * 100_000 + b"]",
+    "cut": b"\x02\x00\x00\x00\x00\x00",
+    "endless": b"\x02" + b"\xff" * 40,
+    "no image": b"[0, 1, 2]",
+    "null": b"null",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+@pytest.mark.parametrize("codec", ["", DEFAULT])
+def test_damaged_metadata_is_absent_counted_and_healed_by_the_next_upload(app, codec, damage):
+    photo = encoded("jpeg")
+    image = app.upload(photo)
+    damage = damage.replace(b"00000000", image["codecs"][DEFAULT]["v"].encode())
+    app.run(app.store.inner.note(Key(image["id"], codec), damage))
+    path = f"/v1/images/{image['id']}"
+    for url in (path, f"{path}/thumb.pxl?ssim=0.6", f"{path}/thumb.png?psnr=20"):
+        assert app.get(url).status_code in (200, 404), url
+    assert app.get(path).status_code == 404
+    assert app.store.reported
+    assert app.get(f"{path}/thumb.pxl?bytes=64").status_code == 200
+    again = app.upload(photo)
+    assert again == image
+    assert app.get(path).json() == image
     assert app.codec.encoded == [1]
-    assert app.get(url).status_code == 200
-    assert app.request("POST", "/v1/images", content=photo).status_code == 200
 
 
 def test_without_a_cache_an_upload_is_201_not_stored_and_inline(app):

@@ -1,7 +1,7 @@
 """How a process starts another one that runs this very code, wherever it was started from.
 
-``python -m`` looks into the current folder first: one that has a ``service`` or a ``json.py`` would be
-run instead.
+``python -m`` looks into the current folder first: one that has a ``service`` or a ``json.py``
+would be run instead.
 """
 
 from __future__ import annotations

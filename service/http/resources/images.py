@@ -72,7 +72,7 @@ async def upload(request: Request) -> Reply:
         if name not in services.codecs:
             loaded = ", ".join(services.codecs)
             raise ParameterError("codecs", f"'{name}' is not a codec here", loaded)
-    with upload_slot(request, [services.encoders[name] for name in codecs]):
+    with upload_slot(request, codecs):
         data = await read_upload(request)
         sniff(data)
         background = query.get("background", WHITE)

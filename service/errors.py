@@ -43,7 +43,8 @@
     ├── ConfigurationError
     └── ArtifactError
 
-Messages are public: they name the bound and the value, never bytes of the input.
+Messages are public: they name the bound, the parameter and the number; never bytes of a file, nor
+what may be a secret.
 """
 
 from __future__ import annotations

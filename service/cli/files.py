@@ -65,11 +65,16 @@ class Codecs:
         """The codec that a stream's header names. Raises CodecError, StartupError."""
         from service.codec.header import parse_header
         from service.codec.registry import names_by_wire_id
+        from service.pictures.sniff import instead_of_stream
 
-        wire_id = parse_header(stream).wire_id
+        try:
+            wire_id = parse_header(stream).wire_id
+        except CodecError as error:
+            raise instead_of_stream(stream, error) from error
         name = names_by_wire_id(self._folder, self._names).get(wire_id)
         if name is None:
-            raise CodecError(f"no codec of wire id {wire_id} is installed")
+            missing = CodecError(f"no codec of wire id {wire_id} is installed")
+            raise instead_of_stream(stream, missing)
         return self.named(name)
 
 

@@ -166,7 +166,8 @@ def statuses() -> str:
 
 
 def _tree(kind: type[PrefixelError]) -> Iterable[type[PrefixelError]]:
-    yield kind
+    if "slug" in vars(kind):
+        yield kind
     for below in kind.__subclasses__():
         yield from _tree(below)
 

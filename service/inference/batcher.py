@@ -122,6 +122,10 @@ class Batcher(Generic[T, R]):
             return False
         return self._draining or (self._worker.alive and not self._task.done())
 
+    def seconds(self, cost: int) -> float:
+        """What a batch of such a cost will take, by those that ran; 0 while none has."""
+        return self._run_time.seconds(cost)
+
     def start(self) -> None:
         """Start the thread and the task that feeds it; again: nothing happens.
 

@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from typing import TYPE_CHECKING
 
 from service.errors import ConfigurationError
-from service.observability.metrics import Metrics
+
+if TYPE_CHECKING:
+    from service.observability.metrics import Metrics
 
 
 def listen_for_metrics(port: int | None) -> socket.socket | None:

@@ -24,7 +24,7 @@ from service.pictures.making import FLAT_PIXELS, Job, Made, make, prepare
 from service.pictures.memory import Lease, MemoryBudget
 from service.pictures.probe import Header, read_header
 from service.pictures.shrink import BAND_PIXEL_BYTES, GAP, PHOTO_GAP, band_rows, boxes
-from service.pictures.sniff import sniff
+from service.pictures.sniff import FORMATS, sniff
 
 SIZES = range(1, 4097)
 FLAT_PIXEL_BYTES = 40
@@ -119,7 +119,10 @@ class Opener:
             raise ValueError(f"a size is {SIZES.start}..{SIZES.stop - 1}, not {size}, {photo_side}")
         format = sniff(data)
         if format == "heic" and not self._has_heic:
-            raise UnsupportedPictureError("HEIC needs the extra 'heif', which is not installed")
+            raise UnsupportedPictureError(
+                "HEIC is not installed here: pip install 'prefixel[heif]'",
+                accepted=[one for one in FORMATS if one != "heic"],
+            )
         header = read_header(format, data, self.limits)
         lease = self.memory.hold(_memory_bytes(header, size, photo_side))
         try:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from service.errors import UnsupportedPictureError
+from service.errors import CodecError, UnsupportedPictureError
 
 FORMATS = ("jpeg", "png", "webp", "avif", "gif", "tiff", "bmp", "heic")
 """Every format that ``sniff`` can answer."""
+
+NAMES = {"jpeg": "JPEG", "png": "PNG", "webp": "WebP", "avif": "AVIF", "gif": "GIF", "tiff": "TIFF"}
+NAMES |= {"bmp": "BMP", "heic": "HEIC"}
 
 AVIF_BRANDS = frozenset((b"avif", b"avis"))
 HEIC_BRANDS = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"))
@@ -33,6 +36,15 @@ def sniff(data: bytes) -> str:
     raise UnsupportedPictureError(
         "the bytes are not JPEG, PNG, WebP, AVIF, GIF, TIFF, BMP or HEIC", accepted=list(FORMATS)
     )
+
+
+def instead_of_stream(data: bytes, error: CodecError) -> CodecError:
+    """What to say of bytes that are no stream: that they are a picture, where they are one."""
+    try:
+        found = sniff(data)
+    except UnsupportedPictureError:
+        return error
+    return CodecError(f"this is a {NAMES[found]} file, not a stream: encode it first")
 
 
 _BMP_HEADERS = tuple(size.to_bytes(4, "little") for size in (12, 40, 52, 56, 64, 108, 124))

@@ -23,6 +23,7 @@ from service.pictures import Limits, Opener
 from service.pictures.isolated.pool import DecoderPool, Reason
 from service.pictures.opening import made_here
 from service.serving.batchers import SECOND, decoder, encoder
+from service.serving.forecast import Forecast
 from service.serving.intake import Intake
 from service.serving.services import Lifecycle, Services
 from service.settings import Settings
@@ -61,10 +62,11 @@ async def running(
 
     picture_threads = settings.picture_threads or usable_cores()
     decoders = _decoders(settings, picture_threads, metrics, log)
+    encoders = {name: encoder(codec, settings, metrics) for name, codec in codecs.items()}
     services = Services(
         settings=settings,
         codecs=codecs,
-        encoders={name: encoder(codec, settings, metrics) for name, codec in codecs.items()},
+        encoders=encoders,
         decoders={name: decoder(codec, settings, metrics) for name, codec in codecs.items()},
         defaults=_defaults(settings, codecs, upload_codecs),
         upload_codecs=upload_codecs,
@@ -88,6 +90,13 @@ async def running(
         picture_executor=BoundedExecutor("picture", picture_threads, settings.queue_limit),
         paint_executor=BoundedExecutor("paint", picture_threads, settings.queue_limit),
         rasters=WorkLimit(round(settings.raster_seconds * SECOND), settings.raster_memory_bytes),
+        forecasts={
+            name: Forecast(
+                codec, encoders[name].seconds, settings.photo_side, settings.deadline_seconds
+            )
+            for name, codec in codecs.items()
+            if codec.kind == "photo"
+        },
         metrics=metrics,
         log=log,
         uploads=Intake(settings.uploads_limit, settings.body_memory_bytes, settings.client_share),

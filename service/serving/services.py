@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from service.observability.logs import LogWriter
     from service.observability.metrics import Metrics
     from service.pictures import Opener, Picture
+    from service.serving.forecast import Forecast
     from service.serving.intake import Intake
 
 
@@ -73,7 +74,8 @@ class Services:
     ``picture_executor`` runs ``opener.open``, ``paint_executor`` what rasters are painted by, so
     that no reader waits for a picture of somebody's upload (``settings.picture_threads`` threads
     each); ``service.http.jobs.picture_threads`` calls them.
-    ``rasters`` bounds what is being painted, ``uploads`` and ``public_bodies`` (of routes that ask
+    ``forecasts`` say, of codecs of photos, whether one more would be encoded in time; ``rasters``
+    bounds what is being painted, ``uploads`` and ``public_bodies`` (of routes that ask
     for no token) the bodies in work; ``clients`` says whose they are. ``clock`` is the wall clock
     in seconds since the epoch.
     """
@@ -90,6 +92,7 @@ class Services:
     picture_executor: ThreadPoolExecutor
     paint_executor: ThreadPoolExecutor
     rasters: WorkLimit
+    forecasts: Mapping[str, Forecast]
     metrics: Metrics
     log: LogWriter
     uploads: Intake

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from service import same_code
 from service.observability.logs import LogWriter
 from service.serving.pace import Pace
 from service.serving.worker import NONE, Inherited
@@ -190,7 +191,12 @@ class _Supervisor:
             place,
         )
         # In a group of its own: Ctrl-C is for the supervisor, which sends it on, once.
-        process = subprocess.Popen(given.command, pass_fds=given.descriptors, process_group=0)
+        process = subprocess.Popen(
+            given.command,
+            pass_fds=given.descriptors,
+            process_group=0,
+            env=same_code.environment(os.environ),
+        )
         process.returncode = 0  # waitpid below collects it
         os.close(child_end)
         worker = _Worker(place, process.pid, time.monotonic())
@@ -300,8 +306,10 @@ class _Supervisor:
         self._signal_all(number)
 
     def _signal_all(self, number: signal.Signals) -> None:
-        for pid in self._workers:
-            os.kill(pid, number)
+        for worker in self._workers.values():
+            # one that only starts has no handler yet, and Python would show where Ctrl-C met it
+            early = number == signal.SIGINT and not worker.is_ready
+            os.kill(worker.pid, signal.SIGTERM if early else number)
 
 
 def _cause(code: int) -> dict[str, object]:

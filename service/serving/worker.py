@@ -17,6 +17,8 @@ from dataclasses import astuple, dataclass
 from threading import Thread
 from typing import TYPE_CHECKING
 
+from service import same_code
+
 if TYPE_CHECKING:
     from service.observability.metrics import Metrics
 
@@ -42,7 +44,7 @@ class Inherited:
     @property
     def command(self) -> list[str]:
         """The command line of the worker."""
-        return [sys.executable, "-m", __name__, *map(str, astuple(self))]
+        return same_code.command(__name__, *astuple(self))
 
 
 def work(given: Inherited) -> int:

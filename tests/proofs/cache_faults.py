@@ -52,7 +52,7 @@ def client_of(server: Server) -> httpx.Client:
 
 def page(client: httpx.Client, ids: Sequence[str]) -> list[State]:
     """What became of each id."""
-    answer = client.get("/v1/thumbs", params={"ids": ",".join(ids), "bytes": 64})
+    answer = client.get(f"/v1/thumbs?ids={','.join(ids)}&bytes=64")
     return [entry.state for entry in unpack(answer.content)]
 
 

@@ -19,6 +19,7 @@ from contextlib import asynccontextmanager, suppress
 
 import httpx
 
+from service.bench.photos import variant
 from tests.proofs.claims import Claims, heading, percentile, table
 from tests.proofs.watching import watching
 from tests.support.photos import encoded
@@ -43,11 +44,14 @@ async def trickle(server: Server, path: str, source: str, answers: Answers) -> N
             )
             writer.write(head("POST", path, "Content-Length: 100000"))
             line = asyncio.ensure_future(reader.readline())
-            while not line.done():
-                writer.write(b"x")
-                await asyncio.wait((line,), timeout=TRICKLE_SECONDS)
-            answers[line.result().decode()[9:12] or "cut"] += 1
-            writer.close()
+            try:
+                while not line.done():
+                    writer.write(b"x")
+                    await asyncio.wait((line,), timeout=TRICKLE_SECONDS)
+                answers[line.result().decode()[9:12] or "cut"] += 1
+            finally:
+                line.cancel()
+                writer.close()
         await asyncio.sleep(0.1)
 
 
@@ -75,18 +79,24 @@ async def upload(
 ) -> tuple[Counter[int], list[float]]:
     """Statuses and seconds of a victim's uploads, one after the other."""
     statuses: Counter[int] = Counter()
-    took = []
+    took, photo = [], encoded("jpeg")
     transport = httpx.AsyncHTTPTransport(local_address=source)
     async with httpx.AsyncClient(transport=transport, timeout=30) as client:
-        for _ in range(UPLOADS):
+        for n in range(UPLOADS):
             begin = time.perf_counter()
             answer = await client.post(
-                server.url + "/v1/images", content=encoded("jpeg"), headers=headers
+                server.url + "/v1/images", content=variant(photo, n), headers=headers
             )
             took.append(time.perf_counter() - begin)
             statuses[answer.status_code] += 1
             await asyncio.sleep(0.05)
     return statuses, took
+
+
+def post_first(server: Server, headers: Mapping[str, str]) -> int:
+    """What the first upload of a process imports is not the attack's doing."""
+    photo = encoded("png")
+    return httpx.post(server.url + "/v1/images", content=photo, headers=headers).status_code
 
 
 async def prove_bodies(claims: Claims) -> None:
@@ -102,6 +112,8 @@ async def prove_bodies(claims: Claims) -> None:
     for name, environment, paths, headers, source in cases:
         victim = VICTIM if source == ATTACKER else "127.0.0.1"
         with running_service(**environment) as server:
+            first = await asyncio.to_thread(post_first, server, headers)
+            assert first == 201, first
             if paths:
                 async with trickling(server, paths, source) as answers:
                     statuses, took = await upload(server, headers, victim)
@@ -178,10 +190,10 @@ async def prove_rates(claims: Claims) -> None:
 
         end = time.monotonic() + 5
         async with watching(server) as watch:
-            await asyncio.gather(ask(ATTACKER, 0), ask(VICTIM, 0.1))
+            await asyncio.gather(*(ask(ATTACKER, 0) for _ in range(8)), ask(VICTIM, 0.1))
     greedy, other = heard[ATTACKER], heard[VICTIM]
     claims.claim(
-        100 <= greedy[200] <= 130 and greedy[429] > 0 and set(other) == {200} and watch.is_healthy,
+        greedy[200] <= 125 and greedy[429] > 0 and set(other) == {200} and watch.is_healthy,
         "20 requests a second for 5 s: the rest hears 429 with Retry-After, others nothing of it",
         f"{dict(greedy)}; another client {dict(other)}",
     )

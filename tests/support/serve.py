@@ -1,6 +1,7 @@
 """The service with the tests' codec, and a few routes that only tests need; a program.
 
-python -m tests.support.serve     (PREFIXEL_* as usual; TEST_CODEC_DELAY_SECONDS, TEST_POISON,
+python -m tests.support.serve     (PREFIXEL_* as usual; TEST_CODEC_DELAY_SECONDS,
+                                   TEST_PHOTO_DELAY_SECONDS, TEST_POISON,
                                    TEST_VERSIONS: of each codec, the last encodes)
 """
 
@@ -38,7 +39,7 @@ router = APIRouter(prefix="/test", include_in_schema=False)
 async def length(request: Request) -> dict[str, int]:
     """How long the upload was; with all that admission asks."""
     require_upload_token(request)
-    with upload_slot(request, services_of(request).encoders.values()):
+    with upload_slot(request, services_of(request).encoders):
         return {"length": len(await read_upload(request))}
 
 
@@ -47,7 +48,7 @@ async def encode(request: Request) -> Response:
     """A whole upload without the cache, as the real endpoints do it."""
     services = services_of(request)
     batcher = services.encoders[services.settings.default_codec]
-    with upload_slot(request, [batcher]):
+    with upload_slot(request, [services.settings.default_codec]):
         data = await read_upload(request)
 
         async def work() -> bytes:
@@ -133,7 +134,8 @@ def make_app(settings: Settings, log: LogWriter, lifecycle: Lifecycle) -> FastAP
     )
     numbers = [int(word) for word in os.environ.get("TEST_VERSIONS", "0").split(",")]
     codecs: dict[str, Codec] = {}
-    for one in (grey, RawPhotoCodec()):
+    photo = RawPhotoCodec(delay_seconds=float(os.environ.get("TEST_PHOTO_DELAY_SECONDS", "0")))
+    for one in (grey, photo):
         versions = [replace(one, version=n, readable_versions=frozenset((n,))) for n in numbers]
         codecs[one.name] = versions[0] if len(versions) == 1 else VersionedCodec(versions)
     app = create_app(settings, codecs=codecs, log=log, lifecycle=lifecycle)

@@ -15,6 +15,7 @@ from service.http.request.timing import submit
 from service.pictures import Frame, paint, paint_photo
 from service.pictures.frame import USUAL_SIDE
 from service.pictures.raster_encode import PAINT_COST, PAINT_PIXEL_BYTES, Output, box
+from service.pictures.sniff import instead_of_stream
 from service.serving.services import ToDecode, services_of
 
 if TYPE_CHECKING:
@@ -32,12 +33,16 @@ MEDIA_TYPES: dict[Output, str] = {
 
 
 def painter_of(services: Services, stream: bytes) -> Codec:
-    """The codec that a stream's header names. Raises CodecError when it is not loaded here."""
-    wire_id = parse_header(stream).wire_id
-    for codec in services.codecs.values():
-        if codec.wire_id == wire_id:
-            return codec
-    raise CodecError(f"no codec of wire id {wire_id} is loaded here")
+    """The codec that reads a stream. Raises CodecError when its header says of none that does."""
+    try:
+        wire_id = parse_header(stream).wire_id
+        for codec in services.codecs.values():
+            if codec.wire_id == wire_id:
+                codec.header(stream)
+                return codec
+        raise CodecError(f"no codec of wire id {wire_id} is loaded here")
+    except CodecError as error:
+        raise instead_of_stream(stream, error) from error
 
 
 async def raster(request: Request, stream: bytes, output: Output, size: int | None) -> bytes:

@@ -23,6 +23,7 @@ from service.http.protocol.queries import (
     V,
     is_image_id,
     known,
+    shown,
 )
 from service.http.request.context import context_in
 from service.quality.ms_ssim import MS_SSIM_SIDE
@@ -95,7 +96,7 @@ async def select(
     """
     image_id: str = scope["path_params"]["id"]
     if not is_image_id(image_id):
-        raise UnknownImageError("an id is 26 characters a-z and 2-7")
+        raise UnknownImageError(f"an id is 26 characters a-z and 2-7, not {shown(image_id)}")
     key = Key(image_id, codec_for(services, asked.kind, asked.codec))
     if asked.bytes is not None:
         check_budget(services, key.codec, asked.bytes)

@@ -7,6 +7,8 @@ Here Python runs once a chunk and once a part, and all else is ``find``.
 
 from __future__ import annotations
 
+import re
+
 from python_multipart.multipart import parse_options_header
 
 from service.errors import BodyError, ParameterError
@@ -16,6 +18,8 @@ PARTS = 16
 PART_HEADERS = 8
 HEAD_BYTES = 4096
 """Of all headers of a part together, with the white space after its boundary."""
+NAME_OF_FILE = re.compile(rb"[^\x00-\x1f]{1,250}\.[A-Za-z0-9]{2,5}")
+"""What a form sends in place of a file whose ``@`` was forgotten."""
 OPTIONS = 32
 OPTIONS_CHARACTERS = 1024
 
@@ -45,6 +49,7 @@ class Form:
         self._wanted = False
         self._parts = 0
         self._found = 0
+        self._is_text = False
         self._pieces: list[bytes] = []
 
     def feed(self, chunk: bytes) -> None:
@@ -63,6 +68,12 @@ class Form:
             raise BodyError("the multipart body ends early")
         if not self._found:
             raise ParameterError(FIELD, f"the form has no field '{FIELD}'", "exactly one")
+        if self._is_text and NAME_OF_FILE.fullmatch(b"".join(self._pieces[:2])):
+            raise ParameterError(
+                FIELD,
+                f"'{FIELD}' holds a file's name, not the file: curl -F {FIELD}=@NAME",
+                "a file",
+            )
         return self._pieces
 
     def _body(self, data: bytes, begin: int) -> int:
@@ -107,6 +118,7 @@ class Form:
         self._found += 1
         if self._found > 1:
             raise ParameterError(FIELD, f"a form has one field '{FIELD}'", "exactly one")
+        self._is_text = b"filename" not in options
         return True
 
 

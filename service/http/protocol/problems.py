@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Route
 
 from service.errors import (
     BodyError,
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 MEDIA_TYPE = "application/problem+json"
+NOTHING_HERE = "nothing is served under this path; /openapi.json lists what is"
 URN = "urn:prefixel:problem:"
 SCHEMA_REF = "#/components/schemas/Problem"
 SCHEMA: dict[str, Any] = {
@@ -134,7 +137,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     problem: PrefixelError
     if error.status_code == NoRouteError.status:
-        problem = NoRouteError("nothing is served under this path; /openapi.json lists what is")
+        problem = NoRouteError(_near_miss(request) or NOTHING_HERE)
     elif error.status_code == MethodError.status:
         problem = MethodError(f"this path takes {(error.headers or {}).get('Allow', 'no method')}")
     else:
@@ -142,6 +145,24 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     response = problem_answer(problem, context_of(request))
     response.headers.update(error.headers or {})
     return response
+
+
+def _near_miss(request: Request) -> str | None:
+    """A path that is served and differs by a slash or by the spelling of its last part."""
+    path = request.scope["path"]
+    parts = path.rstrip("/").split("/")
+    templates = [route.path.split("/") for route in request.app.routes if isinstance(route, Route)]
+    served = [template for template in templates if _fits(template[:-1], parts[:-1])]
+    if path.endswith("/") and any(_fits(template[-1:], parts[-1:]) for template in served):
+        return "nothing is served under this path; without the slash at its end there is"
+    near = get_close_matches(parts[-1], [template[-1] for template in served], 1, 0.75)
+    return f"nothing is served under this path; did you mean {near[0]}?" if near else None
+
+
+def _fits(template: list[str], parts: list[str]) -> bool:
+    return len(template) == len(parts) and all(
+        one.startswith("{") or one == part for one, part in zip(template, parts, strict=True)
+    )
 
 
 def _parameter_error(request: Request, found: Mapping[str, Any]) -> ParameterError:

@@ -30,6 +30,7 @@ BPP_DIGITS = 6
 CODECS_LIMIT = 16
 QUALITIES = range(1, 101)
 NUMBER_CHARACTERS = 24
+SHOWN_CHARACTERS = 40
 
 _NUMERALS = frozenset("0123456789.eE+-")
 _V = re.compile(r"[0-9a-f]{8}")
@@ -55,6 +56,12 @@ class Parameter:
 
 
 Parameters = Mapping[str, Parameter]
+
+
+def shown(text: str) -> str:
+    """What a client wrote, quoted: short, and printable ASCII alone."""
+    safe = "".join(c if c.isascii() and c.isprintable() else "?" for c in text[:SHOWN_CHARACTERS])
+    return f"'{safe}{'...' if len(text) > SHOWN_CHARACTERS else ''}'"
 
 
 def known(*parameters: Parameter) -> Parameters:
@@ -85,7 +92,7 @@ def read_query(raw: bytes, parameters: Parameters) -> dict[str, Any]:
             parameter = parameters.get(name)
             if parameter is None:
                 allowed = ", ".join(parameters) or "none"
-                raise ParameterError("query", "a parameter that is not known here", allowed)
+                raise ParameterError("query", f"no parameter {shown(name)} here", allowed)
             if name in found:
                 raise ParameterError(name, f"'{name}' comes more than once", "once")
             found[name] = parameter.read(value)
@@ -168,7 +175,8 @@ def _codecs(text: str) -> tuple[str, ...]:
 
 def _ids(text: str) -> tuple[str, ...]:
     return tuple(
-        matched("ids", one, _ID, "ids of 26 characters a-z and 2-7") for one in text.split(",")
+        matched("ids", one, _ID, f"ids of 26 characters a-z and 2-7, not {shown(one)}")
+        for one in text.split(",")
     )
 
 

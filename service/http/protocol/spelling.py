@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from service.errors import ParameterError, UnknownImageError
-from service.http.protocol.queries import Parameters, is_image_id, read_query
+from service.http.protocol.queries import Parameters, is_image_id, read_query, shown
 from service.http.protocol.reply import Reply
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def moved(scope: Scope, other: OtherSpelling) -> Reply:
     """
     id = scope["path_params"].get("id")
     if id is not None and not is_image_id(id):
-        raise UnknownImageError("an id is 26 characters a-z and 2-7")
+        raise UnknownImageError(f"an id is 26 characters a-z and 2-7, not {shown(id)}")
     place = scope["path"].rpartition("/")[2]
     if other.canonical:
         place += f"?{other.canonical}"

@@ -3,7 +3,7 @@
 An endpoint that takes a body calls, first of all::
 
     require_upload_token(request)
-    with upload_slot(request, batchers):      # public_slot where no token is asked for
+    with upload_slot(request, codecs):        # public_slot where no token is asked for
         data = await read_upload(request)
         ...                                   # the whole work, inside
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from service.errors import (
@@ -78,15 +78,23 @@ def holds(token: str, tokens: Iterable[SecretStr]) -> bool:
     return any(matches)
 
 
-def upload_slot(
-    request: Request, batchers: Iterable[Batcher[Any, Any]]
-) -> AbstractContextManager[None]:
-    """A place for one upload and the work on it; ``batchers`` are those the work will wait for.
+@contextmanager
+def upload_slot(request: Request, codecs: Iterable[str]) -> Iterator[None]:
+    """A place for one upload and the work on it; ``codecs`` are those that will encode it.
 
     Raises BodyTooLargeError, QueueFullError, ClientShareError, ParameterError, all without reading
     the body.
     """
-    return _slot(request, services_of(request).uploads, batchers)
+    services = services_of(request)
+    encoders = [services.encoders[name] for name in codecs]
+    with ExitStack() as held:
+        held.enter_context(_slot(request, services.uploads, encoders))
+        length = request.headers.get("content-length")
+        for name in codecs:
+            if name in services.forecasts:
+                forecast = services.forecasts[name]
+                held.enter_context(forecast.expected(None if length is None else int(length)))
+        yield
 
 
 def public_slot(

@@ -32,7 +32,15 @@ from service.http.jobs.documents import (
 from service.http.jobs.stored import load_image
 from service.http.jobs.upload import UploadJob, encode_upload
 from service.http.protocol.body import read_upload
-from service.http.protocol.queries import BACKGROUND, CODECS, INLINE, is_image_id, known, read_query
+from service.http.protocol.queries import (
+    BACKGROUND,
+    CODECS,
+    INLINE,
+    is_image_id,
+    known,
+    read_query,
+    shown,
+)
 from service.http.protocol.reply import JSON, Reply, json_body
 from service.http.protocol.representation import answer, represent
 from service.http.protocol.resource import (
@@ -64,7 +72,7 @@ async def upload(request: Request) -> Reply:
         if name not in services.codecs:
             loaded = ", ".join(services.codecs)
             raise ParameterError("codecs", f"'{name}' is not a codec here", loaded)
-    with upload_slot(request, [services.encoders[name] for name in codecs]):
+    with upload_slot(request, codecs):
         data = await read_upload(request)
         sniff(data)
         background = query.get("background", WHITE)
@@ -121,7 +129,7 @@ async def delete(request: Request) -> Reply:
 def _id(request: Request) -> str:
     id: str = request.path_params["id"]
     if not is_image_id(id):
-        raise UnknownImageError("an id is 26 characters a-z and 2-7")
+        raise UnknownImageError(f"an id is 26 characters a-z and 2-7, not {shown(id)}")
     return id
 
 

@@ -88,7 +88,7 @@ async def encode(request: Request) -> Reply:
             [encoded] = await submit(request, services.encoders[codec], [job])
         return encoded.stream
 
-    with upload_slot(request, [services.encoders[codec]]):
+    with upload_slot(request, (codec,)):
         data = await read_upload(request)
         sniff(data)
         stream = await while_connected(request, work(data))

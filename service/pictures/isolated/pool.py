@@ -12,12 +12,12 @@ import queue
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
+from service import same_code
 from service.errors import (
     BrokenPictureError,
     DeadlineError,
@@ -47,12 +47,12 @@ class _Child:
         with theirs:
             words = (theirs.fileno(), SPARE_BYTES, cpu_seconds)
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "service.pictures.isolated.child", *map(str, words)],
+                same_code.command("service.pictures.isolated.child", *words),
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,  # what decoders say there is no JSON
-                env=_environment(),
+                env=same_code.environment(_environment()),
             )
         self.wire = Wire(ours)
         self.has_begun = False

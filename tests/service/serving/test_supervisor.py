@@ -13,9 +13,14 @@ from pathlib import Path
 
 import httpx
 import psutil
+import pytest
 
 from tests.support.codec import DEFAULT
 from tests.support.server import REAL, Server, eventually, running_service
+
+pytestmark = pytest.mark.timeout(400)
+SECONDS = 120.0
+"""Long: workers start anew, whatever else the machine does."""
 
 
 @contextmanager
@@ -23,7 +28,7 @@ def supervised(workers: int, **environment: str | float) -> Iterator[Server]:
     with running_service(
         REAL, "--workers", str(workers), PREFIXEL_CODECS=DEFAULT, **environment
     ) as server:
-        eventually(lambda: len(server.events("listening")) == workers, 60)
+        eventually(lambda: len(server.events("listening")) == workers, SECONDS)
         yield server
 
 
@@ -35,17 +40,17 @@ def test_one_worker_that_crashes_is_started_again_and_who_comes_meanwhile_waits(
     with supervised(1, PREFIXEL_METRICS_PORT=0) as server:
         (first,) = workers_of(server)
         os.kill(first, signal.SIGSEGV)
-        eventually(lambda: bool(server.events("worker-died")))
+        eventually(lambda: bool(server.events("worker-died")), SECONDS)
         assert server.first("worker-died")["signal"] == "SIGSEGV"
         # nobody is there yet, and the connection is not refused
-        assert httpx.get(server.url + "/livez", timeout=60).status_code == 200
+        assert httpx.get(server.url + "/livez", timeout=SECONDS).status_code == 200
         assert workers_of(server).isdisjoint({first})
         scraped = f"http://127.0.0.1:{server.first('listening')['metrics_port']}/metrics"
-        assert "prefixel_worker_restarts_total 1.0" in httpx.get(scraped).text
+        assert "prefixel_worker_restarts_total 1.0" in httpx.get(scraped, timeout=SECONDS).text
         server.process.send_signal(signal.SIGHUP)
-        eventually(lambda: bool(server.events("reload-refused")))
+        eventually(lambda: bool(server.events("reload-refused")), SECONDS)
         assert "memory" in server.first("reload-refused")["reason"]
-        assert httpx.get(server.url + "/livez").status_code == 200
+        assert httpx.get(server.url + "/livez", timeout=SECONDS).status_code == 200
         server.terminate()
         assert server.wait() == 0
 
@@ -60,7 +65,7 @@ def test_sighup_replaces_every_worker_and_no_request_fails(tmp_path: Path) -> No
         url = server.url + "/v1/codecs"
 
         def client() -> None:
-            with httpx.Client(timeout=60) as session:
+            with httpx.Client(timeout=SECONDS) as session:
                 while not stop.wait(0.02):
                     seen.append(session.get(url).status_code)
 
@@ -68,7 +73,7 @@ def test_sighup_replaces_every_worker_and_no_request_fails(tmp_path: Path) -> No
         for one in clients:
             one.start()
         server.process.send_signal(signal.SIGHUP)
-        eventually(lambda: bool(server.events("reloaded")), 60)
+        eventually(lambda: bool(server.events("reloaded")), SECONDS)
         stop.set()
         for one in clients:
             one.join()
@@ -77,7 +82,8 @@ def test_sighup_replaces_every_worker_and_no_request_fails(tmp_path: Path) -> No
         assert after.isdisjoint(before)
         assert set(seen) == {200}
         assert not server.events("worker-died")
-        assert "prefixel_worker_restarts_total 0.0" in httpx.get(server.url + "/metrics").text
+        told = httpx.get(server.url + "/metrics", timeout=SECONDS).text
+        assert "prefixel_worker_restarts_total 0.0" in told
 
 
 def test_a_taken_port_of_metrics_is_said_once() -> None:
@@ -88,7 +94,7 @@ def test_a_taken_port_of_metrics_is_said_once() -> None:
             env={**os.environ, "PREFIXEL_METRICS_PORT": port},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=SECONDS,
         )
     assert run.returncode == 2
     assert run.stderr.count("\n") == 1

@@ -48,8 +48,9 @@ export class PhotoDecoder {
    * `length`. `width` and `height`: pixels that are needed, the picture has as many or more; those
    * of a `draft` may be fewer where all that is finer is zero so far. Rejects with StreamError.
    */
-  paint({ key, from, bytes, length, width, height, isDraft }) {
+  paint({ key, from, bytes, length: asked, width, height, isDraft }) {
     const stream = this.#take(key, from, bytes);
+    const length = Math.min(asked, stream.length);
     return new Promise((resolve, reject) => {
       this.#queue.push({ key, stream, length, width, height, isDraft, tookMs: 0, resolve, reject });
       this.#work();

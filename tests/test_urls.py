@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def urls() -> list[tuple[str, str, str]]:
     """(page, path from /v1 on, query) with examples in the place of names."""
     found = []
     for page in PAGES:
-        for path, query in URL.findall(page.read_text(encoding="utf-8")):
+        for path, query in URL.findall(html.unescape(page.read_text(encoding="utf-8"))):
             for name in ("$id", "{id}", "ID"):
                 path, query = path.replace(name, ID), query.replace(name, ID)
             if "$" not in path + query:

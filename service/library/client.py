@@ -41,6 +41,7 @@ class _Requests:
             "base_url": url,
             "headers": headers,
             "timeout": TIMEOUT_SECONDS,
+            "follow_redirects": True,
         }
 
     @staticmethod
@@ -60,8 +61,8 @@ class _Requests:
 
     @staticmethod
     def _thumbs(ids: Sequence[str], bytes: int) -> dict[str, Any]:
-        parameters = {"ids": ",".join(ids), "bytes": bytes}
-        return {"method": "GET", "url": "/v1/thumbs", "params": parameters}
+        # commas as they are: the one spelling that is served
+        return {"method": "GET", "url": f"/v1/thumbs?ids={','.join(ids)}&bytes={bytes}"}
 
     @staticmethod
     def _wait(answer: httpx.Response, tries: int) -> float | None:

@@ -246,7 +246,7 @@ def test_heic_without_its_extra_says_so(monkeypatch: pytest.MonkeyPatch) -> None
         return None if name == "pillow_heif" else find_spec(name)
 
     monkeypatch.setattr(opening, "find_spec", lookup)
-    with pytest.raises(UnsupportedPictureError, match="extra 'heif'"):
+    with pytest.raises(UnsupportedPictureError, match=r"pip install 'prefixel\[heif\]'"):
         Opener(Limits()).open(upload)
 
 

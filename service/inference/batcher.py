@@ -73,6 +73,7 @@ class Batcher(Generic[T, R]):
         shape: Callable[[T], Hashable] = _one,
         batch_cost: float = math.inf,
         queue_cost: float = math.inf,
+        unit_seconds: float = math.inf,
         on_event: Hooks | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -80,7 +81,8 @@ class Batcher(Generic[T, R]):
 
         ``cost`` is what an item costs, 1 or more in any unit, ``shape`` what those of one batch
         have in common. ``queue_limit`` bounds the pictures that wait, ``queue_cost`` their cost
-        (one submit may wait whatever it costs).
+        (one submit may wait whatever it costs). ``unit_seconds`` is about what a unit of cost
+        takes, where that is known.
 
         Raises ValueError for a ``max_batch`` that is no fixed size, or a bound below its least.
         """
@@ -96,7 +98,7 @@ class Batcher(Generic[T, R]):
         self._cost, self._shape, self._batch_cost = cost, shape, batch_cost
         self._hooks = on_event or Hooks()
         self._clock = clock
-        self._run_time = RunTime()
+        self._run_time = RunTime(unit_seconds)
         self._queue: Queue[T, R] = Queue()
         self._running: list[Part[T, R]] = []
         self._draining = False

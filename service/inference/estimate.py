@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 MEMORY_BATCHES = 16
 """A batch weighs 1/e once this many more have run: a machine that changes is followed."""
+
+REACH = 4
+"""The line is believed up to so many times the largest cost that ran lately."""
+
+SLACK = 2
+"""Beyond that, a unit of cost takes at most so many times what it is said to take."""
 
 
 class RunTime:
@@ -13,7 +21,12 @@ class RunTime:
     however many have run. Not thread-safe.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, unit_seconds: float = math.inf) -> None:
+        """``unit_seconds`` is about what a unit of cost takes, where that is known: what a few
+        small pictures took says little of one that is a thousand times larger.
+        """
+        self._unit_seconds = unit_seconds
+        self._largest = 0.0
         self._keep = 1 - 1 / MEMORY_BATCHES
         self._weight = 0.0
         self._n = 0.0
@@ -24,6 +37,7 @@ class RunTime:
     def add(self, cost: int, seconds: float) -> None:
         """A batch of such a cost (1 or more) took so long."""
         keep = self._keep
+        self._largest = max(cost, keep * self._largest)
         self._weight = keep * self._weight + 1
         self._n = keep * self._n + cost
         self._t = keep * self._t + seconds
@@ -33,7 +47,8 @@ class RunTime:
     def seconds(self, cost: int) -> float:
         """What a batch of such a cost will take; 0 while none has run."""
         a, b = self._line()
-        return a * cost + b
+        near = min(cost, REACH * self._largest)
+        return a * near + b + min(a, SLACK * self._unit_seconds) * (cost - near if a else 0)
 
     def doubt(self) -> None:
         """Halve the estimate.

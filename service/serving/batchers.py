@@ -97,6 +97,7 @@ def _batcher(
         # thumbnails of a batch are computed together, however long each of them takes
         batch_cost=math.inf if codec.kind == "thumb" else PHOTO_BATCH_COST,
         queue_cost=settings.queue_seconds * SECOND,
+        unit_seconds=1 / SECOND,
         on_event=hooks,
     )
 

@@ -71,3 +71,15 @@ def test_doubt_halves_the_estimate() -> None:
     run_time.add(2, 1.5)
     run_time.doubt()
     assert run_time.seconds(2) == pytest.approx(0.75)
+
+
+def test_small_pictures_do_not_say_that_a_large_one_takes_for_ever():
+    """Ten icons took 20 ms each; a photo of 16 megapixels costs a million times as much."""
+    found = RunTime(unit_seconds=1e-9)
+    for _ in range(10):
+        found.add(700, 0.02)
+    assert found.seconds(700) == pytest.approx(0.02)
+    assert found.seconds(11_700_000_000) < 25
+    found.add(2_000_000_000, 2.4)
+    assert found.seconds(11_700_000_000) == pytest.approx(14, rel=0.5)
+    assert RunTime().seconds(5) == 0

@@ -1,5 +1,5 @@
-"""What Python programs import; see ``service.library``."""
+"""What Python programs import; see ``service.sdk``."""
 
-from service.library import AsyncClient, Client, ServiceError, decode, encode
+from service.sdk import AsyncClient, Client, ServiceError, decode, encode
 
 __all__ = ["AsyncClient", "Client", "ServiceError", "decode", "encode"]

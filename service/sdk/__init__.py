@@ -14,7 +14,7 @@ repository does: their modules name each other so, and a copy under another name
 program in memory. Nothing but what stands here is meant to be imported.
 """
 
-from service.library.client import AsyncClient, Client, ServiceError
-from service.library.streams import decode, encode
+from service.sdk.client import AsyncClient, Client, ServiceError
+from service.sdk.streams import decode, encode
 
 __all__ = ["AsyncClient", "Client", "ServiceError", "decode", "encode"]

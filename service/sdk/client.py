@@ -15,7 +15,7 @@ from typing import Any, Self
 import httpx
 
 from service.codec.container import State, unpack
-from service.library.streams import Photo, read
+from service.sdk.streams import Photo, read
 
 TRIES = 5
 LONGEST_WAIT_SECONDS = 30.0

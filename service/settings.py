@@ -1,4 +1,7 @@
-"""Every setting, its default, its unit and its reason; read from ``PREFIXEL_*``."""
+"""Every setting, its default, its unit and its reason; read from ``PREFIXEL_*``.
+
+Long, since each stands here and nowhere else, in five lines.
+"""
 
 from __future__ import annotations
 

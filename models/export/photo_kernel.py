@@ -6,36 +6,23 @@ module is inlined as text: it needs no request of its own, nor a bundler that kn
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from models.export import kept_current
 from models.export.browser import PHOTO
 from models.export.kernel import javascript
-from models.export.script import PACKAGES
 
 SOURCE, MODULE = PHOTO / "kernel", PHOTO / "kernel.js"
 COMMAND = "python -m models.export.photo_kernel"
 
 
-def arguments() -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__)
-    parser.add_argument("--packages", type=Path, default=PACKAGES, help="folder (%(default)s)")
-    parser.add_argument("--check", action="store_true", help="write nothing; fail if not current")
-    return parser.parse_args()
-
-
 def main() -> None:
     """Write the module, or compare."""
-    options = arguments()
-    made = module(options.packages)
-    if options.check:
-        sys.exit(0 if made == MODULE.read_text() else f"{MODULE} is not made of {SOURCE.name}/*.ts")
-    MODULE.write_text(made)
-    print(f"{len(made)} bytes  {MODULE.name}")
+    source = f"{SOURCE.name}/*.ts"
+    kept_current.main(COMMAND, __doc__, MODULE, lambda at: module(at).encode(), source)
 
 
 def module(packages: Path) -> str:

@@ -5,34 +5,20 @@ esbuild does it, of the packages that ``npm ci`` puts into tests/kit/bundlers.
 
 from __future__ import annotations
 
-import argparse
 import subprocess
-import sys
 from pathlib import Path
 
-from models.export.browser import KIT, ROOT
+from models.export import kept_current
+from models.export.browser import KIT
 
 SOURCE, SCRIPT = KIT / "worker" / "script.js", KIT / "prefixel.js"
-PACKAGES = ROOT / "tests" / "kit" / "bundlers" / "node_modules"
-BANNER = "/* Made of the kit's modules by `python -m models.export.script`. */"
-
-
-def arguments() -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m models.export.script", description=__doc__)
-    parser.add_argument("--packages", type=Path, default=PACKAGES, help="folder (%(default)s)")
-    parser.add_argument("--check", action="store_true", help="write nothing; fail if not current")
-    return parser.parse_args()
+COMMAND = "python -m models.export.script"
+BANNER = f"/* Made of the kit's modules by `{COMMAND}`. */"
 
 
 def main() -> None:
     """Write the script, or compare."""
-    options = arguments()
-    made = script(options.packages)
-    if options.check:
-        sys.exit(0 if made == SCRIPT.read_bytes() else f"{SCRIPT} is not made of the modules")
-    SCRIPT.write_bytes(made)
-    print(f"{len(made)} bytes  {SCRIPT.name}")
+    kept_current.main(COMMAND, __doc__, SCRIPT, script, "the modules")
 
 
 def script(packages: Path) -> bytes:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from models.photo.coding import Coding
 from models.photo.distortion import distortion
@@ -83,20 +83,11 @@ class PhotoRun(Run):
 
     def step(self, photos: Tensor) -> float:
         """One batch."""
-        plan = self.plan
-        crops = self.draw(photos, plan.batch, self.generator)
-        self.adam.zero_grad()
-        loss = self.loss_of(crops.permute(0, 3, 1, 2).float())
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), plan.clip)
-        for group in self.adam.param_groups:
-            group["lr"] = self.rate()
-        self.adam.step()
-        self.samples += plan.batch
-        self._average()
+        crops = self.draw(photos, self.plan.batch, self.generator)
+        loss = self.descend(self.loss_of(crops.permute(0, 3, 1, 2).float()))
         if time.monotonic() - self.saved > self.save_every:
             self.save()
-        return float(loss.detach())
+        return loss
 
     def loss_of(self, photo: Tensor) -> Tensor:
         """Of float [N, 3, H, W] in 0..255."""

@@ -144,13 +144,17 @@ class Run:
         with torch.autocast(kind, torch.bfloat16) if plan.bf16 else nullcontext():
             pictures, _ = self.model(x, plan.iterations)
         loss = losses.over_iterations(self.loss, x, pictures, plan.relative)
+        return self.descend(loss)
+
+    def descend(self, loss: Tensor) -> float:
+        """One step of Adam down a batch's loss, which is returned; the average follows."""
         self.adam.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), plan.clip)
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.plan.clip)
         for group in self.adam.param_groups:
             group["lr"] = self.rate()
         self.adam.step()
-        self.samples += plan.batch
+        self.samples += self.plan.batch
         self._average()
         return float(loss.detach())
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from service.codec.interface import Codec, Encoded
-    from service.pictures import Opener, Picture
+    from service.pictures import Picture
 
 BATCH = 16
 """Thumbnails; a photo is encoded alone."""
@@ -83,6 +83,7 @@ def _colour(text: str) -> tuple[int, int, int]:
 
 def run(arguments: argparse.Namespace) -> int:
     """Encode every photo that can be; 0, or 1 when one failed. Raises ConfigurationError."""
+    from service.sdk.streams import opener
     from service.settings import read_settings
 
     photos = sources_of(arguments.photos, SUFFIXES)
@@ -93,7 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigurationError(f"--bytes is {codec.minimum_bytes} or more for {name}")
     if arguments.bpp is not None and (codec.kind != "photo" or arguments.bpp <= 0):
         raise ConfigurationError("--bpp is more than 0, and for codecs of photos")
-    opener, side = _opener()
+    opens, side = opener(), read_settings().photo_side
     failures = Failures()
     pairs = list(zip(photos, targets, strict=True))
     step = BATCH if codec.kind == "thumb" else 1
@@ -104,7 +105,7 @@ def run(arguments: argparse.Namespace) -> int:
             with ExitStack() as held:
                 for source, target in batch:
                     with failures.of(source.path):
-                        picture = opener.open(
+                        picture = opens.open(
                             read(source.path),
                             background=arguments.background,
                             photo_side=side if codec.kind == "photo" else None,
@@ -118,20 +119,6 @@ def run(arguments: argparse.Namespace) -> int:
             for _ in batch:
                 done()
     return failures.code
-
-
-def _opener() -> tuple[Opener, int]:
-    """What opens photos, and their longest side."""
-    from service.pictures import Limits, Opener
-    from service.settings import read_settings
-
-    settings = read_settings()
-    limits = Limits(
-        pixel_limit=settings.pixel_limit,
-        scan_limit=settings.scan_limit,
-        decode_memory_bytes=settings.decode_memory_bytes,
-    )
-    return Opener(limits), settings.photo_side
 
 
 def _budget(codec: Codec, stream: bytes, arguments: argparse.Namespace) -> int | None:

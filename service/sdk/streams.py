@@ -39,7 +39,7 @@ def encode(
     settings = read_settings()
     chosen = _codec(codec or settings.default_codec)
     is_photo = chosen.kind == "photo"
-    with _opener().open(
+    with opener().open(
         read(photo), photo_side=settings.photo_side if is_photo else None
     ) as picture:
         [encoded] = chosen.encode([picture.pixels(chosen.kind)], [picture.aspect])
@@ -85,7 +85,8 @@ def read(photo: Photo) -> bytes:
 
 
 @lru_cache(1)
-def _opener() -> Opener:
+def opener() -> Opener:
+    """What opens photos, within the environment's limits."""
     settings = read_settings()
     return Opener(
         Limits(

@@ -11,13 +11,12 @@ from contextlib import contextmanager
 
 from service.codec.interface import Codec, Size
 from service.errors import QueueFullError
+from service.serving.batchers import SECOND
 
 SHARE = 0.6
 """Of the deadline; in the rest pictures are opened, on the same cores, and streams are kept."""
 PIXELS_A_BYTE = 4
 """Of files that photos come in: two bits a pixel, as of a JPEG that is hardly good."""
-SECOND = 1_000_000_000
-"""In the unit of ``Codec.cost``."""
 
 
 class Forecast:

@@ -48,7 +48,7 @@ class RunTime:
         """What a batch of such a cost will take; 0 while none has run."""
         a, b = self._line()
         near = min(cost, REACH * self._largest)
-        return a * near + b + min(a, SLACK * self._unit_seconds) * (cost - near if a else 0)
+        return a * near + b + min(a, SLACK * self._unit_seconds) * (cost - near)
 
     def doubt(self) -> None:
         """Halve the estimate.

@@ -12,13 +12,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
+from service.codec.varint import pack_varint, read_varint
 from service.errors import CodecError
 
 MAGIC = b"PXLC"
 VERSION = 1
 V_BYTES = 4
-NUMBERS = range(2**32)
-_VARINT_BYTES = 5
 
 
 class State(IntEnum):
@@ -48,7 +47,7 @@ UNAVAILABLE = Entry(State.UNAVAILABLE)
 
 def pack(entries: Sequence[Entry]) -> bytes:
     """The container. Raises ValueError for an entry that is not one."""
-    return b"".join((MAGIC, bytes((VERSION,)), _varint(len(entries)), *map(_entry, entries)))
+    return b"".join((MAGIC, bytes((VERSION,)), pack_varint(len(entries)), *map(_entry, entries)))
 
 
 def _entry(entry: Entry) -> bytes:
@@ -60,22 +59,11 @@ def _entry(entry: Entry) -> bytes:
         (
             bytes((entry.state,)),
             entry.v,
-            _varint(entry.total_bytes),
-            _varint(len(entry.data)),
+            pack_varint(entry.total_bytes),
+            pack_varint(len(entry.data)),
             entry.data,
         )
     )
-
-
-def _varint(number: int) -> bytes:
-    if number not in NUMBERS:
-        raise ValueError(f"{number} is not in 0..{NUMBERS.stop - 1}")
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
 
 
 def unpack(body: bytes) -> tuple[Entry, ...]:
@@ -111,15 +99,13 @@ class _Reader:
         return self._body[self._at - count : self._at]
 
     def varint(self, what: str) -> int:
-        number = 0
-        for index in range(_VARINT_BYTES):
-            byte = self.take(1, what)[0]
-            number |= (byte & 0x7F) << 7 * index
-            if byte < 0x80:
-                if (index and not byte) or number not in NUMBERS:
-                    break
-                return number
-        raise CodecError(f"{what} is not a number in its shortest form, under 2^32")
+        try:
+            number, self._at = read_varint(self._body, self._at)
+        except EOFError as short:
+            raise CodecError(f"the container ends within {what}") from short
+        except ValueError as odd:
+            raise CodecError(f"{what} is {odd}") from odd
+        return number
 
     def entries(self, count: int) -> Iterable[Entry]:
         for _ in range(count):

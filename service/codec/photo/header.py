@@ -11,9 +11,11 @@ from service.codec.geometry import PHOTO_PIXELS, PHOTO_SIDES, Size
 from service.codec.header import HEADER_BYTES as COMMON_BYTES
 from service.codec.header import aspect_code, pack_header
 from service.codec.photo.tables import ORDERS
+from service.codec.varint import pack_varint, read_varint
 from service.errors import CodecError
 
-LONGEST_BYTES = COMMON_BYTES + 1 + 2 + 2
+SIDE_BYTES = 2
+LONGEST_BYTES = COMMON_BYTES + 1 + 2 * SIDE_BYTES
 _ORDER_SHIFT = 6
 
 
@@ -22,7 +24,8 @@ def pack(wire_id: int, version: int, size: Size, order: int) -> bytes:
     if not size.is_photo:
         raise ValueError(_limits(size))
     common = pack_header(wire_id, version, size.aspect)
-    return common + bytes((order << _ORDER_SHIFT,)) + _number(size.width) + _number(size.height)
+    sides = pack_varint(size.width) + pack_varint(size.height)
+    return common + bytes((order << _ORDER_SHIFT,)) + sides
 
 
 def parse(stream: bytes) -> tuple[Size, int, int]:
@@ -53,20 +56,11 @@ def _limits(size: Size) -> str:
     )
 
 
-def _number(value: int) -> bytes:
-    return bytes((value,)) if value < 128 else bytes((value & 127 | 128, value >> 7))
-
-
 def _read_number(stream: bytes, at: int) -> tuple[int, int]:
     """A number and where the next byte is; its shortest spelling alone."""
-    if at >= len(stream):
-        raise CodecError("the stream ends within its header")
-    low = stream[at]
-    if low < 128:
-        return low, at + 1
-    if at + 1 >= len(stream):
-        raise CodecError("the stream ends within its header")
-    high = stream[at + 1]
-    if not 0 < high < 128:
-        raise CodecError("a number of the header is not spelt in its shortest way")
-    return low & 127 | high << 7, at + 2
+    try:
+        return read_varint(stream, at, SIDE_BYTES)
+    except EOFError as short:
+        raise CodecError("the stream ends within its header") from short
+    except ValueError as odd:
+        raise CodecError("a number of the header is not spelt in its shortest way") from odd

@@ -4,7 +4,7 @@
     stream    2  v (4)  version (1)  bytes  width height  measured width height
               levels: how many, then of each: bytes more than the last, SSIM, PSNR, MS-SSIM
 
-Numbers have seven bits a byte, low ones first, the top bit says that one follows. A quality is in
+Numbers are those of ``service.codec.varint``. A quality is in
 ten thousandths, doubled, its sign in the lowest bit, plus one; 0 where there is none. The format is
 the rest, in ASCII.
 
@@ -23,6 +23,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from service.codec.geometry import THUMB, THUMB_SIDE, Size
 from service.codec.header import VERSIONS
 from service.codec.interface import Codec, Encoded, Level
+from service.codec.varint import pack_varint, read_varint
 from service.http.protocol.queries import PSNR_LIMIT
 
 T = TypeVar("T")
@@ -34,8 +35,6 @@ _V_BYTES = 4
 _MOST_LEVELS = 256
 _MOST_BYTES = 2**32 - 1
 _MOST_SIDE = 2**31 - 1
-_MOST_DIGITS = 5
-"""Of a number, in bytes."""
 _OLD_BYTES = 65_536
 
 
@@ -158,16 +157,11 @@ class _Reader:
         self._meta, self.at = meta, at
 
     def number(self) -> int:
-        value = 0
-        for place in range(_MOST_DIGITS):
-            if self.at >= len(self._meta):
-                raise ForeignMetaError("facts end within a number")
-            digit = self._meta[self.at]
-            self.at += 1
-            value |= (digit & 127) << 7 * place
-            if digit < 128:
-                return value
-        raise ForeignMetaError("a number is too long")
+        try:
+            value, self.at = read_varint(self._meta, self.at)
+        except (EOFError, ValueError) as odd:
+            raise ForeignMetaError(str(odd)) from odd
+        return value
 
     def quality(self) -> float | None:
         stored = self.number()
@@ -189,13 +183,7 @@ def _stored(quality: float | None) -> int:
 
 
 def _numbers(values: Iterable[int]) -> bytes:
-    packed = bytearray()
-    for value in values:
-        while value > 127:
-            packed.append(value & 127 | 128)
-            value >>= 7
-        packed.append(value)
-    return bytes(packed)
+    return b"".join(map(pack_varint, values))
 
 
 _Finite = Annotated[float, Field(allow_inf_nan=False)]

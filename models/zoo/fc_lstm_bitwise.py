@@ -38,7 +38,7 @@ CONFIGS = {"paper": Config(512), "small": Config(128)}
 
 
 class Codec(fc_lstm.FCLSTMCodec):
-    """[N, 1, 32, 32] in [-0.9, 0.9] -> the grey picture and the bits, [N, 1, 4, 4], of each step."""
+    """[N, 1, 32, 32] in [-0.9, 0.9] -> the grey picture and the bits [N, 1, 4, 4] of each step."""
 
 
 @torch.no_grad()

@@ -38,32 +38,42 @@ def write(run: Path, target: Path) -> None:
 def pack(
     weights: Mapping[str, Tensor], history: Mapping[str, object], target: Path, bits: int = 16
 ) -> None:
-    """Weights as float16, or kernels in fewer bits, whole numbers of a scale for each output."""
-    arrays: dict[str, NDArray[Any]] = {}
+    """Weights as ``arrays`` gives them, and how they came about."""
+    text = json.dumps(history)
+    np.savez_compressed(target, **arrays(weights, bits), **{HISTORY: np.array(text)})  # type: ignore[arg-type]
+
+
+def arrays(weights: Mapping[str, Tensor], bits: int = 16) -> dict[str, NDArray[Any]]:
+    """As float16; or kernels in fewer bits, at most 8: whole numbers of a scale for each output."""
+    packed: dict[str, NDArray[Any]] = {}
     for name, weight in weights.items():
         array = weight.numpy()
         if bits == 16 or array.ndim < 2:
-            arrays[name] = rounded(array)
+            packed[name] = rounded(array)
             continue
         rows = array.reshape(len(array), -1)
         scale = np.abs(rows).max(axis=1) / (2 ** (bits - 1) - 1) + 1e-12
-        arrays[name] = np.rint(rows / scale[:, None]).astype(np.int8).reshape(array.shape)
-        arrays[name + SCALE] = scale.astype(np.float32)
-    text = json.dumps(history)
-    np.savez_compressed(target, **arrays, **{HISTORY: np.array(text)})  # type: ignore[arg-type]
+        packed[name] = np.rint(rows / scale[:, None]).astype(np.int8).reshape(array.shape)
+        packed[name + SCALE] = scale.astype(np.float32)
+    return packed
 
 
 def read(path: Path) -> dict[str, Tensor]:
     """Weights by name, float32."""
-    weights = {}
     with np.load(path) as z:
-        for name in z.files:
-            if name == HISTORY or name.endswith(SCALE):
-                continue
-            array = z[name].astype(np.float32)
-            if name + SCALE in z.files:
-                array *= z[name + SCALE].reshape(-1, *[1] * (array.ndim - 1))
-            weights[name] = torch.from_numpy(array)
+        return unpacked({name: z[name] for name in z.files if name != HISTORY})
+
+
+def unpacked(packed: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
+    """What ``arrays`` made of weights, float32."""
+    weights = {}
+    for name, stored in packed.items():
+        if name.endswith(SCALE):
+            continue
+        array = stored.astype(np.float32)
+        if name + SCALE in packed:
+            array *= packed[name + SCALE].reshape(-1, *[1] * (array.ndim - 1))
+        weights[name] = torch.from_numpy(array)
     return weights
 
 

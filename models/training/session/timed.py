@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from torch import Tensor
@@ -16,7 +16,7 @@ from models.training.session.problems import Problem
 from models.training.session.runs import Phase, Recipe
 from models.training.session.trainer import Trainer, rate_at
 
-RESERVE = 0.5
+RESERVE, RESERVE_A_WEIGHT = 0.5, 1e-7
 """Seconds of a run beside its steps and its last measurement: writing what is kept."""
 Figures = dict[str, float]
 
@@ -60,6 +60,8 @@ class Timed:
         self.trainer = Trainer(problem.model, problem.loss, device)
         self.outcome = Outcome(recipe.name)
         self.measuring = 0.0
+        count = sum(p.numel() for p in problem.model.parameters())
+        self.reserve = RESERVE + RESERVE_A_WEIGHT * count
         folder.mkdir(parents=True, exist_ok=True)
 
     def start_from(self, weights: dict[str, Tensor]) -> None:
@@ -74,7 +76,7 @@ class Timed:
 
     def progress(self) -> float:
         """From 0 to 1, by the clock or by what is to be seen."""
-        for_steps = max(1e-6, self.seconds - RESERVE - 1.1 * self.measuring)
+        for_steps = max(1e-6, self.seconds - self.reserve - 1.1 * self.measuring)
         done = self.elapsed / for_steps
         if self.target:
             what, wanted = self.target
@@ -87,32 +89,19 @@ class Timed:
         for phase in self.recipe.phases:
             if self.progress() < phase.until or not self.trainer.steps:
                 self.phase(phase)
-        name = self.folder.with_suffix(".npz")
         averaged = {n: w.cpu() for n, w in self.trainer.averaged.state_dict().items()}
-        history = {**self.plan(), "samples": self.outcome.samples, "gmac": self.outcome.gmac}
-        kept.pack(averaged, history, name, self.recipe.bits)
-        self.outcome.weights = kept.read(name)
-        self.trainer.averaged.load_state_dict(self.outcome.weights)
+        self.outcome.weights = kept.unpacked(kept.arrays(averaged, self.recipe.bits))
+        self.trainer.averaged.load_state_dict(self.outcome.weights)  # as they are kept
         self.outcome.last = self.report(1.0)
-        kept.pack(averaged, {**history, "last": self.outcome.last}, name, self.recipe.bits)
+        seen = {"samples": self.outcome.samples, "gmac": round(self.outcome.gmac, 1)}
+        history = {"plan": self.plan(), "last": {**seen, **self.outcome.last}}
+        kept.pack(averaged, history, self.folder.with_suffix(".npz"), self.recipe.bits)
         self.outcome.seconds = self.elapsed
         return self.outcome
 
     def plan(self) -> dict[str, object]:
         """What the kept file says of its training."""
-        return {
-            "plan": {
-                "system": self.recipe.system,
-                "config": self.recipe.config,
-                "pictures": self.recipe.pictures,
-                "crop": self.recipe.crop,
-                "loss": self.recipe.loss,
-                "rate": self.recipe.rate,
-                "batch": self.batch,
-                "phases": [list(phase) for phase in self.recipe.phases],
-                "seconds": self.seconds,
-            }
-        }
+        return {**asdict(self.recipe), "batch": self.batch, "seconds": round(self.seconds, 1)}
 
     def phase(self, phase: Phase) -> None:
         """Until its part of the run is over, and at least one step."""

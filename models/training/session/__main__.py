@@ -102,6 +102,8 @@ class Session:
         }
         if self.mode.startswith("compiled"):
             stepping.fuse_cells()
+        if not self.on_cpu:
+            probe.warm_up(self.device, self.bf16)
 
     def tried(self) -> str:
         """The mode that was asked for, or the fastest."""

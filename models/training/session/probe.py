@@ -23,18 +23,34 @@ from models.training.session.trainer import Trainer
 SECONDS = 3.0
 
 
+def smooth(name: str, device: str, batch: int, bf16: bool) -> CodecProblem:
+    """The problem of a run, on soft colours."""
+    [recipe] = (one for one in RUNS if one.name == name)
+    coarse = torch.rand(64, 3, 4, 4) * 255
+    planes = torch.nn.functional.interpolate(coarse, size=(recipe.crop,) * 2, mode="bilinear")
+    shown = planes.byte().permute(0, 2, 3, 1).contiguous()
+    return CodecProblem(recipe, Pictures("photos", shown, shown, device), batch, device, bf16)
+
+
+def warm_up(device: str, bf16: bool) -> None:
+    """Compile and load what the steps of all runs need, so that no run's time goes for it."""
+    for name in ("gru-dssim", "lstm-scaling"):
+        problem = smooth(name, device, 4, bf16)
+        with stepping.plain():
+            problem.enter(Phase(1.0, 2, False))
+        problem.loss().backward()
+    stepping.synchronize(device)
+
+
 def measured(mode: str, device: str, batch: int, bf16: bool = True) -> dict[str, float]:
     """Pictures a second of GRU steps. Raises FloatingPointError where the loss does not fall."""
     torch.manual_seed(1)
-    [recipe] = (one for one in RUNS if one.name == "gru-dssim")
-    coarse = torch.rand(64, 3, 4, 4) * 255
-    smooth = torch.nn.functional.interpolate(coarse, size=(recipe.crop,) * 2, mode="bilinear")
-    shown = smooth.byte().permute(0, 2, 3, 1).contiguous()
     if mode.startswith("compiled"):
         stepping.fuse_cells()
-    problem = CodecProblem(recipe, Pictures("photos", shown, shown, device), batch, device, bf16)
+    problem = smooth("gru-dssim", device, batch, bf16)
     trainer = Trainer(problem.model, problem.loss, device)
-    problem.enter(Phase(1.0, 16 if device != "cpu" else 2, False))
+    with stepping.plain():
+        problem.enter(Phase(1.0, 16 if device != "cpu" else 2, False))
     trainer.prepare(1e-3)
     began = time.monotonic()
     step, warm = trainer.step, 1

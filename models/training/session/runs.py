@@ -127,7 +127,7 @@ RUNS = (
         config="paper",
         batch=128,
         rate=6e-4,
-        bits=6,
+        bits=5,
     ),
 )
 """The most wanted first: what fails or is cut off at the end costs the others nothing."""

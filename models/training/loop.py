@@ -73,6 +73,8 @@ class Run:
         self.layout = torch.channels_last if plan.channels_last else torch.contiguous_format
         self.model = model.to(device, memory_format=self.layout)  # type: ignore[call-overload]
         self.loss = losses.LOSSES[plan.loss]()
+        if isinstance(self.loss, nn.Module):
+            self.loss.to(device)
         self.gmac_each = compute.macs(self.model, plan.iterations, plan.crop) / 1e9
         torch.manual_seed(plan.seed)
         for layer in self.model.modules():

@@ -31,7 +31,7 @@ def load(folder: Path) -> tuple[Tensor, Tensor]:
     tiles = load_tiles(folder)
     held = sorted((folder / "photos-validation").glob("*.png"))
     if held:
-        return tiles, torch.from_numpy(np.stack([middle(_opened(path)) for path in held]))
+        return tiles, torch.from_numpy(np.stack([middle(opened(path)) for path in held]))
     validation = np.stack([middle(tile) for tile in tiles[::20].numpy()])
     return tiles[torch.arange(len(tiles)) % 20 != 0], torch.from_numpy(validation)
 
@@ -100,7 +100,8 @@ def middle(picture: Pixels, side: int = VALIDATION_SIDE) -> Pixels:
     return picture[top : top + side, left : left + side]
 
 
-def _opened(source: Path | io.BytesIO) -> Pixels:
+def opened(source: Path | io.BytesIO) -> Pixels:
+    """The pixels of a picture file, uint8 [H, W, 3]."""
     with Image.open(source) as picture:
         return np.asarray(picture.convert("RGB"))
 
@@ -110,8 +111,8 @@ def _tiles(shard: Path) -> Pixels:
         blob, offsets = z["blob"], z["offsets"]
     tiles = np.empty((len(offsets) - 1, SIDE, SIDE, 3), np.uint8)
     for tile, (start, end) in zip(tiles, pairwise(offsets), strict=True):
-        opened = _opened(io.BytesIO(blob[start:end].tobytes()))
-        if opened.shape != tile.shape:
-            raise ValueError(f"{shard.name}: a tile of {opened.shape[:2]}, not {tile.shape[:2]}")
-        tile[:] = opened
+        found = opened(io.BytesIO(blob[start:end].tobytes()))
+        if found.shape != tile.shape:
+            raise ValueError(f"{shard.name}: a tile of {found.shape[:2]}, not {tile.shape[:2]}")
+        tile[:] = found
     return tiles

@@ -10,6 +10,7 @@ import argparse
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,15 +30,27 @@ def write(run: Path, target: Path) -> None:
     state = torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=True)
     with (run / "log.csv").open(newline="") as file:
         last = list(csv.DictReader(file))[-1]
-    history = json.dumps({"plan": state["plan"], "last": last})
-    arrays = {name: rounded(weight.numpy()) for name, weight in state["averaged"].items()}
-    np.savez_compressed(target, **arrays, **{HISTORY: np.array(history)})  # type: ignore[arg-type]
+    pack(state["averaged"], {"plan": state["plan"], "last": last}, target)
+
+
+def pack(weights: dict[str, Tensor], history: dict[str, Any], target: Path) -> None:
+    """Weights and how they came about, as ``read`` and ``history`` read them."""
+    arrays = {name: rounded(weight.cpu().numpy()) for name, weight in weights.items()}
+    told = np.array(json.dumps(history))
+    np.savez_compressed(target, **arrays, **{HISTORY: told})  # type: ignore[arg-type]
 
 
 def read(path: Path) -> dict[str, Tensor]:
     """Weights by name, float32."""
     with np.load(path) as z:
         return {n: torch.from_numpy(z[n].astype(np.float32)) for n in z.files if n != HISTORY}
+
+
+def history(path: Path) -> dict[str, Any]:
+    """What was kept beside the weights."""
+    with np.load(path) as z:
+        told: dict[str, Any] = json.loads(str(z[HISTORY]))
+    return told
 
 
 def rounded(weights: NDArray[np.float32]) -> NDArray[np.float16]:

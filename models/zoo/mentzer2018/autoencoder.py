@@ -41,6 +41,29 @@ class Config:
 CONFIGS = {"paper": Config(), "small": Config(first=32, width=64, groups=2)}
 
 
+class BatchNorm(nn.Module):
+    """Normalisation by a batch's statistics while training, by those that moved with them in use.
+
+    As ``nn.BatchNorm2d`` of decay .9, but that it counts no batches: a call a layer for nothing.
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight, self.bias = (nn.Parameter(f(channels)) for f in (torch.ones, torch.zeros))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, channels, H, W] -> the same shape."""
+        statistics = self.running_mean, self.running_var
+        return functional.batch_norm(
+            x, *statistics, self.weight, self.bias, self.training, momentum=0.1, eps=1e-5
+        )
+
+
 class Normalised(nn.Module):
     """A convolution (``transposed``: one that enlarges by its stride) and batch normalisation."""
 
@@ -54,8 +77,7 @@ class Normalised(nn.Module):
             if transposed
             else nn.Conv2d(inputs, outputs, kernel, stride, pad, bias=False)
         )
-        self.norm = nn.BatchNorm2d(outputs, eps=1e-5, momentum=0.1)
-        self.norm.num_batches_tracked = None  # it is counted for nothing, in a call a layer
+        self.norm = BatchNorm(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, inputs, H, W] -> [N, outputs, H / stride, W / stride], or times it."""
@@ -94,7 +116,8 @@ class Body(nn.Module):
         inner = x
         for group in self.groups:
             inner = inner + group(inner)
-        return x + self.last(inner)
+        moved: Tensor = self.last(inner)
+        return x + moved
 
 
 class Encoder(nn.Module):

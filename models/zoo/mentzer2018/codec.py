@@ -55,7 +55,8 @@ class Codec(nn.Module):
 
     def bits(self, values: Tensor) -> Tensor:
         """Values [N, K, h, w] -> bits of every symbol, [N, K, L, h, w]."""
-        return self.context(values, self.quantiser.centres[0])
+        bits: Tensor = self.context(values, self.quantiser.centres[0])
+        return bits
 
     def decode(self, symbols: Tensor) -> Tensor:
         """Symbols [N, K, h, w] -> photo, float [N, 3, 8 h, 8 w] in 0..255."""

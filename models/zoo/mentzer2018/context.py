@@ -41,10 +41,11 @@ class MaskedConv3d(nn.Module):
 
     def forward(self, volume: Tensor) -> Tensor:
         """[N, D, inputs, H, W] -> [N, D - 1, outputs, H - 2, W - 2]."""
-        weight = (self.weight * self.mask).flatten(0, 1)
+        weight = (self.weight * self.mask).flatten(0, 1).to(memory_format=torch.channels_last)
         both = functional.conv2d(volume.flatten(0, 1), weight)
         before, own = both.unflatten(0, volume.shape[:2]).chunk(2, 2)
-        return before[:, :-1] + own[:, 1:] + self.bias.view(-1, 1, 1)
+        out: Tensor = before[:, :-1] + own[:, 1:] + self.bias.view(-1, 1, 1)
+        return out
 
 
 class ContextModel(nn.Module):

@@ -69,4 +69,5 @@ def bits_of(model: Codec, coded: Coded, narrow: Narrow, masked: bool) -> tuple[T
 def distortion(model: Codec, photo: Tensor, shown: Tensor) -> tuple[Tensor, Tensor]:
     """d, and the squared error in parts of the colours' variance."""
     error = ((photo - shown) / model.encoder.deviation).square().mean()
-    return DISTORTION * (1 - ms_ssim(photo, shown)).mean(), error
+    whole = DISTORTION * (1 - ms_ssim(photo.contiguous(), shown.contiguous())).mean()
+    return whole, error

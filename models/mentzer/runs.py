@@ -14,6 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from models.zoo.mentzer2018 import rate
+
 Learns = Literal["picture", "context", "all"]
 """Autoencoder and centres, the context model on what is frozen, or all at once."""
 
@@ -47,6 +49,13 @@ class Run:
     masked: bool = True
     phases: tuple[Phase, ...] = TOGETHER
     begins: str | None = None
+
+    def target(self, head: int) -> float | None:
+        """t of an importance map, in bits a symbol: (i / heads) t."""
+        if self.target_bpp is None:
+            return None
+        share = (head + 1) / max(1, self.heads)
+        return rate.a_symbol(share * self.target_bpp, self.channels)
 
 
 RUNS = (

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from models.mentzer import measuring
+from models.mentzer import measuring, starting
 from models.mentzer.runs import Phase, Run
-from models.mentzer.timed import Options, Timed
+from models.mentzer.timed import Clock, Options, Timed
 from models.training import kept
 from models.training.loop import log_row
 from models.zoo.mentzer2018.autoencoder import Config
@@ -44,15 +44,16 @@ class Session:
     photos: Tensor
     out: Path
     start: Path | None = None
+    clock: Clock = time.monotonic
 
     def all(self, runs: Sequence[Run], seconds: float) -> list[Row]:
         """Train each; rows of the table, one a run and importance map that came to an end."""
-        end = time.monotonic() + seconds * (1 - RESERVED)
+        end = self.clock() + seconds * (1 - RESERVED)
         rows: list[Row] = []
         self.out.mkdir(parents=True, exist_ok=True)
         self.warm()
         for index, run in enumerate(runs):
-            left = end - time.monotonic()
+            left = end - self.clock()
             share = run.parts / sum(other.parts for other in runs[index:])
             if left * share < 1:
                 print(f"{run.name}: no time is left", flush=True)
@@ -70,14 +71,13 @@ class Session:
         """Train, keep and measure one run."""
         torch.manual_seed(self.options.seed)
         config = replace(self.widths, bottleneck=run.channels, heads=run.heads)
-        trained = Timed(run, Codec(config), self.options)
-        if weights := self.begins(run):
-            trained.model.load_state_dict(weights)
-        end = time.monotonic() + seconds
+        trained = Timed(run, Codec(config), self.options, self.clock)
+        self.begin(run, trained.model)
+        end = self.clock() + seconds
         each = forward_gmac(trained.model, self.options.crop)
         for index, phase in enumerate(run.phases):
             parts = sum(other.share for other in run.phases[index:])
-            lasts = (end - time.monotonic()) * phase.share / parts
+            lasts = (end - self.clock()) * phase.share / parts
             trained.train(self.tiles, phase, lasts, lambda *seen, p=phase: self.note(run, p, *seen))
         model = trained.averaged.eval()
         gmac = round(sum(each[what] * n for what, n in trained.samples.items()), 1)
@@ -102,18 +102,25 @@ class Session:
             print(rows[-1], flush=True)
         return rows
 
-    def begins(self, run: Run) -> dict[str, Tensor] | None:
-        """Weights of an earlier session's run of that name, or of the run that it begins from.
+    def begin(self, run: Run, model: Codec) -> None:
+        """New weights, an earlier session's of that run, or those of the run that it begins from.
 
         Raises FileNotFoundError where that one is neither in this session nor in the earlier one.
         """
-        found = [self.start / f"{run.name}.npz"] if self.start else []
-        if run.begins:
-            found += [folder / f"{run.begins}.npz" for folder in (self.out, self.start) if folder]
-        paths = [path for path in found if path.exists()]
-        if run.begins and not paths:
-            raise FileNotFoundError(f"{run.name} begins from {run.begins}, which is not there")
-        return kept.read(paths[0]) if paths else None
+        folders = [folder for folder in (self.out, self.start) if folder]
+        if self.start and (earlier := self.start / f"{run.name}.npz").exists():
+            model.load_state_dict(kept.read(earlier))
+        elif run.begins:
+            paths = [folder / f"{run.begins}.npz" for folder in folders]
+            paths = [path for path in paths if path.exists()]
+            if not paths:
+                raise FileNotFoundError(f"{run.name} begins from {run.begins}, which is not there")
+            model.load_state_dict(kept.read(paths[0]))
+            before = dict(kept.history(paths[0])["run"])
+            before["phases"] = tuple(Phase(**phase) for phase in before["phases"])
+            starting.aim(model, run, Run(**before))
+        else:
+            starting.aim(model, run)
 
     def note(self, run: Run, phase: Phase, model: Codec, seen: int, passed: float) -> None:
         """A round of validation: a row of the run's log."""
@@ -127,10 +134,11 @@ class Session:
         widths = replace(self.widths, bottleneck=run.channels, heads=run.heads)
         trained = Timed(run, Codec(widths), self.options)
         trained.prepare("all")
-        began = time.monotonic()
+        began = self.clock()
         for step in range(4):
             trained.step(self.tiles, "all", 0.5, step).tolist()
-            print(f"step {step}: {time.monotonic() - began:.2f} s", flush=True)
+            print(f"step {step}: {self.clock() - began:.2f} s", flush=True)
+        measuring.figures(trained.model.eval(), self.photos)
 
     def pack(self) -> None:
         """Runs' files into archives of at most ``ARCHIVE_BYTES``, but for a file that is larger."""

@@ -47,15 +47,19 @@ class Options:
     seed: int = 1
 
 
-Report = Callable[[nn.Module, int, float], None]
+Clock = Callable[[], float]
+"""Seconds since some time."""
+Report = Callable[[Codec, int, float], None]
 """Averaged network, crops seen, share of the phase: a round of validation."""
 
 
 class Timed:
     """A network, its average and its counters."""
 
-    def __init__(self, run: Run, model: Codec, options: Options) -> None:
-        self.run, self.options = run, options
+    def __init__(
+        self, run: Run, model: Codec, options: Options, clock: Clock = time.monotonic
+    ) -> None:
+        self.run, self.options, self.clock = run, options, clock
         self.model = model.to(options.device)
         for half in (model.encoder, model.decoder):
             half.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -71,18 +75,18 @@ class Timed:
         ``report`` is called at each quarter, out of the time. Raises FloatingPointError where a
         loss is not finite.
         """
-        began, waited, quarter = time.monotonic(), 0.0, 1
+        began, waited, quarter = self.clock(), 0.0, 1
         spoken, window = began, torch.zeros(4, device=self.options.device)
         self.prepare(phase.learns)
         events: deque[torch.cuda.Event] = deque()
         steps = spoken_at = 0
-        while (passed := (time.monotonic() - began - waited) / seconds) < 1:
+        while (passed := (self.clock() - began - waited) / seconds) < 1:
             if passed > FROZEN:
                 self.freeze()
             window += self.step(tiles, phase.learns, passed, steps)
             steps += 1
             self.throttle(events)
-            now = time.monotonic()
+            now = self.clock()
             if now - spoken > SPOKEN_SECONDS:
                 self.say(phase, passed, window / (steps - spoken_at))
                 spoken, spoken_at = now, steps
@@ -91,11 +95,11 @@ class Timed:
                 seen = self.options.batch * steps
                 report(self.averaged.eval(), seen, passed)
                 quarter += 1
-                waited += time.monotonic() - now
+                waited += self.clock() - now
         self.samples[phase.learns] = steps * self.options.batch
         if steps > spoken_at:
             self.say(phase, 1.0, window / (steps - spoken_at))
-        self.seconds += time.monotonic() - began - waited
+        self.seconds += self.clock() - began - waited
         self.model.load_state_dict(self.averaged.state_dict())
 
     def prepare(self, learns: Learns) -> None:
@@ -149,7 +153,7 @@ class Timed:
             if learns == "all":
                 paid, spent = losses.bits_of(model, coded, narrow, run.masked)
             costs = losses.Costs(d, squared, paid, spent)
-            loss = costs.of_picture(self.target(head), max(0.0, 1 - passed / BEGIN))
+            loss = costs.of_picture(run.target(head), max(0.0, 1 - passed / BEGIN))
             joint = learns == "all"
             loss.backward(inputs=model.picture_parameters(), retain_graph=joint)
             if joint:
@@ -161,14 +165,6 @@ class Timed:
         self.adam.step()
         self.average(steps)
         return torch.stack([value.detach() for value in (*told, norm)])
-
-    def target(self, head: int) -> float | None:
-        """t of an importance map, in bits a symbol: (i / heads) t."""
-        run = self.run
-        if run.target_bpp is None:
-            return None
-        share = (head + 1) / max(1, run.heads)
-        return rate.a_symbol(share * run.target_bpp, run.channels)
 
     def learning_rate(self, passed: float) -> float:
         """Linear warm-up, then a cosine to a hundredth, by the share of time that passed."""

@@ -72,17 +72,18 @@ class Timed:
     def train(self, tiles: Tensor, phase: Phase, seconds: float, report: Report) -> None:
         """One phase, for so long; then the network is its own average.
 
-        ``report`` is called at each quarter, out of the time. Raises FloatingPointError where a
-        loss is not finite.
+        ``report`` is called at each quarter and at the end, out of the time. Raises
+        FloatingPointError where a loss is not finite.
         """
         began, waited, quarter = self.clock(), 0.0, 1
         spoken, window = began, torch.zeros(4, device=self.options.device)
         self.prepare(phase.learns)
         events: deque[torch.cuda.Event] = deque()
-        steps = spoken_at = 0
+        steps, spoken_at, frozen = 0, 0, False
         while (passed := (self.clock() - began - waited) / seconds) < 1:
-            if passed > FROZEN:
+            if passed > FROZEN and not frozen:
                 self.freeze()
+                frozen = True
             window += self.step(tiles, phase.learns, passed, steps)
             steps += 1
             self.throttle(events)
@@ -92,14 +93,14 @@ class Timed:
                 spoken, spoken_at = now, steps
                 window.zero_()
             if passed > quarter / 4:
-                seen = self.options.batch * steps
-                report(self.averaged.eval(), seen, passed)
+                report(self.averaged.eval(), steps * self.options.batch, passed)
                 quarter += 1
                 waited += self.clock() - now
         self.samples[phase.learns] = steps * self.options.batch
         if steps > spoken_at:
             self.say(phase, 1.0, window / (steps - spoken_at))
         self.seconds += self.clock() - began - waited
+        report(self.averaged.eval(), steps * self.options.batch, 1.0)
         self.model.load_state_dict(self.averaged.state_dict())
 
     def prepare(self, learns: Learns) -> None:

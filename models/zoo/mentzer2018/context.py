@@ -43,6 +43,7 @@ class MaskedConv3d(nn.Module):
         """[N, D, inputs, H, W] -> [N, D - 1, outputs, H - 2, W - 2]."""
         weight = (self.weight * self.mask).flatten(0, 1).to(memory_format=torch.channels_last)
         both = functional.conv2d(volume.flatten(0, 1), weight)
+        both = both.contiguous(memory_format=torch.channels_last)
         before, own = both.unflatten(0, volume.shape[:2]).chunk(2, 2)
         out: Tensor = before[:, :-1] + own[:, 1:] + self.bias.view(-1, 1, 1)
         return out

@@ -52,8 +52,8 @@ def of_pictures(model: Codec, photo: Tensor, narrow: Narrow, head: int = 0) -> t
         found = model.encoder(photo)
     coded = model.code(found, head)
     with narrow:
-        shown: Tensor = model.decoder(coded.values)
-    return coded, shown
+        features = model.decoder.features(coded.values)
+    return coded, model.decoder.paint(features.float())
 
 
 def bits_of(model: Codec, coded: Coded, narrow: Narrow, masked: bool) -> tuple[Tensor, Tensor]:

@@ -136,7 +136,7 @@ class Session:
         trained.prepare("all")
         began = self.clock()
         for step in range(4):
-            trained.step(self.tiles, "all", 0.5, step).tolist()
+            trained.step(trained.draw(self.tiles), "all", 0.5, step).tolist()
             print(f"step {step}: {self.clock() - began:.2f} s", flush=True)
         measuring.figures(trained.model.eval(), self.photos)
 

@@ -84,7 +84,7 @@ class Timed:
             if passed > FROZEN and not frozen:
                 self.freeze()
                 frozen = True
-            window += self.step(tiles, phase.learns, passed, steps)
+            window += self.step(self.draw(tiles), phase.learns, passed, steps)
             steps += 1
             self.throttle(events)
             now = self.clock()
@@ -130,12 +130,15 @@ class Timed:
             if isinstance(layer, BatchNorm):
                 layer.eval()
 
-    def step(self, tiles: Tensor, learns: Learns, passed: float, steps: int) -> Tensor:
+    def draw(self, tiles: Tensor) -> Tensor:
+        """A batch of crops, float [N, 3, H, W] in 0..255."""
+        side, count = self.options.crop, self.options.batch
+        return random_crops(tiles, count, self.generator, side=side).permute(0, 3, 1, 2).float()
+
+    def step(self, photo: Tensor, learns: Learns, passed: float, steps: int) -> Tensor:
         """One batch; returns d, bits a symbol paid for and spent, and the gradient's norm
         (the autoencoder's, where it learns)."""
         options, model, run = self.options, self.model, self.run
-        crops = random_crops(tiles, options.batch, self.generator, side=options.crop)
-        photo = crops.permute(0, 3, 1, 2).float()
         kind = "cuda" if options.device.startswith("cuda") else "cpu"
         narrow = torch.autocast(kind, torch.bfloat16) if options.narrow else nullcontext()
         head = self.heads.randrange(run.heads) if run.heads else 0
@@ -161,7 +164,7 @@ class Timed:
                 spent.backward(inputs=list(model.context.parameters()))
             told = [d, paid, spent]
         for group in reversed(self.adam.param_groups):
-            norm = nn.utils.clip_grad_norm_(group["params"], options.clip, foreach=True)
+            norm = nn.utils.clip_grad_norm_(group["params"], options.clip)
             group["lr"] = self.learning_rate(passed)
         self.adam.step()
         self.average(steps)

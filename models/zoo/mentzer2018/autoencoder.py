@@ -160,13 +160,19 @@ class Decoder(nn.Module):
         self.colours = Normalised(config.first, 3, 5, 2, transposed=True)
         colour_buffers(self)
 
-    def forward(self, values: Tensor) -> Tensor:
-        """Colours in 32 bits, whatever the layers before compute in."""
+    def features(self, values: Tensor) -> Tensor:
+        """All but the last layer: [N, first, H / 2, W / 2]."""
         x = functional.relu(self.first(values))  # [N, width, H / 4, W / 4]
-        x = functional.relu(self.second(self.body(x)))  # [N, first, H / 2, W / 2]
-        with torch.autocast(x.device.type, enabled=False):
-            shown: Tensor = self.colours(x.float()) * self.deviation + self.mean
+        return functional.relu(self.second(self.body(x)))
+
+    def paint(self, features: Tensor) -> Tensor:
+        """The last layer, which wants 32 bits whatever those before compute in."""
+        shown: Tensor = self.colours(features) * self.deviation + self.mean
         return shown
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Both."""
+        return self.paint(self.features(values))
 
 
 def colour_buffers(half: nn.Module) -> None:

@@ -46,13 +46,10 @@ def test_the_context_model_learns_all_bits_and_the_autoencoder_those_it_pays_for
     run = runs.Run("x", "x", 1, channels=6, target_bpp=0.01, masked=masked)
     trained, again = timed(run), timed(run)
     tiles = pictures(1, 176)
-    trained.step(tiles, "all", passed=0.5, steps=1)
+    photo = trained.draw(tiles)
+    trained.step(photo, "all", passed=0.5, steps=1)
 
     model = again.model
-    photo = measuring.planes(tiles)
-    flip = torch.Generator().manual_seed(OPTIONS.seed)
-    draws = [torch.randint(bound, (1,), generator=flip) for bound in (1, 1, 2)]
-    photo = photo.flip(3) if int(draws[2]) else photo
     shown, coded, bits = model(photo)
     soft = rate.soft(bits, coded.symbols, coded.soft)
     paid = (soft * coded.mask if masked else soft).mean()
@@ -64,6 +61,16 @@ def test_the_context_model_learns_all_bits_and_the_autoencoder_those_it_pays_for
     context = list(model.context.parameters())
     due = torch.autograd.grad(rate.of_symbols(bits, coded.symbols).mean(), context)
     close(due, [p.grad for p in trained.model.context.parameters()])
+
+
+@pytest.mark.parametrize("learns", ["all", "picture", "context"])
+def test_a_step_stays_on_its_device_and_never_waits_for_it(learns: runs.Learns) -> None:
+    trained = timed(runs.Run("x", "x", 1, channels=6, heads=2, target_bpp=0.1))
+    for model in (trained.model, trained.averaged):
+        model.to("meta")  # nothing can be read from there, nor mixed with the host's
+    trained.prepare(learns)
+    told = trained.step(torch.empty(1, 3, 176, 176, device="meta"), learns, 0.5, steps=1)
+    assert told.device.type == "meta"
 
 
 def close(due: tuple[Tensor, ...], found: list[Tensor | None]) -> None:

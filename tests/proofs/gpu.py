@@ -348,7 +348,6 @@ def serve_through_torch() -> int:
         lambda settings, log, lifecycle: create_app(
             settings, codecs=codecs, log=log, lifecycle=lifecycle
         ),
-        metrics_port=settings.metrics_port,
     )
 
 

@@ -72,15 +72,15 @@ class Timed:
     def train(self, tiles: Tensor, phase: Phase, seconds: float, report: Report) -> None:
         """One phase, for so long; then the network is its own average.
 
-        ``report`` is called at each quarter and at the end, out of the time. Raises
+        ``report`` is called at each quarter, in its time, and at the end. Raises
         FloatingPointError where a loss is not finite.
         """
-        began, waited, quarter = self.clock(), 0.0, 1
+        began, quarter = self.clock(), 1
         spoken, window = began, torch.zeros(4, device=self.options.device)
         self.prepare(phase.learns)
         events: deque[torch.cuda.Event] = deque()
         steps, spoken_at, frozen = 0, 0, False
-        while (passed := (self.clock() - began - waited) / seconds) < 1:
+        while (passed := (self.clock() - began) / seconds) < 1:
             if passed > FROZEN and not frozen:
                 self.freeze()
                 frozen = True
@@ -95,11 +95,10 @@ class Timed:
             if passed > quarter / 4:
                 report(self.averaged.eval(), steps * self.options.batch, passed)
                 quarter += 1
-                waited += self.clock() - now
         self.samples[phase.learns] = steps * self.options.batch
         if steps > spoken_at:
             self.say(phase, 1.0, window / (steps - spoken_at))
-        self.seconds += self.clock() - began - waited
+        self.seconds += self.clock() - began
         report(self.averaged.eval(), steps * self.options.batch, 1.0)
         self.model.load_state_dict(self.averaged.state_dict())
 

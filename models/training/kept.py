@@ -47,7 +47,7 @@ def arrays(weights: Mapping[str, Tensor], bits: int = 16) -> dict[str, NDArray[A
     """As float16; or kernels in fewer bits, at most 8: whole numbers of a scale for each output."""
     packed: dict[str, NDArray[Any]] = {}
     for name, weight in weights.items():
-        array = weight.numpy()
+        array = weight.cpu().numpy()
         if bits == 16 or array.ndim < 2:
             packed[name] = rounded(array)
             continue
@@ -75,6 +75,13 @@ def unpacked(packed: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
             array *= packed[name + SCALE].reshape(-1, *[1] * (array.ndim - 1))
         weights[name] = torch.from_numpy(array)
     return weights
+
+
+def history(path: Path) -> dict[str, Any]:
+    """What was kept beside the weights."""
+    with np.load(path) as z:
+        told: dict[str, Any] = json.loads(str(z[HISTORY]))
+    return told
 
 
 def rounded(weights: NDArray[np.float32]) -> NDArray[np.float16]:

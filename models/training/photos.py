@@ -76,20 +76,20 @@ def png_bytes(tile: Pixels) -> int:
 def random_crops(stored: Tensor, batch: int, generator: torch.Generator, *, side: int) -> Tensor:
     """Random crops of stored pictures, flipped half of the time: uint8 [batch, side, side, 3].
 
-    They lie where ``stored`` lies; ``generator`` is one of the host's.
+    They lie where ``stored`` lies. ``generator`` is of the host or of that device, where nothing
+    waits for it.
     """
     high, wide = stored.shape[1:3]
     if side > min(high, wide):
         raise ValueError(f"no crop of {side} pixels in pictures of {wide}x{high}")
 
     def draw(bound: int) -> Tensor:
-        return torch.randint(bound, (batch,), generator=generator)
+        return torch.randint(bound, (batch,), generator=generator, device=generator.device)
 
-    inside = torch.arange(side)
+    inside = torch.arange(side, device=generator.device)
     rows = draw(high - side + 1)[:, None] + inside
     columns = draw(wide - side + 1)[:, None] + inside
-    flip = draw(2).bool()
-    columns[flip] = columns[flip].flip(1)
+    columns = torch.where(draw(2)[:, None] == 1, columns.flip(1), columns)
     at = draw(len(stored))[:, None, None], rows[:, :, None], columns[:, None, :]
     return stored[tuple(part.to(stored.device, non_blocking=True) for part in at)]
 

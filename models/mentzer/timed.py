@@ -40,7 +40,7 @@ class Options:
     device: str
     batch: int = 48
     crop: int = 176
-    rate: float = 2e-3
+    rate: float = 4e-3
     clip: float = 50.0
     average: float = 0.998
     narrow: bool = True

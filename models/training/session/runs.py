@@ -34,9 +34,9 @@ class Recipe:
     share: float
     config: str = "small"
     crop: int = 32
-    batch: int = 256
+    batch: int = 96
     loss: str = "absolute"
-    rate: float = 1.5e-3
+    rate: float = 1.2e-3
     start_from: tuple[str, ...] = ()
     equal: tuple[str, str] | None = None
     phases: tuple[Phase, ...] = FROM_NOTHING
@@ -47,7 +47,7 @@ class Recipe:
 
 def _of_2017(name: str, system: str, share: float, **options: object) -> Recipe:
     """64x64 crops of photo tiles where the paper has 128x128."""
-    usual: dict[str, object] = {"crop": 64, "batch": 128, "loss": "dssim", "phases": GOING_ON}
+    usual: dict[str, object] = {"crop": 64, "batch": 32, "loss": "dssim", "phases": GOING_ON}
     return Recipe(name, system, "photos", share, **{**usual, **options})  # type: ignore[arg-type]
 
 
@@ -61,8 +61,8 @@ def _diffusion(k: int) -> Recipe:
         f"gru-diffusion-{k}",
         f"gru-diffusion-{k}" if k else "gru",
         (0.6, 1.3, 1.9, 2.5)[k],
-        batch=64,
-        rate=6e-4,
+        batch=16,
+        rate=4e-4,
         start_from=("gru-dssim", KEPT + "gru-dssim.npz"),
         equal=("samples", "gru-diffusion-0") if k else None,
         bits=8,
@@ -98,7 +98,7 @@ RUNS = (
         "gru-best",
         "gru-prime",
         1.3,
-        rate=8e-4,
+        rate=6e-4,
         start_from=("gru-prime", KEPT + "gru-dssim.npz"),
     ),
     Recipe("lstm-scaling", "lstm-scaling", "thumbnails", 1.2),

@@ -70,13 +70,17 @@ def test_the_sample_fills_by_itself_and_nothing_moves(context, page, server, scr
     page.goto(server.url + "/")
     expect(page.locator("#frame")).to_have_attribute("data-bytes", str(BUDGET))
     expect(page.locator("#play")).to_have_class("playing")
+    expect(page.locator("#frame")).not_to_have_attribute("data-bytes", str(BUDGET))
+    page.wait_for_timeout(500)  # of the sweep
+    assert page.evaluate("shifts") == 0
+    page.locator("#bytes").press("End")
+    expect(page.locator("#play")).not_to_have_class("playing")
     expect(page.locator("#frame")).to_have_attribute("data-bytes", str(SAMPLE_BYTES))
     stream = httpx.get(f"{server.url}/kit/gallery/samples/chelsea.photo.pxl").content
     answer = httpx.post(f"{server.url}/v1/decode?format=png", content=stream)
     expected = np.asarray(Image.open(BytesIO(answer.content)).convert("RGB")).astype(int)
     found = np.array(page.evaluate(STAGE)).reshape(300, 451, 4)[..., :3]
     assert np.abs(found - expected).max() <= 1
-    assert page.evaluate("shifts") == 0
     assert not [url for url in asked if "/v1/images" in url]
     if screenshots:
         page.screenshot(path=screenshots / "opening.png")

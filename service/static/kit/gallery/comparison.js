@@ -156,7 +156,8 @@ on("staged", () => {
   at("note").textContent = "";
   show();
 });
+// it is work for the service: only for whoever comes to look
 new IntersectionObserver(([{ isIntersecting }]) => {
   isSeen ||= isIntersecting;
   compare();
-}).observe(at("comparing"));
+}, { rootMargin: "0px 0px -20%" }).observe(at("comparing"));

@@ -21,7 +21,8 @@ export function stage(picture) {
   at("ours").setAttribute("aria-label", picture.alt);
   at("credit").textContent = picture.credit ? `Photo: ${picture.credit}` : picture.name;
   shape(picture.aspect);
-  beside(picture.original && { title: "Original", url: picture.original, note: "" });
+  const note = `${grouped(picture.originalBytes ?? 0)} bytes`;
+  beside(picture.original && { title: "Original", url: picture.original, note });
   tell("staged", picture);
   update();
 }

@@ -60,7 +60,7 @@ location: /v1/images/yqdlfpmmgkqvv7qgb226rehngy
     },
     "/v1/thumbs": Example(
         f'curl -s "{HOST}/v1/thumbs?ids=$id,$id&bytes=64" -o page.pxlc',
-        "200\ncontent-type: application/vnd.prefixel.container\n\nboth prefixes in one body,"
+        "200\ncontent-type: application/vnd.prefixel-container\n\nboth prefixes in one body,"
         " each with its state (CONTAINER.md)",
     ),
     "/v1/encode": Example(

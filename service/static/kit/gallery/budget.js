@@ -79,4 +79,3 @@ at("bytes").addEventListener("input", (event) => {
   say();
   tell("budget", bytes);
 });
-say();

@@ -83,7 +83,7 @@ location: /v1/images/yqdlfpmmgkqvv7qgb226rehngy
     "/readyz": Example(f"curl -s {HOST}/readyz", '200\n\n{"status": "ok", "device": "cpu"}'),
     "/metrics": Example(
         f"curl -s {HOST}/metrics",
-        "200\ncontent-type: text/plain; version=0.0.4\n\n# HELP prefixel_queue_depth ...",
+        "200\ncontent-type: text/plain\n\n# HELP prefixel_queue_depth ...",
     ),
 }
 """By path, in the order of the page: uploads first."""

@@ -12,7 +12,7 @@ from PIL import Image
 
 from service.http.jobs.comparison import FORMATS, LONGEST_BYTES, candidates
 from service.quality.ssim import block_ssim
-from tests.support.photos import crops, encoded
+from tests.support.photos import crops, encoded, free_photos
 from tests.support.server import running_service
 
 
@@ -22,9 +22,11 @@ def server():
         yield started
 
 
-def compare(server, body, token="word"):
+def compare(server, body, token="word", kind="thumb"):
     headers = {"Authorization": f"Bearer {token}"}
-    return httpx.post(server.url + "/demo/compare/thumb", content=body, headers=headers, timeout=60)
+    return httpx.post(
+        f"{server.url}/demo/compare/{kind}", content=body, headers=headers, timeout=60
+    )
 
 
 def pixels_of(png):
@@ -47,7 +49,6 @@ def test_every_format_says_what_it_can_be(server):
     for one in said["formats"]:
         found = one["candidates"]
         assert found
-        assert not one["missing"]
         lengths = [candidate["bytes"] for candidate in found]
         assert lengths == sorted(set(lengths))
         scores = [candidate["ssim"] for candidate in found]
@@ -56,6 +57,28 @@ def test_every_format_says_what_it_can_be(server):
             assert candidate["bytes"] <= candidate["file_bytes"]
             shown = pixels_of(candidate["picture"])
             ssim = block_ssim(reference[None], shown[None])[0]
+            assert ssim == pytest.approx(candidate["ssim"], abs=1e-4)
+
+
+def test_files_of_a_photo_are_what_they_say(server):
+    photo = Image.fromarray(free_photos()["coffee"]).resize((150, 100))
+    said = compare(server, encoded("png", photo), kind="photo").raise_for_status().json()
+    assert (said["width"], said["height"]) == (150, 100)
+    reference = pixels_of(said["reference"])
+    assert [one["name"] for one in said["formats"]] == ["avif", "webp", "jpeg"]
+    for one in said["formats"]:
+        lengths = [candidate["bytes"] for candidate in one["candidates"]]
+        scores = [candidate["ssim"] for candidate in one["candidates"]]
+        assert len(lengths) > 5
+        assert lengths == sorted(set(lengths))
+        assert scores == sorted(scores)
+        for candidate in one["candidates"][:: len(lengths) // 3]:
+            data = base64.b64decode(candidate["picture"])
+            assert len(data) == candidate["bytes"]
+            opened = Image.open(BytesIO(data))
+            assert Image.MIME[opened.format] == one["media_type"]
+            shown = opened.convert("RGB").resize((150, 100), Image.Resampling.BICUBIC)
+            ssim = block_ssim(reference[None], np.asarray(shown)[None])[0]
             assert ssim == pytest.approx(candidate["ssim"], abs=1e-4)
 
 

@@ -130,7 +130,7 @@ def free_sizes(graph: onnx.ModelProto, scales: dict[str, int]) -> None:
     del graph.graph.value_info[:]
 
 
-LARGEST = (127, 31)
+LARGEST = (127, 31, 15)
 """Whole numbers that weights are rounded to, at most: what a byte holds, or fewer, to pack well."""
 
 

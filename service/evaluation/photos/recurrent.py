@@ -33,6 +33,8 @@ OTHER_SETTINGS = 8
 """How many of theirs other codecs are measured at."""
 SPAN = STEP, 2.0
 Floats = NDArray[np.float64]
+Seen = Callable[[str, int, float, Pixels], None]
+"""Codec, number of the picture, bits a pixel, and what is painted."""
 
 PRINTED_AREA = {
     "Baseline (L1)": (59.42, 19.06, 32.96),
@@ -70,9 +72,12 @@ class Entry:
 
 
 def evaluate_recurrent(
-    entries: Sequence[Entry], pictures: Sequence[Pixels], told: Callable[[str], None]
+    entries: Sequence[Entry],
+    pictures: Sequence[Pixels],
+    told: Callable[[str], None],
+    seen: Seen | None = None,
 ) -> str:
-    """The page's tables."""
+    """The page's tables. ``seen`` is called with what is painted at ``TARGETS``."""
     jpeg, *others = find_baselines(["jpeg", *OTHERS])
     whole, without_header = _files(jpeg, pictures)
     told("JPEG is measured")
@@ -80,7 +85,7 @@ def evaluate_recurrent(
     told("the others are measured")
     ours = []
     for entry in entries:
-        ours.append(_points(entry.codec, pictures))
+        ours.append(_points(entry.codec, pictures, seen))
         told(f"{entry.codec.name} is measured")
     blocks = [
         "## 2016, the supplement's comparison",
@@ -99,13 +104,17 @@ def middle(picture: Pixels, side: int) -> Pixels:
     return picture[top : top + side, left : left + side]
 
 
-def _points(codec: FullResolutionCodec, pictures: Sequence[Pixels]) -> Points:
-    scores = []
-    for picture in pictures:
-        size = Size.of(picture)
-        shown = (to_rgb(s[:, :, : size.height, : size.width])[0] for _, s in codec.steps(picture))
-        scores.append([score(MEASURES, picture, one) for one in shown])
+def _points(codec: FullResolutionCodec, pictures: Sequence[Pixels], seen: Seen | None) -> Points:
     steps = STEP * np.arange(1, codec.iterations + 1)
+    scores = []
+    for number, picture in enumerate(pictures):
+        size, mine = Size.of(picture), []
+        for bpp, (_, planes) in zip(steps, codec.steps(picture), strict=True):
+            [shown] = to_rgb(planes[:, :, : size.height, : size.width])
+            mine.append(score(MEASURES, picture, shown))
+            if seen and bpp in TARGETS:
+                seen(codec.name, number, float(bpp), shown)
+        scores.append(mine)
     bpp = np.tile(steps, (len(pictures), 1))
     return Points(codec.name, codec.name, tuple(steps.tolist()), bpp, np.array(scores))
 

@@ -45,7 +45,11 @@ def test_the_tables_hold_what_the_codec_says(monkeypatch: pytest.MonkeyPatch) ->
     codec = FullResolutionCodec(opened, Runtime("cpu", 1), 2**24)
     picture = recurrent.middle(np.asarray(crops(1, seed=2, size_range=(200, 200))[0]), 176)
     entry = recurrent.Entry(codec, 19.9, opened.manifest.kmac_per_pixel)
-    text = recurrent.evaluate_recurrent([entry], [picture], lambda _: None)
+    seen: list[tuple[str, int, float, tuple[int, ...]]] = []
+    text = recurrent.evaluate_recurrent(
+        [entry], [picture], lambda _: None, lambda *of: seen.append((*of[:3], of[3].shape))
+    )
+    assert seen == [("gru-entropy", 0, bpp, picture.shape) for bpp in recurrent.TARGETS]
     levels = codec.encode([picture], [1.0])[0].levels
     assert levels
     [row] = [line for line in text.splitlines() if line.startswith("| `gru-entropy` | 19.9 | 543")]

@@ -14,7 +14,7 @@ import { unpack } from "../../service/static/kit/photo/tables.js";
 import { VERSIONS } from "../../service/static/kit/photo/versions.js";
 import { readNpz } from "./npz.js";
 
-const folder = fileURLToPath(new URL("../vectors/photo/", import.meta.url));
+const folder = fileURLToPath(new URL("../vectors/photo.1/", import.meta.url));
 const { streams } = JSON.parse(readFileSync(`${folder}streams.json`));
 const pictures = readNpz(`${folder}pictures.npz`);
 const kernel = await WebAssembly.compile(kernelModule());

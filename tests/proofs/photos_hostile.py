@@ -50,7 +50,7 @@ QUERIES = ("", "?format=webp", "?format=jpg&size=64", "?size=512&bytes=900")
 
 def codec_of_photos() -> PhotoCodec:
     """The shipped one."""
-    codec = load_codec(packaged_artifacts() / "photo", Runtime("cpu", threads=1))
+    codec = load_codec(packaged_artifacts() / "photo.1", Runtime("cpu", threads=1))
     assert isinstance(codec, PhotoCodec)
     return codec
 

@@ -57,7 +57,8 @@ class Manifest(_Part):
     """What an artifact says of itself (``manifest.json``).
 
     ``iterations`` and ``bits_shape`` are a recurrent codec's, ``tables`` an embedded one's; a
-    family refuses an artifact that lacks what it needs.
+    photo codec's that has networks are those of streams with them, and ``closed_form`` those of
+    streams without. A family refuses an artifact that lacks what it needs.
     """
 
     name: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
@@ -70,6 +71,7 @@ class Manifest(_Part):
     iterations: int | None = Field(default=None, ge=1, le=64)
     bits_shape: tuple[int, int, int] | None = None
     tables: TableFile | None = None
+    closed_form: TableFile | None = None
     graphs: dict[str, Graph]
     opset: int | None = None
     weights_dtype: str
@@ -101,6 +103,12 @@ class Artifact:
         if self.manifest.tables is None:
             raise ArtifactError(f"{self.folder / MANIFEST} has no tables")
         return self.folder / self.manifest.tables.file
+
+    def closed_form(self) -> Path:
+        """File of the tables of streams without networks. Raises ArtifactError as above."""
+        if self.manifest.closed_form is None:
+            raise ArtifactError(f"{self.folder / MANIFEST} has no tables of a closed form")
+        return self.folder / self.manifest.closed_form.file
 
 
 def read(folder: Path) -> Artifact:
@@ -134,7 +142,7 @@ def _parsed(folder: Path, raw: bytes) -> Manifest:
 
 def files(manifest: Manifest) -> tuple[Graph | TableFile, ...]:
     """Every file that a manifest names."""
-    tables = () if manifest.tables is None else (manifest.tables,)
+    tables = (one for one in (manifest.tables, manifest.closed_form) if one is not None)
     return (*manifest.graphs.values(), *tables)
 
 

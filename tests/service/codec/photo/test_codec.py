@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from service.codec.geometry import Size
 from service.codec.photo import levels, tables
-from service.codec.photo.codec import GOOD_PSNR, PhotoCodec
+from service.codec.photo.codec import PhotoCodec
+from service.codec.photo.encoder import GOOD_PSNR
 from service.codec.photo.tables import ORDERS
 from service.errors import ArtifactError, CodecError
 from service.quality.psnr import psnr

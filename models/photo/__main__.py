@@ -37,6 +37,7 @@ PARTS = {
     "average": 0.999,
     "clip": 1.0,
     "structure": 0.7,
+    "perceived": 0.0,
     "rate_weight": 1.0,
 }
 
@@ -70,6 +71,7 @@ def arguments() -> argparse.Namespace:
             add("--max-minutes", type=float, default=1e9, help="stop after; resume later")
             add("--every", type=float, default=1200, help="seconds between measurements")
             add("--save-every", type=float, default=180, help="seconds between checkpoints")
+            add("--device", default="cuda" if torch.cuda.is_available() else "cpu")
             for name, default in (WHOLE | PARTS).items():
                 kind = int if name in WHOLE else float
                 add("--" + name.replace("_", "-"), type=kind, default=default, help="%(default)s")
@@ -91,8 +93,8 @@ def train(options: argparse.Namespace) -> None:
     plan = PhotoPlan(**{name: given[name] for name in names})
     torch.manual_seed(plan.seed)
     tiles = photos.load_tiles(options.data)
-    against = _validation(options)
-    run = _run(plan, options, options.out, tiles, against)
+    against = _validation(options, options.device)
+    run = _run(plan, options, options.out, tiles, against, options.device)
     run.save_every = options.save_every
     if not run.resume() and options.start_from:
         run.start_from(kept.read(options.start_from))
@@ -100,7 +102,7 @@ def train(options: argparse.Namespace) -> None:
         name: sum(p.numel() for p in part.parameters()) for name, part in run.model.named_children()
     }
     print(f"{plan.config}: weights {counts}, from crop {run.samples} to {plan.samples}", flush=True)
-    run.train(tiles, against.pictures, options.max_minutes, options.every)
+    run.train(tiles.to(options.device), against.pictures, options.max_minutes, options.every)
     curve.plot(options.out / "log.csv", options.out / "curve.svg", MEASURES, "crops")
 
 
@@ -127,9 +129,9 @@ def speed(options: argparse.Namespace) -> None:
 def measure(options: argparse.Namespace) -> None:
     """The closed form's qualities; with ``--start-from`` those of networks against it."""
     against = _validation(options)
-    print("| bits a pixel | PSNR | MS-SSIM, dB |\n|-|-|-|")
-    for budget, (psnr, similar) in zip(against.budgets, against.closed, strict=True):
-        print(f"| {budget} | {psnr:.2f} | {similar:.2f} |")
+    print("| bits a pixel | PSNR | MS-SSIM, dB | SSIMULACRA2's errors, dB |\n|-|-|-|-|")
+    for budget, found in zip(against.budgets, against.closed, strict=True):
+        print(f"| {budget} | " + " | ".join(f"{value:.2f}" for value in found) + " |")
     if options.start_from:
         model = Trained(SHAPES[options.config], LEVELS)
         model.load_state_dict(kept.read(options.start_from))
@@ -137,9 +139,9 @@ def measure(options: argparse.Namespace) -> None:
             print(f"{name} {value:.3f}")
 
 
-def _validation(options: argparse.Namespace) -> validation.Validation:
+def _validation(options: argparse.Namespace, device: str = "cpu") -> validation.Validation:
     pictures = validation.load(options.data)
-    return validation.Validation(tables.read(options.tables), ORDER, pictures)
+    return validation.Validation(tables.read(options.tables), ORDER, pictures, device)
 
 
 def _run(
@@ -148,12 +150,14 @@ def _run(
     folder: Path,
     tiles: torch.Tensor,
     against: validation.Validation | None,
+    device: str = "cpu",
 ) -> PhotoRun:
     run = PhotoRun(
         plan,
         Trained(SHAPES[plan.config], LEVELS),
         folder,
         lambda model, _: against.figures(model) if against else {},
+        device,
         draw=lambda stored, batch, generator: draw(stored, batch, generator, side=plan.crop),
     )
     run.use(tables.read(options.tables), tiles)

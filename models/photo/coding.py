@@ -14,9 +14,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from models.photo import kernels, wavelet
+from models.photo import elementwise, kernels, wavelet
 from models.photo.networks import LEVELS, Networks, from_cells, to_cells
-from models.photo.states import Planes, States
+from models.photo.states import States
 
 MIDDLE = 128.0
 
@@ -34,6 +34,10 @@ class Coefficients(NamedTuple):
             self.low.repeat_interleave(times, 0),
         )
 
+    def to(self, device: str) -> Coefficients:
+        """The same on a device."""
+        return Coefficients([part.to(device) for part in self.details], self.low.to(device))
+
 
 class Coding:
     """One size and order."""
@@ -42,7 +46,7 @@ class Coding:
         if states.levels <= LEVELS:
             raise ValueError(f"pictures of {states.levels} levels have no cells")
         self.states = states
-        self.axes = torch.from_numpy(states.steps.axes)
+        self.axes = torch.from_numpy(states.steps.axes).to(states.device)
 
     def analysed(self, photo: Tensor, networks: Networks | None) -> Coefficients:
         """Float [N, 3, H, W] in 0..255."""
@@ -60,21 +64,24 @@ class Coding:
         ]
         return Coefficients(details, (low / states.low_step)[:, :, None])
 
-    def shown(self, coefficients: Coefficients, planes: list[Planes]) -> Coefficients:
+    def shown(self, coefficients: Coefficients, planes: list[Tensor]) -> Coefficients:
         """What a state leaves, with its slope over a cell as gradient."""
         left = []
         parts = (*coefficients.details, coefficients.low)
         for values, state, means in zip(parts, planes, self.states.means, strict=True):
-            found, slopes = torch.empty(values.shape), torch.empty(values.shape)
-            flat = values.detach().flatten(1, 2).contiguous().numpy()
-            known = state.reshape(len(state), -1, *state.shape[3:])
-            into = found.flatten(1, 2).numpy(), slopes.flatten(1, 2).numpy()
-            kernels.magnitudes(flat, known, means, *into)
+            flat, known = values.detach().flatten(1, 2).contiguous(), state.flatten(1, 2)
+            if flat.is_cuda:
+                found, slopes = elementwise.magnitudes(flat, known, means)
+            else:
+                found, slopes = torch.empty_like(flat), torch.empty_like(flat)
+                into = found.numpy(), slopes.numpy()
+                kernels.magnitudes(flat.numpy(), known.numpy(), means.numpy(), *into)
+            found, slopes = (part.view(values.shape) for part in (found, slopes))
             left.append(found + slopes * (values - values.detach()))
         return Coefficients(left[:-1], left[-1])
 
     def painted(
-        self, shown: Coefficients, planes: list[Planes], networks: Networks | None
+        self, shown: Coefficients, planes: list[Tensor], networks: Networks | None
     ) -> Tensor:
         """Float [N, 3, H, W], unclipped."""
         states = self.states
@@ -83,7 +90,7 @@ class Coding:
         low = wavelet.compose(shown.low[:, :, 0] * states.low_step, details[LEVELS:])
         fine = details[:LEVELS]
         if networks is not None:
-            found = [torch.exp2(torch.from_numpy(part[..., 0]).float()) for part in planes]
+            found = [torch.exp2(part[..., 0].float()) for part in planes]
             units = [found[n] * states.detail_steps[n] for n in range(LEVELS)]
             low_unit = found[LEVELS].mean((2, 3, 4))[..., None, None] * states.low_step
             cells = to_cells(low / low_unit, [p / u for p, u in zip(fine, units, strict=True)])
@@ -94,11 +101,11 @@ class Coding:
         return torch.einsum("kc,nkhw->nchw", self.axes, turned) + MIDDLE
 
 
-def told(planes: list[Planes]) -> Tensor:
+def told(planes: list[Tensor]) -> Tensor:
     """What the synthesis is told: the mean plane of each band of a cell, float32 [N, 30].
 
     Both kinds count half; of the low-pass picture stands the level under it. About in -1 .. 2.
     """
-    parts = [torch.from_numpy(part).float().mean((3, 4, 5)) for part in planes[: LEVELS + 1]]
+    parts = [part.float().mean((3, 4, 5)) for part in planes[: LEVELS + 1]]
     bands = torch.cat([part.flatten(1) for part in parts[:LEVELS]], 1)
     return (torch.cat((bands, parts[LEVELS].mean(2)), 1) - 3) / 4

@@ -70,13 +70,13 @@ def _blurred(planes: Tensor) -> Tensor:
     high, wide = planes.shape[-2:]
     turned = torch.cat(
         [
-            _band(last - first) @ planes[..., first : last + WINDOW - 1, :]
+            _band(last - first, planes.device) @ planes[..., first : last + WINDOW - 1, :]
             for first, last in _parts(high)
         ],
         -2,
     )
     parts = [
-        turned[..., first : last + WINDOW - 1] @ _band(last - first).T
+        turned[..., first : last + WINDOW - 1] @ _band(last - first, planes.device).T
         for first, last in _parts(wide)
     ]
     return torch.cat(parts, -1)
@@ -89,10 +89,10 @@ def _parts(length: int) -> list[tuple[int, int]]:
 
 
 @cache
-def _band(windows: int) -> Tensor:
+def _band(windows: int, device: torch.device) -> Tensor:
     """[windows, windows + 10]."""
     taps = torch.exp(-0.5 * (torch.arange(WINDOW) - WINDOW // 2) ** 2 / SIGMA**2)
     rows = torch.zeros(windows, windows + WINDOW - 1)
     for n in range(windows):
         rows[n, n : n + WINDOW] = taps / taps.sum()
-    return rows
+    return rows.to(device)

@@ -13,13 +13,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.photo import kernels
-from models.photo.states import Planes
+from models.photo import elementwise, kernels
 
 START = (0.01, 0.14, 0.14, 0.06, 0.05, 0.05)
 
@@ -32,7 +30,7 @@ class Rate(nn.Module):
         start = torch.tensor(START).expm1().log()  # softplus of it is START
         self.weights = nn.Parameter(start.repeat(levels, 9, 1))
 
-    def forward(self, values: list[Tensor], shown: list[Tensor], planes: list[Planes]) -> Tensor:
+    def forward(self, values: list[Tensor], shown: list[Tensor], planes: list[Tensor]) -> Tensor:
         """Bits [N] of details [N, 3, 3, h, w] in steps, finest first, and what a state leaves."""
         total = values[0].new_zeros(len(values[0]))
         weights = functional.softplus(self.weights)
@@ -45,27 +43,23 @@ class Rate(nn.Module):
 
 
 class _Bits(torch.autograd.Function):
-    """``kernels.bits`` of one level."""
+    """``kernels.bits`` of one level, on a device ``elementwise.bits``."""
 
     @staticmethod
     def forward(
-        ctx: Any, values: Tensor, weights: Tensor, shown: Tensor, parent: Tensor, planes: Planes
+        ctx: Any, values: Tensor, weights: Tensor, shown: Tensor, parent: Tensor, planes: Tensor
     ) -> Tensor:
         """Bits [N]; the slopes are kept."""
-        flat = values.flatten(1, 2).contiguous()
-        of_values = torch.empty_like(flat)
-        of_weights = np.zeros((len(flat), *weights.shape))
-        total = kernels.bits(
-            flat.numpy(),
-            shown.flatten(1, 2).contiguous().numpy(),
-            parent.flatten(1, 2).contiguous().numpy(),
-            planes.reshape(len(planes), -1, *planes.shape[3:]),
-            weights.contiguous().numpy(),
-            of_values.numpy(),
-            of_weights,
-        )
-        ctx.save_for_backward(of_values.view(values.shape), torch.from_numpy(of_weights).float())
-        return torch.from_numpy(total).float()
+        flat = [part.flatten(1, 2).contiguous() for part in (values, shown, parent, planes)]
+        if values.is_cuda:
+            total, of_values, of_weights = elementwise.bits(*flat, weights)
+        else:
+            of_values = torch.empty_like(flat[0])
+            of_weights = torch.zeros(len(values), *weights.shape, dtype=torch.float64)
+            given = [part.numpy() for part in (*flat, weights.contiguous(), of_values, of_weights)]
+            total = torch.from_numpy(kernels.bits(*given))
+        ctx.save_for_backward(of_values.view(values.shape), of_weights.float())
+        return total.float()
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None, None]:

@@ -1,4 +1,4 @@
-"""Networks against the closed form at equal bytes: lengths of the scan, cuts, two measures.
+"""Networks against the closed form at equal bytes: lengths of the scan, cuts, three measures.
 
 The scan's tables are those of the closed form; within a pass bits are taken to fall evenly on its
 blocks. Savings are means of log rate at equal quality, closed form between its own points.
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from models.photo import perceived
 from models.photo.coding import Coding
 from models.photo.distortion import ms_ssim
 from models.photo.lengths import cut_at, integers, prices
@@ -29,6 +30,8 @@ MORE_BPP = (0.05, 0.07, 0.17, 0.35, 0.7, 1.4)
 """Points of the closed form in between, for the rate at which it reaches a quality."""
 SIDE = 256
 AT_ONCE = 7
+MEASURES = "psnr", "ms_ssim", "ssimulacra2"
+"""The last is -10 log10 of its errors before they become a score."""
 Qualities = NDArray[np.float64]
 
 
@@ -50,9 +53,9 @@ def load(folder: Path, side: int = SIDE) -> Tensor:
 class Validation:
     """The closed form's curve over some pictures, and what networks win over it."""
 
-    def __init__(self, stored: Stored, order: int, pictures: Tensor) -> None:
-        self.stored, self.pictures = stored, pictures
-        self.coding = Coding(States(stored, order, pictures.shape[1]))
+    def __init__(self, stored: Stored, order: int, pictures: Tensor, device: str = "cpu") -> None:
+        self.stored, self.pictures = stored, pictures.to(device)
+        self.coding = Coding(States(stored, order, pictures.shape[1], device))
         self.budgets = tuple(sorted((*BUDGETS_BPP, *MORE_BPP)))
 
     @cached_property
@@ -62,14 +65,15 @@ class Validation:
 
     @torch.no_grad()
     def qualities(self, networks: Networks | None, budgets: Sequence[float]) -> Qualities:
-        """Mean PSNR and MS-SSIM (both dB) at so many bits a pixel: float64 [budgets, 2]."""
-        total = np.zeros((len(budgets), 2))
+        """Mean ``MEASURES`` (all in dB) at so many bits a pixel: float64 [budgets, 3]."""
+        total = np.zeros((len(budgets), len(MEASURES)))
         states = self.coding.states
         for batch in self.pictures.split(AT_ONCE):
             photo = batch.permute(0, 3, 1, 2).float()
             coded = self.coding.analysed(photo, networks)
+            host = coded.to("cpu")
             bits = [
-                prices(integers(coded, states, n), states, self.stored) for n in range(len(batch))
+                prices(integers(host, states, n), states, self.stored) for n in range(len(batch))
             ]
             for row, budget in enumerate(budgets):
                 planes = states.planes(
@@ -82,13 +86,15 @@ class Validation:
                 total[row, 0] += float((10 * torch.log10(255**2 / squared)).sum())
                 unlike = (1 - ms_ssim(photo, painted)).double()
                 total[row, 1] += float((-10 * torch.log10(unlike)).sum())
+                seen = perceived.errors(photo, painted).double()
+                total[row, 2] += float((-10 * torch.log10(seen)).sum())
         return total / len(self.pictures)
 
     def figures(self, networks: Networks) -> dict[str, float]:
         """Qualities at ``BUDGETS_BPP``, and rates against the closed form's in per cent."""
         found = self.qualities(networks, BUDGETS_BPP)
         named: dict[str, float] = {}
-        for column, name in enumerate(("psnr", "ms_ssim")):
+        for column, name in enumerate(MEASURES):
             for budget, value in zip(BUDGETS_BPP, found[:, column], strict=True):
                 named[f"{name}_{budget}"] = float(value)
             named[f"rate_{name}"] = self.against(found[:, column], column)

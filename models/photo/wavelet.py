@@ -20,7 +20,7 @@ from service.codec.photo import wavelet
 
 
 @cache
-def matrices(length: int) -> tuple[Tensor, Tensor]:
+def matrices(length: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Analysis and synthesis of one level, float32 [length, length]: low-pass rows come first."""
     unit = np.eye(length, dtype=np.float32)
     forth, back = np.empty_like(unit), np.empty_like(unit)
@@ -32,7 +32,8 @@ def matrices(length: int) -> tuple[Tensor, Tensor]:
         wavelet.inverse(column)
         back[:, n] = column[:, 0]
     low_first = np.concatenate((np.arange(0, length, 2), np.arange(1, length, 2)))
-    return torch.from_numpy(forth[low_first].copy()), torch.from_numpy(back[:, low_first].copy())
+    found = (torch.from_numpy(part.copy()) for part in (forth[low_first], back[:, low_first]))
+    return tuple(part.to(device) for part in found)  # type: ignore[return-value]
 
 
 def decompose(planes: Tensor, levels: int) -> tuple[Tensor, list[Tensor]]:
@@ -45,7 +46,7 @@ def decompose(planes: Tensor, levels: int) -> tuple[Tensor, list[Tensor]]:
         high, wide = planes.shape[-2:]
         if high % 2 or wide % 2:
             raise ValueError(f"a plane of {wide}x{high} cannot be halved")
-        turned = matrices(high)[0] @ planes @ matrices(wide)[0].T
+        turned = _of(planes, high)[0] @ planes @ _of(planes, wide)[0].T
         down, across = high // 2, wide // 2
         top, bottom = turned[..., :down, :], turned[..., down:, :]
         parts = (top[..., across:], bottom[..., :across], bottom[..., across:])
@@ -61,5 +62,9 @@ def compose(low: Tensor, details: list[Tensor]) -> Tensor:
         bottom = torch.cat((detail[:, :, 1], detail[:, :, 2]), -1)
         turned = torch.cat((top, bottom), -2)
         high, wide = turned.shape[-2:]
-        low = matrices(high)[1] @ turned @ matrices(wide)[1].T
+        low = _of(turned, high)[1] @ turned @ _of(turned, wide)[1].T
     return low
+
+
+def _of(planes: Tensor, length: int) -> tuple[Tensor, Tensor]:
+    return matrices(length, planes.device)

@@ -74,7 +74,10 @@ def png_bytes(tile: Pixels) -> int:
 
 
 def random_crops(stored: Tensor, batch: int, generator: torch.Generator, *, side: int) -> Tensor:
-    """Random crops of stored pictures, flipped half of the time: uint8 [batch, side, side, 3]."""
+    """Random crops of stored pictures, flipped half of the time: uint8 [batch, side, side, 3].
+
+    They lie where ``stored`` lies; ``generator`` is one of the host's.
+    """
     high, wide = stored.shape[1:3]
     if side > min(high, wide):
         raise ValueError(f"no crop of {side} pixels in pictures of {wide}x{high}")
@@ -87,7 +90,8 @@ def random_crops(stored: Tensor, batch: int, generator: torch.Generator, *, side
     columns = draw(wide - side + 1)[:, None] + inside
     flip = draw(2).bool()
     columns[flip] = columns[flip].flip(1)
-    return stored[draw(len(stored))[:, None, None], rows[:, :, None], columns[:, None, :]]
+    at = draw(len(stored))[:, None, None], rows[:, :, None], columns[:, None, :]
+    return stored[tuple(part.to(stored.device, non_blocking=True) for part in at)]
 
 
 def middle(picture: Pixels, side: int = VALIDATION_SIDE) -> Pixels:

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from models.artifact_io import weights
 from models.photo.layers import Depthwise, Pointwise
 from models.photo.networks import COEFFICIENTS, LARGEST_GAIN, LOW, REACH, Block, CellNetwork
 
@@ -96,3 +98,21 @@ def _plain(layer: nn.Conv2d) -> nn.Conv2d:
     made = copy.deepcopy(layer)
     made.__class__ = nn.Conv2d
     return made
+
+
+def read(folder: Path, roles: tuple[str, ...] = ("analysis", "synthesis")) -> dict[str, Tensor]:
+    """A state dict of ``Networks``, float32, of the stages that an artifact's folder holds."""
+    found: dict[str, Tensor] = {}
+    for role in roles:
+        paths = sorted(folder.glob(f"{role}-*.onnx"), key=lambda path: int(path.stem.split("-")[1]))
+        last: dict[str, list[Tensor]] = {}
+        for number, path in enumerate(paths):
+            for name, weight in weights.read_module(path).items():
+                if name.startswith("told.2."):
+                    last.setdefault(name, []).append(weight)
+                elif name.startswith(("enter.", "leave.", "told.")):
+                    found[f"{role}.{name}"] = weight
+                else:
+                    found[f"{role}.blocks.{number - 1}.{name}"] = weight
+        found |= {f"{role}.{name}": torch.cat(parts) for name, parts in last.items()}
+    return found

@@ -33,7 +33,7 @@ from service.codec.interface import (
 from service.codec.photo import choice, encoder, header, levels, painter, tables, transform
 from service.codec.photo.bitplane_coder import Fixed, Models
 from service.codec.photo.header import PhotoHeader
-from service.codec.photo.networks import CellNetwork
+from service.codec.photo.networks import ROLES, CellNetwork
 from service.codec.photo.order import Grid, grid_of, sizes_of
 from service.codec.photo.parse import Parse
 from service.codec.photo.prices import pass_chunks
@@ -86,20 +86,17 @@ class PhotoCodec:
         self.readable_versions = frozenset((manifest.version,))
         self.artifact_sha256: str | None = artifact.sha256
         self.bits_a_pixel, self.order = bits_a_pixel, ORDERS.index(order)
-        self._tables: dict[bool, Tables] = {}
-        self._analysis: CellNetwork | None = None
-        self._synthesis: CellNetwork | None = None
+        self._known: dict[bool, Tables] = {}
+        self._networks: dict[str, CellNetwork] = {}
         self._kmac = (0.0, 0.0)
         if manifest.graphs:
-            self._tables[True] = tables.opened(artifact.tables())
-            self._analysis, self._synthesis = (
-                CellNetwork(artifact, runtime, role) for role in ("analysis", "synthesis")
-            )
+            self._known[True] = tables.opened(artifact.tables())
+            self._networks = {role: CellNetwork(artifact, runtime, role) for role in ROLES}
             kmac = manifest.kmac_per_pixel
             self._kmac = kmac.get("encode", 0.0), kmac.get("decode", 0.0)
         closed = artifact.closed_form() if manifest.graphs else artifact.tables()
-        self._tables[False] = tables.opened(closed)
-        self.stored = self._tables[False].stored
+        self._known[False] = tables.opened(closed)
+        self.stored = self._known[False].stored
         self._threads = Threads(runtime.threads)
         self.geometry = lru_cache(GRIDS)(self._geometry)
         self._compile()
@@ -107,18 +104,26 @@ class PhotoCodec:
     @property
     def has_networks(self) -> bool:
         """Whether streams may have networks."""
-        return self._synthesis is not None
+        return bool(self._networks)
+
+    def network(self, role: str) -> CellNetwork:
+        """One of ``networks.ROLES``. Raises KeyError where the artifact has none."""
+        return self._networks[role]
+
+    def tables(self, networks: bool) -> Tables:
+        """Those of streams with networks, or without."""
+        return self._known[networks]
 
     def _compile(self) -> None:
         """Compile what encoding, measuring and decoding call, or load it from the cache."""
         grey = np.full((MS_SSIM_SIDE, MS_SSIM_SIDE, 3), 99, np.uint8)
         for writeable in (True, False):  # an opened picture may be either
             grey.flags.writeable = writeable
-            for networks in self._tables:
+            for networks in self._known:
                 self.measure([grey], [self.stream(grey, networks=networks)])
 
     def _geometry(self, size: Size, order: int, networks: bool = False) -> tuple[Grid, Steps]:
-        stored = self._tables[networks].stored
+        stored = self._known[networks].stored
         grid = grid_of(size.height, size.width, stored.slopes[order], stored.usual)
         return grid, transform.steps_of(stored, order, grid, networks)
 
@@ -177,11 +182,11 @@ class PhotoCodec:
         size = Size.of(picture)
         head = header.pack(self.wire_id, self.version, size, order, networks)
         grid, steps = self.geometry(size, order, networks)
-        network = self._analysis if networks else None
+        network = self._networks["analysis"] if networks else None
         values, passes = encoder.quantised(picture, grid, steps, self._threads, network)
         room = max(LEAST_PAYLOAD_BYTES, int(bits_a_pixel * size.pixels / 8))
         used = grid._replace(passes=passes)
-        return head + encoder.written(used, self._tables[networks], values, room)
+        return head + encoder.written(used, self._known[networks], values, room)
 
     def measure(
         self, pictures: Sequence[Pixels], streams: Sequence[bytes]
@@ -230,7 +235,7 @@ class PhotoCodec:
 
     def statistics(self, networks: bool = False) -> tuple[Models, Fixed]:
         """What a scan begins with: models, which adapt, and what stays."""
-        own = self._tables[networks]
+        own = self._known[networks]
         return tables.fresh(own.models), own.fixed
 
     def _painted_cuts(self, stream: bytes, cuts: Sequence[int], splits: int) -> Iterator[Pixels]:
@@ -241,7 +246,7 @@ class PhotoCodec:
 
     def painted(self, parse: Parse, steps: Steps, size: Size, splits: int = 0) -> Pixels:
         """What is decided so far, as it is after so many splits: uint8 [H, W, 3]."""
-        network = self._synthesis if steps.networks else None
+        network = self._networks["synthesis"] if steps.networks else None
         return painter.painted(parse, steps, size, splits, self._threads, network)
 
     def inspect(self, stream: bytes) -> Inspection:

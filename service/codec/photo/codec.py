@@ -136,12 +136,19 @@ class PhotoCodec:
     def _own_header(self, prefix: bytes) -> PhotoHeader:
         return header.parse(prefix, self.has_networks)
 
-    def cost(self, size: Size, prefix_bytes: int | None = None) -> int:
-        """By pixels; a prefix by what is parsed of it and the pixels that are painted."""
+    def cost(self, size: Size, prefix_bytes: int | None = None, of: Size | None = None) -> int:
+        """By pixels; a prefix by what is parsed of it and the pixels that are painted.
+
+        The synthesis works on all pixels of a picture, unless it is painted without.
+        """
         encode, decode = (round(KMAC_COST * kmac) for kmac in self._kmac)
         if prefix_bytes is None:
             return size.pixels * (ENCODE_COST + encode)
-        return max(1, size.pixels * (DECODE_COST + decode) + prefix_bytes * DECODE_COST_A_BYTE)
+        whole = of or size
+        longest, all_of_it = (max(one.width, one.height) for one in (size, whole))
+        corrected = 2**painter.CORRECTED_SPLITS * longest > all_of_it  # a bound of what is painted
+        network = whole.pixels * decode if corrected else 0
+        return max(1, size.pixels * DECODE_COST + prefix_bytes * DECODE_COST_A_BYTE + network)
 
     def memory(self, size: Size) -> int:
         """By pixels."""
@@ -205,12 +212,20 @@ class PhotoCodec:
 
     def _measured(self, picture: Pixels, stream: bytes) -> tuple[Level, ...]:
         splits = levels.splits_of(Size.of(picture))
-        own = self._own_header(stream)
-        steps = self.geometry(own.size, own.order, own.networks)[1]
+        parse, steps, size = self.parse(stream)
         wanted = transform.low_pass(picture, steps, splits)
         cuts = levels.cuts_of(len(stream), self.minimum_bytes)
-        shown = self._painted_cuts(stream, cuts, splits)
-        return tuple(levels.level(cut, wanted, p) for cut, p in zip(cuts, shown, strict=True))
+        exact = levels.corrected_of(cuts, size) if steps.networks else range(len(cuts))
+        plain = steps._replace(networks=False)
+        found, corrections = [], {}
+        for n, cut in enumerate(cuts):
+            parse.advance(cut)
+            shown = self.painted(parse, steps if n in exact else plain, size, splits)
+            found.append(levels.level(cut, wanted, shown))
+            if len(exact) < len(cuts) and n in exact:
+                without = self.painted(parse, plain, size, splits)
+                corrections[n] = found[n], levels.level(cut, wanted, without)
+        return levels.corrected(found, corrections)
 
     def decode(self, prefixes: Sequence[bytes], size: int | None = None) -> list[Pixels]:
         """Paint prefixes; with ``size`` the smallest low-pass picture whose long side is that."""

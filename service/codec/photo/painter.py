@@ -16,6 +16,9 @@ from service.codec.photo.transform import Steps
 from service.codec.photo.wavelet import Plane
 from service.codec.pixels import Pixels
 
+CORRECTED_SPLITS = 2
+"""A lower resolution than that has next to nothing of what the network corrects."""
+
 
 def painted(
     parse: Parse,
@@ -27,13 +30,13 @@ def painted(
 ) -> Pixels:
     """What is decided so far, as it is after so many splits: uint8 [H, W, 3].
 
-    A picture of more splits than a cell has is the closed form's, with a network too.
+    After more than ``CORRECTED_SPLITS`` it is the closed form's, with a network too.
     """
     grid = parse.grid
     most = int(grid.bands[0, LEVEL])
     splits = min(splits, most)
     shape = sizes_of(size.height, size.width, most)[splits]
-    if network is None or splits > LEVELS:
+    if network is None or splits > CORRECTED_SPLITS:
 
         def synthesise(channel: int) -> Plane:
             part = grid.of(channel)

@@ -30,16 +30,16 @@ def excess(codec: PhotoCodec, picture: Pixels) -> tuple[int, float]:
     """Bytes of a payload, and how many of them are over the ideal."""
     stream = codec.stream(picture)
     length = len(stream) - codec.header(stream).length_bytes
-    parse, _, _ = codec.parse(stream)
+    parse, steps, _ = codec.parse(stream)
     parse.advance(len(stream))
-    bits = pass_bits(parse, *codec.statistics())
+    bits = pass_bits(parse, *codec.statistics(steps.networks))
     return length, length - float(bits.sum()) / 8
 
 
 def prove(pictures: list[Pixels]) -> Claims:
     """Each, and all together."""
     claims = Claims()
-    artifact = read(packaged_artifacts() / "photo.1")
+    artifact = read(packaged_artifacts() / "photo")
     codec = PhotoCodec(artifact, Runtime("cpu"), bits_a_pixel=MOST_BITS_A_PIXEL)
     found = np.array([excess(codec, picture) for picture in pictures])
     shares = found[:, 1] / found[:, 0]

@@ -142,7 +142,7 @@ def _trims(graph: onnx.ModelProto, node: onnx.NodeProto) -> bool:
     return node.op_type == "Slice" and bool(ends) and bool((ends[0] < 0).all())
 
 
-LARGEST = (127, 31, 19)
+LARGEST = (127, 31, 17)
 """Whole numbers that weights are rounded to, at most: what a byte holds, or fewer, to pack well."""
 
 

@@ -37,7 +37,8 @@ postMessage({ ready: true });
 
 @pytest.fixture(scope="module")
 def server():
-    with running_service(REAL, PREFIXEL_CODECS="prefixel,photo") as started:
+    codecs = "prefixel,photo"
+    with running_service(REAL, PREFIXEL_CODECS=codecs, PREFIXEL_PHOTO_NETWORKS="0") as started:
         yield started
 
 

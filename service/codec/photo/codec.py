@@ -62,7 +62,8 @@ ENCODE_MEMORY = 48
 class PhotoCodec:
     """One artifact, loaded. Thread-safe: tables are never written.
 
-    ``order`` names what streams are made for (``tables.ORDERS``); a decoder reads it in the header.
+    ``order`` names what streams are made for (``tables.ORDERS``), ``networks`` says whether they may
+    have any; a decoder reads both in the header.
     """
 
     kind: Kind = "photo"
@@ -79,6 +80,7 @@ class PhotoCodec:
         *,
         bits_a_pixel: float = BITS_A_PIXEL,
         order: str = ORDERS[0],
+        networks: bool = True,
     ) -> None:
         """Raises ArtifactError when tables are missing or damaged."""
         manifest = artifact.manifest
@@ -86,6 +88,7 @@ class PhotoCodec:
         self.readable_versions = frozenset((manifest.version,))
         self.artifact_sha256: str | None = artifact.sha256
         self.bits_a_pixel, self.order = bits_a_pixel, ORDERS.index(order)
+        self._may_have_networks = networks
         self._known: dict[bool, Tables] = {}
         self._networks: dict[str, CellNetwork] = {}
         self._kmac = (0.0, 0.0)
@@ -176,7 +179,8 @@ class PhotoCodec:
         return self._stream(picture, number, networks, self.bits_a_pixel)
 
     def _prefers_networks(self, picture: Pixels, order: int) -> bool:
-        if not self.has_networks or not header.may_have_networks(Size.of(picture)):
+        may = self.has_networks and self._may_have_networks
+        if not may or not header.may_have_networks(Size.of(picture)):
             return False
         sample = choice.sample_of(picture)
         return choice.networks_are_better(

@@ -25,7 +25,7 @@ LONG_SIDE = 512
 """Pixels: a larger photo is measured as the low-pass picture that has at least so many."""
 
 
-CORRECTED = (7, 11, 15)
+CORRECTED = (11, 13, 15)
 """Which prefixes a network corrects of a photo that has more than ``CORRECTED_PIXELS``."""
 CORRECTED_PIXELS = 2**18
 LEAST_UNLIKE = 1e-6

@@ -231,6 +231,19 @@ def test_without_webassembly_the_service_paints(context, page, server, kit, sour
     assert httpx.get(asked[0]).status_code == 200
 
 
+def test_the_service_paints_a_stream_with_networks(context, page, kit, source, stream):
+    """They are not in the kit; the header, which says how large the photo is, is read all the same."""
+    asked = []
+    context.on("request", lambda r: "photo.webp" in r.url and asked.append(r.url))
+    body = stream[:2] + bytes([stream[2] | 32]) + stream[3:]
+    headers = {"access-control-allow-origin": "*"}
+    context.route("**/photo.pxl*", lambda route: route.fulfill(body=body, headers=headers))
+    page.goto(serve_page(context, f'<prefixel-img src="{source}" alt=""></prefixel-img>', kit))
+    told(page, "load")
+    assert len(asked) == 1
+    assert page.evaluate("told.filter(({ kind }) => kind === 'paint' || kind === 'error')") == []
+
+
 def test_where_the_network_is_quicker_than_the_decoder_the_service_paints(
     context, page, kit, source, stream
 ):

@@ -62,8 +62,8 @@ ENCODE_MEMORY = 48
 class PhotoCodec:
     """One artifact, loaded. Thread-safe: tables are never written.
 
-    ``order`` names what streams are made for (``tables.ORDERS``), ``networks`` says whether they may
-    have any; a decoder reads both in the header.
+    ``order`` names what streams are made for (``tables.ORDERS``), ``networks`` says whether they
+    may have any; a decoder reads both in the header.
     """
 
     kind: Kind = "photo"

@@ -232,7 +232,7 @@ def test_without_webassembly_the_service_paints(context, page, server, kit, sour
 
 
 def test_the_service_paints_a_stream_with_networks(context, page, kit, source, stream):
-    """They are not in the kit; the header, which says how large the photo is, is read all the same."""
+    """The kit has none; the header, which says how large the photo is, is read all the same."""
     asked = []
     context.on("request", lambda r: "photo.webp" in r.url and asked.append(r.url))
     body = stream[:2] + bytes([stream[2] | 32]) + stream[3:]

@@ -23,6 +23,8 @@ from service.codec.photo.wavelet import Plane
 
 Floats = NDArray[np.float32]
 LEVELS = 3
+CELL = 8
+"""Pixels a side."""
 CHANNELS = 3
 COEFFICIENTS = 192
 _FIRST = {3: 3, 2: 12, 1: 48}
@@ -66,15 +68,16 @@ class Tile(NamedTuple):
         )
 
 
-def tiles_of(rows: int, columns: int, most: tuple[int, int]) -> list[Tile]:
-    """All cells, in tiles of at most ``most`` rows and columns, nearly alike in size."""
+def tiles_of(whole: Tile, most: tuple[int, int]) -> list[Tile]:
+    """``whole`` in tiles of at most ``most`` rows and columns, nearly alike in size."""
     found = []
-    down, across = -(-rows // most[0]), -(-columns // most[1])
+    down, across = -(-whole.rows // most[0]), -(-whole.columns // most[1])
     for y in range(down):
-        top, bottom = rows * y // down, rows * (y + 1) // down
+        top, bottom = whole.rows * y // down, whole.rows * (y + 1) // down
         for x in range(across):
-            left, right = columns * x // across, columns * (x + 1) // across
-            found.append(Tile(top, left, bottom - top, right - left))
+            left, right = whole.columns * x // across, whole.columns * (x + 1) // across
+            place = whole.top + top, whole.left + left
+            found.append(Tile(*place, bottom - top, right - left))
     return found
 
 

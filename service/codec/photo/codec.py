@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -32,6 +32,7 @@ from service.codec.interface import (
 )
 from service.codec.photo import choice, encoder, header, levels, painter, tables, transform
 from service.codec.photo.bitplane_coder import Fixed, Models
+from service.codec.photo.cells import Tile
 from service.codec.photo.header import PhotoHeader
 from service.codec.photo.networks import ROLES, CellNetwork
 from service.codec.photo.order import Grid, grid_of, sizes_of
@@ -219,17 +220,26 @@ class PhotoCodec:
         parse, steps, size = self.parse(stream)
         wanted = transform.low_pass(picture, steps, splits)
         cuts = levels.cuts_of(len(stream), self.minimum_bytes)
-        exact = levels.corrected_of(cuts, size) if steps.networks else range(len(cuts))
         plain = steps._replace(networks=False)
-        found, corrections = [], {}
+        corrected = levels.corrected_of(cuts, size) if steps.networks else ()
+        part = levels.part_of(size, splits) if corrected else None
+        found, gains = [], {}
+        decided = self._threads.beside(partial(parse.advance, cuts[0]))
         for n, cut in enumerate(cuts):
-            parse.advance(cut)
-            shown = self.painted(parse, steps if n in exact else plain, size, splits)
+            decided()
+            own = plain if corrected else steps
+            shown = self.painted(parse, own, size, splits)
+            better = None
+            if part is not None and n in corrected:
+                better = part.of(self.painted(parse, steps, size, splits, part.cells))
+            # the next bytes are parsed while this picture is measured
+            decided = self._threads.beside(partial(parse.advance, cuts[min(n + 1, len(cuts) - 1)]))
             found.append(levels.level(cut, wanted, shown))
-            if len(exact) < len(cuts) and n in exact:
-                without = self.painted(parse, plain, size, splits)
-                corrections[n] = found[n], levels.level(cut, wanted, without)
-        return levels.corrected(found, corrections)
+            if part is not None and better is not None:
+                without = levels.level(cut, part.of(wanted), part.of(shown))
+                gains[n] = levels.gain(levels.level(cut, part.of(wanted), better), without)
+        decided()
+        return levels.corrected(found, gains)
 
     def decode(self, prefixes: Sequence[bytes], size: int | None = None) -> list[Pixels]:
         """Paint prefixes; with ``size`` the smallest low-pass picture whose long side is that."""
@@ -263,10 +273,15 @@ class PhotoCodec:
             parse.advance(cut)
             yield self.painted(parse, steps, size, splits)
 
-    def painted(self, parse: Parse, steps: Steps, size: Size, splits: int = 0) -> Pixels:
-        """What is decided so far, as it is after so many splits: uint8 [H, W, 3]."""
+    def painted(
+        self, parse: Parse, steps: Steps, size: Size, splits: int = 0, within: Tile | None = None
+    ) -> Pixels:
+        """What is decided so far, as it is after so many splits: uint8 [H, W, 3].
+
+        A network corrects all cells, or those ``within``.
+        """
         network = self._networks["synthesis"] if steps.networks else None
-        return painter.painted(parse, steps, size, splits, self._threads, network)
+        return painter.painted(parse, steps, size, splits, self._threads, network, within)
 
     def inspect(self, stream: bytes) -> Inspection:
         """The header, the order, and which passes each stretch of the payload tells."""

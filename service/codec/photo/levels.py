@@ -1,24 +1,28 @@
 """What prefixes of a photo are worth: at which lengths, at which resolution, by which measures.
 
 A synthesis network computes on all pixels, whatever resolution is measured. So of a large photo it
-corrects some prefixes, and what that is worth is taken to lie evenly (in dB, and in the logarithm
-of the length) between them.
+corrects the middle of some prefixes; what that is worth, in dB, is taken to hold everywhere, and to
+lie evenly (in the logarithm of the length) between them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from service.codec.geometry import Size
 from service.codec.interface import Level
+from service.codec.photo.cells import CELL, Tile
 from service.codec.pixels import Pixels
 from service.quality.ms_ssim import MS_SSIM_SIDE, ms_ssim
 from service.quality.psnr import psnr
 from service.quality.ssim import BLOCK, block_ssim
 
+Gain = NDArray[np.float64]
 SHORTEST_BYTES = 128
 COUNT = 16
 LONG_SIDE = 512
@@ -67,38 +71,52 @@ def level(length_bytes: int, wanted: Pixels, shown: Pixels) -> Level:
 
 
 def corrected_of(cuts: Sequence[int], size: Size) -> Collection[int]:
-    """Which of the cuts a network corrects: all of them, where a photo is small."""
-    if size.pixels <= CORRECTED_PIXELS or len(cuts) < COUNT:
-        return range(len(cuts))
-    return CORRECTED
+    """Which of the cuts a network corrects in part; none: it corrects all of all of them."""
+    return CORRECTED if size.pixels > CORRECTED_PIXELS and len(cuts) == COUNT else ()
 
 
-def corrected(found: Sequence[Level], both: Mapping[int, tuple[Level, Level]]) -> tuple[Level, ...]:
-    """Levels of which ``both``, with a network and without, were measured at some cuts.
+class Part(NamedTuple):
+    """The middle of a photo, in cells and after so many splits."""
 
-    The others were measured without; what a network adds begins at 0 with the first.
-    """
-    if not both:
+    cells: Tile
+    splits: int
+
+    def of(self, picture: Pixels) -> Pixels:
+        """Its pixels."""
+        side = CELL >> self.splits
+        top, left, rows, columns = (side * number for number in self.cells)
+        return np.ascontiguousarray(picture[top : top + rows, left : left + columns])
+
+
+def part_of(size: Size, splits: int) -> Part:
+    """Half of each side, or what MS-SSIM takes."""
+    rows, columns = (length // CELL for length in (size.height, size.width))
+    least = -(-MS_SSIM_SIDE // (CELL >> splits))
+    high, wide = (min(number, max(number // 2, least)) for number in (rows, columns))
+    return Part(Tile((rows - high) // 2, (columns - wide) // 2, high, wide), splits)
+
+
+def gain(better: Level, without: Level) -> Gain:
+    """By how many dB PSNR, SSIM and MS-SSIM are better: [3]."""
+    return _decibels(better) - _decibels(without)
+
+
+def corrected(found: Sequence[Level], gains: Mapping[int, Gain]) -> tuple[Level, ...]:
+    """Levels measured without a network, and what it adds to some; at the first that is nothing."""
+    if not gains:
         return tuple(found)
-    at = [0, *both] if 0 not in both else list(both)
-    places = np.log([found[n].bytes for n in at])
-    gains = np.zeros((len(at), 3))
-    for row, n in enumerate(at):
-        if n in both:
-            gains[row] = _decibels(both[n][0]) - _decibels(both[n][1])
+    places = np.log([found[n].bytes for n in (0, *gains)])
+    known = np.stack([np.zeros(3), *gains.values()])
     made = []
-    for n, level in enumerate(found):
-        if n in both:
-            made.append(level)
-            continue
-        gain = [np.interp(np.log(level.bytes), places, column) for column in gains.T]
-        psnr, ssim, msssim = (_decibels(level) + gain).tolist()
+    for level in found:
+        more = [np.interp(np.log(level.bytes), places, column) for column in known.T]
+        psnr, ssim, msssim = (_decibels(level) + more).tolist()
         scales = None if level.msssim is None else _likeness(msssim)
         made.append(replace(level, psnr=psnr, ssim=_likeness(ssim), msssim=scales))
     return tuple(made)
 
 
-def _decibels(level: Level) -> np.ndarray:
+def _decibels(level: Level) -> Gain:
     """PSNR, SSIM and MS-SSIM (0 where there is none) in dB."""
     unlike = [1 - level.ssim, 1.0 if level.msssim is None else 1 - level.msssim]
     return np.array([level.psnr, *(-10 * np.log10(np.maximum(unlike, LEAST_UNLIKE)))])

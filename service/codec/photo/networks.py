@@ -58,52 +58,59 @@ class CellNetwork:
         assert isinstance(channels, int)
         return channels, told.pop()
 
-    def run(self, split: Split, units: Units, threads: Threads, told: Floats | None = None) -> None:
+    def run(
+        self,
+        split: Split,
+        units: Units,
+        threads: Threads,
+        told: Floats | None = None,
+        within: Tile | None = None,
+    ) -> None:
         """Put what the network makes of all cells in their place; ``threads`` share tiles.
 
-        ``told`` float32 [1, numbers], where the network is told any.
+        ``told`` float32 [1, numbers], where the network is told any. ``within``: of these cells
+        alone, which are worked on as if there were no others.
         """
-        rows, columns = split.low[0].shape
-        tiles = tiles_of(rows, columns, self._tile)
+        whole = within or Tile(0, 0, *split.low[0].shape)
+        tiles = tiles_of(whole, self._tile)
         around = 2 * HALO
-        shape = (self.channels, rows + around, columns + around)
+        shape = (self.channels, whole.rows + around, whole.columns + around)
         h, other = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
         first, *blocks, last = self._stages
 
         def enter(tile: Tile) -> None:
-            _inside(h, tile)[:] = first.run({"cells": take(split, units, tile)[None]})["h"][0]
+            found = first.run({"cells": take(split, units, tile)[None]})["h"][0]
+            _inside(h, whole, tile)[:] = found
 
         threads.each(enter, tiles)
         for stage in blocks:
-            threads.each(_block(stage, h, other, told), tiles)
+            threads.each(_block(stage, h, other, whole, told), tiles)
             h, other = other, h
 
         def leave(tile: Tile) -> None:
-            given = {"h": _inside(h, tile)[None], "cells": take(split, units, tile)[None]}
+            given = {"h": _inside(h, whole, tile)[None], "cells": take(split, units, tile)[None]}
             put(split, units, tile, last.run(given)["found"][0])
 
         threads.each(leave, tiles)
 
 
-def _block(stage: Session, h: Floats, other: Floats, told: Floats | None) -> Callable[[Tile], None]:
+def _block(
+    stage: Session, h: Floats, other: Floats, whole: Tile, told: Floats | None
+) -> Callable[[Tile], None]:
     def block(tile: Tile) -> None:
-        high, wide = tile.rows + 2 * HALO, tile.columns + 2 * HALO
-        given = {"h": h[None, :, tile.top : tile.top + high, tile.left : tile.left + wide]}
+        given = {"h": _inside(h, whole, tile, HALO)[None]}
         if told is not None:
             given["told"] = told
-        _inside(other, tile)[:] = stage.run(given)["h_next"][0]
+        _inside(other, whole, tile)[:] = stage.run(given)["h_next"][0]
 
     return block
 
 
-def _inside(h: Floats, tile: Tile) -> Floats:
-    """A tile's channels, of those that have zeros around."""
-    rows, columns = tile.place
-    return h[:, _moved(rows), _moved(columns)]
-
-
-def _moved(part: slice) -> slice:
-    return slice(part.start + HALO, part.stop + HALO)
+def _inside(h: Floats, whole: Tile, tile: Tile, around: int = 0) -> Floats:
+    """A tile's channels, and so many cells ``around``, of those that have zeros around."""
+    top, left = tile.top - whole.top + HALO - around, tile.left - whole.left + HALO - around
+    high, wide = tile.rows + 2 * around, tile.columns + 2 * around
+    return h[:, top : top + high, left : left + wide]
 
 
 def _told(stage: Session) -> int:

@@ -6,7 +6,7 @@ import numpy as np
 
 from service.codec.geometry import Size
 from service.codec.photo import transform
-from service.codec.photo.cells import LEVELS, Split
+from service.codec.photo.cells import LEVELS, Split, Tile
 from service.codec.photo.networks import CellNetwork
 from service.codec.photo.order import LEVEL, sizes_of
 from service.codec.photo.parse import Parse
@@ -27,10 +27,12 @@ def painted(
     splits: int,
     threads: Threads,
     network: CellNetwork | None,
+    within: Tile | None = None,
 ) -> Pixels:
     """What is decided so far, as it is after so many splits: uint8 [H, W, 3].
 
-    After more than ``CORRECTED_SPLITS`` it is the closed form's, with a network too.
+    The network corrects all cells, or those ``within``. After more than ``CORRECTED_SPLITS`` it is
+    the closed form's, with a network too.
     """
     grid = parse.grid
     most = int(grid.bands[0, LEVEL])
@@ -45,17 +47,23 @@ def painted(
 
         planes = threads.each_channel(synthesise)
     else:
-        planes = _corrected(parse, steps, size, splits, threads, network)
+        planes = _corrected(parse, steps, size, splits, threads, network, within)
     return transform.to_rgb(planes, steps, transform.gain_of(size, splits))
 
 
 def _corrected(
-    parse: Parse, steps: Steps, size: Size, splits: int, threads: Threads, network: CellNetwork
+    parse: Parse,
+    steps: Steps,
+    size: Size,
+    splits: int,
+    threads: Threads,
+    network: CellNetwork,
+    within: Tile | None,
 ) -> list[Plane]:
     split = split_of(parse, steps, size, threads)
     known = precision_of(parse.grid, parse.place)
     told = told_of(known, parse.grid) if network.told else None
-    network.run(split, units_of(known, parse.grid, steps), threads, told)
+    network.run(split, units_of(known, parse.grid, steps), threads, told, within)
 
     def join(channel: int) -> Plane:
         plane = split.low[channel]

@@ -18,6 +18,12 @@ class Threads:
         self._pool = ThreadPoolExecutor(count, "prefixel-photo")
         self._several = count > 1
 
+    def beside(self, work: Callable[[], T]) -> Callable[[], T]:
+        """Begin ``work`` beside what the caller does next; what is returned waits for its end."""
+        if self._several:
+            return self._pool.submit(work).result
+        return work
+
     def each_channel(self, work: Callable[[int], T]) -> list[T]:
         """What ``work`` makes of each channel."""
         return self.each(work, CHANNELS)

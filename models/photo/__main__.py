@@ -69,6 +69,7 @@ def arguments() -> argparse.Namespace:
             add("--out", type=Path, required=True, help="folder of checkpoint, log, curve")
             add("--samples", type=int, required=True, help="crops of the schedule")
             add("--max-minutes", type=float, default=1e9, help="stop after; resume later")
+            add("--timed", action="store_true", help="the rate comes down with the minutes")
             add("--every", type=float, default=1200, help="seconds between measurements")
             add("--save-every", type=float, default=180, help="seconds between checkpoints")
             add("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -102,7 +103,13 @@ def train(options: argparse.Namespace) -> None:
         name: sum(p.numel() for p in part.parameters()) for name, part in run.model.named_children()
     }
     print(f"{plan.config}: weights {counts}, from crop {run.samples} to {plan.samples}", flush=True)
-    run.train(tiles.to(options.device), against.pictures, options.max_minutes, options.every)
+    run.train(
+        tiles.to(options.device),
+        against.pictures,
+        options.max_minutes,
+        options.every,
+        timed=options.timed,
+    )
     curve.plot(options.out / "log.csv", options.out / "curve.svg", MEASURES, "crops")
 
 

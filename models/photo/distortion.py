@@ -19,6 +19,7 @@ from service.quality.ms_ssim import SCALE_WEIGHTS, SIGMA, WINDOW
 STRUCTURE = 3500.0
 """1 - MS-SSIM times so much falls with rate as 3 MSE does, from .05 to 2 bits a pixel."""
 TOGETHER = 46
+FAR = 512.0
 _C1 = (0.01 * 255) ** 2
 _C2 = (0.03 * 255) ** 2
 
@@ -26,7 +27,8 @@ _C2 = (0.03 * 255) ** 2
 def distortion(photo: Tensor, shown: Tensor, structure: float) -> Tensor:
     """D [N] of float [N, 3, H, W] in 0..255; ``structure`` is a."""
     squared = 3 * (photo - shown).square().mean((1, 2, 3))
-    return (1 - structure) * squared + structure * STRUCTURE * (1 - ms_ssim(photo, shown))
+    within = shown.clamp(-FAR, 255 + FAR)  # further off, squares in float32 leave no variance
+    return (1 - structure) * squared + structure * STRUCTURE * (1 - ms_ssim(photo, within))
 
 
 def ms_ssim(photo: Tensor, shown: Tensor) -> Tensor:

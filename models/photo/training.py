@@ -36,6 +36,7 @@ COUNTED = 24
 """Crops whose mean length says at which rate each pass begins."""
 ORDER = 0
 LEAST_ERROR = 1e-2
+"""Of a flat crop, which has none: rounding can bring its 1 - MS-SSIM below 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +104,7 @@ class PhotoRun(Run):
         shown = coding.shown(coded, planes)
         painted = coding.painted(shown, planes, self.model)
         wanted = photo.repeat_interleave(plan.cuts, 0)
-        d = distortion(wanted, painted, plan.structure)
+        d = distortion(wanted, painted, plan.structure).clamp(min=LEAST_ERROR)
         if plan.perceived:
             apart = perceived.errors(wanted, painted).clamp(min=LEAST_ERROR).log() - d.log()
             d = d * torch.exp(plan.perceived * (apart - apart.detach()))

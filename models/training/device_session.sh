@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # What a machine with a CUDA device is used for, in one go: the proof, then trainings that wait.
 #
-#   OUT=results bash models/training/device_session.sh DATA [MINUTES each (4)]
+#   OUT=results bash models/training/device_session.sh DATA [MINUTES of the trainings (8)]
 #
-# Every training resumes from its folder in OUT and stops after its minutes; run it again to go on.
+# All trainings of the recurrent codecs share the minutes (models/training/session) and end as one
+# archive in pieces: cat "$OUT"/session.tar.* | tar x. Those of photos and of conv-lstm run beside.
 set -euo pipefail
-data=$1 minutes=${2:-4} out=${OUT:-results}
+data=$1 minutes=${2:-8} out=${OUT:-results}
 device=$(python -c 'import torch; print("cuda" if torch.cuda.is_available() else "cpu")')
 mkdir -p "$out"
 
@@ -14,13 +15,19 @@ if [ "$device" = cuda ]; then
 else
     python -m tests.proofs.gpu | tee "$out/gpu.txt"
 fi
+# a share of the memory: one training that takes it all ends the others
+python -m models.training.session --data "$data" --out "$out" --minutes "$minutes" \
+    --device "$device" --memory 0.6 > "$out/session.txt" 2>&1 &
+session=$!
 # its bits and states are compiled loops, so this one takes the machine's cores
 python -m models.photo train --data "$data" --out "$out/photo-networks" --samples 30000 --rate 0.001 \
-    --max-minutes "$minutes" 2>&1 | tail -3
+    --max-minutes "$minutes" 2>&1 | tail -3 &
+photo=$!
 python -m models.training conv-lstm --data "$data" --out "$out/conv-lstm" --samples 40000 \
     --loss structural --relative --signs --rate 6e-4 --no-bf16 --device "$device" \
-    --start-from models/artifacts/conv-lstm --max-minutes "$minutes" 2>&1 | tail -3
-python -m models.training gru-one-shot --config paper --pictures high-entropy --data "$data" \
-    --out "$out/gru-one-shot-paper" --samples 400000 --loss absolute --no-bf16 --device "$device" \
-    --max-minutes "$minutes" 2>&1 | tail -3
-python -m models.training.kept "$out/photo-networks" "$out/photo-networks.npz"
+    --start-from models/artifacts/conv-lstm --max-minutes "$minutes" 2>&1 | tail -3 &
+lstm=$!
+wait $session || echo "the session of recurrent codecs failed: $out/session.txt"
+tail -40 "$out/session.txt"
+wait $photo && python -m models.training.kept "$out/photo-networks" "$out/photo-networks.npz"
+wait $lstm

@@ -73,15 +73,21 @@ class Run:
         self.layout = torch.channels_last if plan.channels_last else torch.contiguous_format
         self.model = model.to(device, memory_format=self.layout)  # type: ignore[call-overload]
         self.loss = losses.LOSSES[plan.loss]()
+        if isinstance(self.loss, nn.Module):
+            self.loss.to(device)
         self.gmac_each = compute.macs(self.model, plan.iterations, plan.crop) / 1e9
         torch.manual_seed(plan.seed)
         for layer in self.model.modules():
             if isinstance(layer, (Binarizer, StepBinarizer)):
                 layer.drawn = not plan.signs
         self.averaged = deepcopy(self.model)
-        self.adam = torch.optim.Adam(self.model.parameters(), plan.rate)
+        on_device = device.startswith("cuda")
+        self.adam = torch.optim.Adam(self.model.parameters(), plan.rate, fused=on_device)
         self.generator = torch.Generator().manual_seed(plan.seed)
         self.samples, self.seconds = 0, 0.0
+        self.spent = 0.0
+        """Of the time of a schedule by time."""
+        self._loss: Tensor | None = None
         folder.mkdir(parents=True, exist_ok=True)
 
     @property
@@ -131,7 +137,7 @@ class Run:
         """Linear warm-up, then a cosine down to ``final_rate`` of the peak."""
         plan = self.plan
         warm = min(1.0, (self.samples + plan.batch) / plan.warmup)
-        done = min(1.0, self.samples / plan.samples)
+        done = min(1.0, max(self.spent, self.samples / plan.samples))
         cosine = (1 + math.cos(math.pi * done)) / 2
         return plan.rate * warm * (plan.final_rate + (1 - plan.final_rate) * cosine)
 
@@ -147,45 +153,71 @@ class Run:
         return self.descend(loss)
 
     def descend(self, loss: Tensor) -> float:
-        """One step of Adam down a batch's loss, which is returned; the average follows."""
+        """One step of Adam down a batch's loss; the average follows.
+
+        Returns that loss, on a device the one before: so nothing waits for it. A gradient that is
+        not finite counts as none.
+        """
         self.adam.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), self.plan.clip)
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.plan.clip)
+        is_broken = ~torch.isfinite(norm)
+        for parameter in self.model.parameters():
+            if parameter.grad is not None:
+                parameter.grad.masked_fill_(is_broken, 0)
         for group in self.adam.param_groups:
             group["lr"] = self.rate()
         self.adam.step()
         self.samples += self.plan.batch
         self._average()
-        return float(loss.detach())
+        loss = loss.detach()
+        told = self._loss if loss.is_cuda and self._loss is not None else loss
+        self._loss = loss
+        return float(told)
 
     def _average(self) -> None:
         steps = self.samples / self.plan.batch
         keep = min(self.plan.average, (1 + steps) / (10 + steps))
+        floats: tuple[list[Tensor], list[Tensor]] = [], []
         with torch.no_grad():
             for mean, now in zip(
                 self.averaged.state_dict().values(), self.model.state_dict().values(), strict=True
             ):
                 if mean.dtype.is_floating_point:
-                    mean.lerp_(now, 1 - keep)
+                    floats[0].append(mean)
+                    floats[1].append(now)
                 else:
                     mean.copy_(now)
+            torch._foreach_lerp_(*floats, 1 - keep)
 
-    def train(self, photos: Tensor, validation: Tensor, max_minutes: float, every: float) -> None:
+    def train(
+        self,
+        photos: Tensor,
+        validation: Tensor,
+        max_minutes: float,
+        every: float,
+        *,
+        timed: bool = False,
+    ) -> None:
         """Until the plan's samples are seen or ``max_minutes`` passed.
 
         Measures, logs and saves every ``every`` seconds. Time in which the process was stopped
-        (a step over ten seconds) does not count as training.
+        (a step over ten seconds) does not count as training. With ``timed`` the rate has come down
+        when the minutes are over.
         """
-        end = time.monotonic() + 60 * max_minutes
+        start = time.monotonic()
+        end = start + 60 * max_minutes
         last, window = time.monotonic(), []
         while self.samples < self.plan.samples and time.monotonic() < end:
             began = time.monotonic()
+            self.spent = (began - start) / (end - start) if timed else 0.0
             window.append(self.step(photos))
             took = time.monotonic() - began
             self.seconds += took if took < 10 else 0.0
             if time.monotonic() - last > every:
                 self.report(validation, window)
                 last, window = time.monotonic(), []
+        self.save()  # a last measurement takes long, and may be cut off
         self.report(validation, window)
 
     def report(self, validation: Tensor, window: list[float]) -> None:

@@ -67,9 +67,9 @@ class StructureWeighted(nn.Module):
         """[N, C, H, W] twice, in [-0.9, 0.9] -> the loss."""
         with torch.no_grad():
             s = (1 - block_map(x + 0.9, picture + 0.9)) / 2  # [N, C, H / 8, W / 8]
-            if self.average == 0:
-                self.average.copy_(s.mean())
-            self.average.lerp_(s.mean(), 1 - self.KEEP)
+            mean = s.mean()
+            self.average.copy_(torch.where(self.average == 0, mean, self.average))  # no waiting
+            self.average.lerp_(mean, 1 - self.KEEP)
             weight = s / self.average
         return (weight * functional.avg_pool2d((x - picture).abs(), 8)).mean()
 

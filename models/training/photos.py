@@ -31,7 +31,7 @@ def load(folder: Path) -> tuple[Tensor, Tensor]:
     tiles = load_tiles(folder)
     held = sorted((folder / "photos-validation").glob("*.png"))
     if held:
-        return tiles, torch.from_numpy(np.stack([middle(_opened(path)) for path in held]))
+        return tiles, torch.from_numpy(np.stack([middle(opened(path)) for path in held]))
     validation = np.stack([middle(tile) for tile in tiles[::20].numpy()])
     return tiles[torch.arange(len(tiles)) % 20 != 0], torch.from_numpy(validation)
 
@@ -76,20 +76,20 @@ def png_bytes(tile: Pixels) -> int:
 def random_crops(stored: Tensor, batch: int, generator: torch.Generator, *, side: int) -> Tensor:
     """Random crops of stored pictures, flipped half of the time: uint8 [batch, side, side, 3].
 
-    They lie where ``stored`` lies; ``generator`` is one of the host's.
+    They lie where ``stored`` lies. ``generator`` is of the host or of that device, where nothing
+    waits for it.
     """
     high, wide = stored.shape[1:3]
     if side > min(high, wide):
         raise ValueError(f"no crop of {side} pixels in pictures of {wide}x{high}")
 
     def draw(bound: int) -> Tensor:
-        return torch.randint(bound, (batch,), generator=generator)
+        return torch.randint(bound, (batch,), generator=generator, device=generator.device)
 
-    inside = torch.arange(side)
+    inside = torch.arange(side, device=generator.device)
     rows = draw(high - side + 1)[:, None] + inside
     columns = draw(wide - side + 1)[:, None] + inside
-    flip = draw(2).bool()
-    columns[flip] = columns[flip].flip(1)
+    columns = torch.where(draw(2)[:, None] == 1, columns.flip(1), columns)
     at = draw(len(stored))[:, None, None], rows[:, :, None], columns[:, None, :]
     return stored[tuple(part.to(stored.device, non_blocking=True) for part in at)]
 
@@ -100,7 +100,8 @@ def middle(picture: Pixels, side: int = VALIDATION_SIDE) -> Pixels:
     return picture[top : top + side, left : left + side]
 
 
-def _opened(source: Path | io.BytesIO) -> Pixels:
+def opened(source: Path | io.BytesIO) -> Pixels:
+    """The pixels of a picture file, uint8 [H, W, 3]."""
     with Image.open(source) as picture:
         return np.asarray(picture.convert("RGB"))
 
@@ -110,8 +111,8 @@ def _tiles(shard: Path) -> Pixels:
         blob, offsets = z["blob"], z["offsets"]
     tiles = np.empty((len(offsets) - 1, SIDE, SIDE, 3), np.uint8)
     for tile, (start, end) in zip(tiles, pairwise(offsets), strict=True):
-        opened = _opened(io.BytesIO(blob[start:end].tobytes()))
-        if opened.shape != tile.shape:
-            raise ValueError(f"{shard.name}: a tile of {opened.shape[:2]}, not {tile.shape[:2]}")
-        tile[:] = opened
+        found = opened(io.BytesIO(blob[start:end].tobytes()))
+        if found.shape != tile.shape:
+            raise ValueError(f"{shard.name}: a tile of {found.shape[:2]}, not {tile.shape[:2]}")
+        tile[:] = found
     return tiles

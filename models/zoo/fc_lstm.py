@@ -36,6 +36,11 @@ class Config:
         """Bits of one iteration: channels, rows, columns."""
         return self.bits, GRID, GRID
 
+    @property
+    def samples(self) -> int:
+        """Numbers of a patch."""
+        return SAMPLES
+
 
 CONFIGS = {
     "paper": Config(512),
@@ -49,7 +54,7 @@ class Encoder(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         width = config.width
-        self.full = nn.Conv2d(SAMPLES, width, 1)
+        self.full = nn.Conv2d(config.samples, width, 1)
         self.lstm1 = ConvLSTM(width, width, 1, kernel=1)
         self.lstm2 = ConvLSTM(width, width, 1, kernel=1)
         self.binarizer = Binarizer(width, config.bits)
@@ -77,7 +82,7 @@ class Decoder(nn.Module):
         width = config.width
         self.lstm2 = ConvLSTM(config.bits, width, 1, kernel=1)
         self.lstm1 = ConvLSTM(width, width, 1, kernel=1)
-        self.to_rgb = nn.Conv2d(width, SAMPLES, 1)
+        self.to_rgb = nn.Conv2d(width, config.samples, 1)
 
     def start(self, batch: int) -> list[Tensor]:
         """Zero states h2, c2, h1, c1."""

@@ -43,11 +43,11 @@ class Binarizer(nn.Module):
 def binary(projected: Tensor, training: bool, drawn: bool) -> Tensor:
     """Equations 3 and 4 on what a binarizer projected: -1 and +1 of the same shape."""
     x = torch.tanh(projected.float())
-    if training and drawn:
-        hard = torch.where(torch.rand_like(x) < (1 + x) / 2, 1.0, -1.0)
-    else:
-        hard = torch.where(x < 0, -1.0, 1.0)
-    return x + (hard - x).detach() if training else hard
+    if not training:
+        return torch.where(x < 0, -1.0, 1.0)
+    plus = torch.rand_like(x) < (1 + x) / 2 if drawn else x >= 0
+    hard = 2 * plus.float() - 1  # torch.where would copy its numbers to the device, and wait
+    return x + (hard - x).detach()
 
 
 class StepBinarizer(nn.Module):

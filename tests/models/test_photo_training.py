@@ -219,4 +219,4 @@ def test_a_kept_run_is_small_and_training_goes_on_from_it(
 
 def test_tiles_opened_from_files_are_rgb(tmp_path: Path) -> None:
     Image.new("L", (100, 100), 7).save(tmp_path / "grey.png")
-    assert photos._opened(tmp_path / "grey.png").shape == (100, 100, 3)
+    assert photos.opened(tmp_path / "grey.png").shape == (100, 100, 3)

@@ -12,14 +12,19 @@ import argparse
 import asyncio
 import contextlib
 import sqlite3
+import subprocess
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 from redis import Redis
 
 from service.bench.photos import variant
@@ -177,17 +182,31 @@ def kinds(claims: Claims) -> None:
     def hang(redis: RedisServer, _: str) -> None:
         redis.pause()
 
+    def reload(redis: RedisServer, _: str) -> None:
+        for number in range(8000):
+            other.ask("SET", number, "x" * 100)
+        redis.ask("CONFIG", "SET", "key-load-delay", 300)
+        redis.ask("CONFIG", "SET", "loading-process-events-interval-bytes", 1024)
+        redis.ask("REPLICAOF", "127.0.0.1", other.port)
+        eventually(lambda: redis.ask("GET", "x").startswith(b"-LOADING"), 10)
+
+    def orphan(redis: RedisServer, _: str) -> None:
+        redis.ask("CONFIG", "SET", "min-replicas-to-write", 1)
+
     faults: dict[str, Callable[[RedisServer, str], None]] = {
         "authentication": lock,
         "connection": away,
         "corrupt": spoil,
+        "loading": reload,
         "out-of-memory": fill,
         "read-only": demote,
+        "refused": orphan,
         "timeout": hang,
         "wrong-type": retype,
     }
     for kind, fault in faults.items():
         with (
+            RedisServer(("--repl-diskless-sync-delay", "0")) as other,
             RedisServer() as redis,
             running_service(PREFIXEL_REDIS_URL=redis.url) as server,
             client_of(server) as client,
@@ -300,6 +319,58 @@ def deleted_file(claims: Claims) -> None:
             )
 
 
+def locked_and_full(claims: Claims) -> None:
+    """Another process holds the SQLite file; and a file lies on a disk without room."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "streams.db"
+        with running_service(PREFIXEL_STORE_PATH=str(path)) as server, client_of(server) as client:
+            upload(client, 0)
+            with contextlib.closing(sqlite3.connect(path)) as holder:
+                holder.execute("BEGIN EXCLUSIVE")
+                held = upload(client, 1)["stored"]
+            line, count = _said(server, "busy"), errors(client)["busy"]
+            claims.claim(
+                count > 0,
+                "busy is said and counted",
+                f"{line['cause']!r}, {count} counted, upload stored: {held}",
+            )
+        small = Path(folder) / "small"
+        small.mkdir()
+        mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(small)]
+        if subprocess.run(mount, check=False, capture_output=True).returncode:
+            print("SKIP: full: only root mounts a small disk")
+            return
+        try:
+            store = str(small / "streams.db")
+            with running_service(PREFIXEL_STORE_PATH=store) as server, client_of(server) as client:
+                rng = np.random.default_rng(0)
+                noise = rng.integers(0, 256, (400, 32, 32, 3), dtype=np.uint8)
+
+                def kept(pictures: NDArray[np.uint8]) -> int:
+                    answers = [client.post("/v1/images", content=_png(one)) for one in pictures]
+                    return sum(answer.json()["stored"] for answer in answers)
+
+                alone = kept(noise[:300])
+                with contextlib.suppress(OSError):
+                    (small / "of others").write_bytes(bytes(1 << 20))
+                beside = kept(noise[300:])
+                said = server.events("cache-failure")
+                claims.claim(
+                    alone + beside == len(noise) or any(one["kind"] == "full" for one in said),
+                    "on a disk without room the oldest make room, or full is said",
+                    f"{alone} of 300 stored on 256 kB, {beside} of 100 after others took the rest;"
+                    f" {said}",
+                )
+        finally:
+            subprocess.run(["umount", str(small)], check=True)
+
+
+def _png(picture: NDArray[np.uint8]) -> bytes:
+    body = BytesIO()
+    Image.fromarray(picture).save(body, "png")
+    return body.getvalue()
+
+
 def _causes(server: Server) -> list[str]:
     return [f"{one['kind']}: {one['cause']}" for one in server.events("cache-failure")]
 
@@ -309,6 +380,7 @@ def prove(seconds: float) -> Claims:
     claims = Claims()
     cluster(claims, seconds)
     kinds(claims)
+    locked_and_full(claims)
     damage(claims)
     deleted_file(claims)
     return claims

@@ -34,9 +34,15 @@ class Cell(nn.Module):
         return nn.Conv2d(self.width, outputs, self.hidden, 1, self.hidden // 2, bias=False)
 
     def start(self, batch: int, height: int, width: int) -> list[Tensor]:
-        """Zero states for an input of this height and width."""
+        """Zero states for an input of this height and width, as the layer will write them."""
         shape = batch, self.width, height // self.stride, width // self.stride
-        return [self.of_input.weight.new_zeros(shape) for _ in range(self.states)]
+        weight = self.of_input.weight
+        kind = weight.device.type
+        dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else weight.dtype
+        last = weight.is_contiguous(memory_format=torch.channels_last)
+        layout = torch.channels_last if last else torch.contiguous_format
+        zeros = weight.new_zeros(shape, dtype=dtype).contiguous(memory_format=layout)
+        return [zeros] * self.states
 
 
 class LSTM(Cell):
@@ -94,8 +100,8 @@ class GRU(Cell):
         """Output and state h'."""
         (h,) = states
         gates, candidate = self.of_input(x).split([2 * self.width, self.width], dim=1)
-        z, r = torch.sigmoid(gates + self.of_hidden(h)).chunk(2, dim=1)
-        h = torch.lerp(h, torch.tanh(candidate + self.of_reset(r * h)), z)
+        z, kept = gru_gates(gates, self.of_hidden(h), h)
+        h = gru_state(candidate, self.of_reset(kept), z, h)
         return h, [h]
 
 
@@ -112,6 +118,17 @@ class ResidualGRU(GRU):
         h, _ = super().forward(x, states)
         h = h + RESIDUAL * self.past(states[0])
         return h + RESIDUAL * self.around(x), [h]
+
+
+def gru_gates(of_input: Tensor, of_hidden: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+    """W x and U h, [N, 2C, H, W], and h -> z and r h, [N, C, H, W]."""
+    z, r = torch.sigmoid(of_input + of_hidden).chunk(2, dim=1)
+    return z, r * h
+
+
+def gru_state(of_input: Tensor, of_reset: Tensor, z: Tensor, h: Tensor) -> Tensor:
+    """W x, U (r h), z and h, all [N, C, H, W] -> h'."""
+    return torch.lerp(h, torch.tanh(of_input + of_reset), z)
 
 
 def both(real: Tensor) -> Tensor:

@@ -61,7 +61,9 @@ def test_the_gradient_written_out_is_autograds(thumbnails: np.ndarray, known: in
 
 
 def test_the_training_and_the_search_judge_alike(tmp_path: Path, thumbnails: np.ndarray) -> None:
-    target = torch.from_numpy(np.repeat(thumbnails[:1], 8, axis=0)).float()
+    target = torch.from_numpy(
+        np.repeat(thumbnails[:1], len(encoder_rdo.OPERATING_POINTS.payloads), axis=0)
+    ).float()
     shown = target.roll(1, 2)
     lengths = torch.from_numpy(encoder_rdo.OPERATING_POINTS.payloads)
     found = run(tmp_path).distortion(target, shown, lengths)

@@ -21,6 +21,7 @@ from service.codec.prefixel.reconstruction import axes, closed_form, from_cells
 from tests.support.photos import crops
 
 ROUNDS = 16
+LENGTHS = len(OPERATING_POINTS.payloads)
 
 
 class Squared:
@@ -128,12 +129,12 @@ def test_every_length_is_held_to_its_own_picture_and_weight(prefixel, pictures, 
     assert gradient.calls == 1
     search.refined(pictures[:3], values[:3], 1)
     given = SimpleNamespace(**gradient.given)
-    assert given.painted.shape == given.target.shape == (24, 32, 32, 3)
-    assert given.known.shape == (24, 18)
-    np.testing.assert_array_equal(given.target[8], pictures[1])
-    np.testing.assert_array_equal(given.target[15], pictures[1])
+    assert given.painted.shape == given.target.shape == (3 * LENGTHS, 32, 32, 3)
+    assert given.known.shape == (3 * LENGTHS, 18)
+    np.testing.assert_array_equal(given.target[LENGTHS], pictures[1])
+    np.testing.assert_array_equal(given.target[2 * LENGTHS - 1], pictures[1])
     np.testing.assert_array_equal(given.weight, np.tile(OPERATING_POINTS.weights, 3))
-    off = np.abs(given.painted - given.target).reshape(3, 8, -1).mean(axis=-1)
+    off = np.abs(given.painted - given.target).reshape(3, LENGTHS, -1).mean(axis=-1)
     assert (off[:, 0] > off[:, -1]).all()  # the shortest first
 
 

@@ -1,0 +1,75 @@
+"""The codec of Mentzer et al. 2018: ``python -m models.mentzer session --data DIR --out DIR``.
+
+session   train every run of the table, or some, within so many minutes
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import torch
+
+from models.mentzer import runs
+from models.mentzer.session import Session
+from models.mentzer.timed import Options
+from models.photo import validation
+from models.training import photos
+from models.zoo.mentzer2018.autoencoder import CONFIGS
+
+SIDE = 512
+
+
+def arguments() -> argparse.Namespace:
+    """The command line; what is worth turning of Options is an option."""
+    parser = argparse.ArgumentParser(
+        prog="python -m models.mentzer",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    add = commands.add_parser(
+        "session",
+        help="train",
+        description=runs.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    ).add_argument
+    add("--data", type=Path, required=True, help="photos-train*.npz, photos-validation/*.png")
+    add("--out", type=Path, required=True, help="folder of what comes out")
+    add("--minutes", type=float, required=True, help="of all runs together, loading included")
+    add("--only", default=",".join(runs.LETTERS), help="letters of runs (default %(default)s)")
+    add("--start", type=Path, help="folder of an earlier session's NAME.npz, to go on from")
+    add("--config", choices=sorted(CONFIGS), default="small", help="widths (%(default)s)")
+    add("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    add("--no-bf16", dest="narrow", action="store_false", help="convolutions in 32 bits")
+    add("--photo-side", type=int, default=SIDE, help="of validation photos (%(default)s)")
+    for name, kind in {"batch": int, "crop": int, "rate": float, "seed": int}.items():
+        add(f"--{name}", type=kind, default=getattr(Options, name), help="default %(default)s")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Do what the first word says."""
+    began = time.monotonic()
+    options = arguments()
+    wanted = runs.chosen(options.only)
+    torch.backends.cudnn.benchmark = True
+    tiles = photos.load_tiles(options.data).to(options.device)
+    held = validation.load(options.data, options.photo_side).to(options.device)
+    loaded = time.monotonic() - began
+    print(f"{len(tiles)} tiles, {len(held)} photos, loaded in {loaded:.1f} s", flush=True)
+    plan = Options(
+        options.device,
+        options.batch,
+        options.crop,
+        options.rate,
+        narrow=options.narrow,
+        seed=options.seed,
+    )
+    session = Session(plan, CONFIGS[options.config], tiles, held, options.out, options.start)
+    session.all(wanted, 60 * options.minutes - loaded)
+
+
+if __name__ == "__main__":
+    main()

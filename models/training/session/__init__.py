@@ -1,0 +1,1 @@
+"""All trainings of the recurrent codecs in one go, in a given number of minutes on one device."""

@@ -95,6 +95,8 @@ def passes_needed(passes: Ints, gains: NDArray[np.float64], samples: int) -> int
     channel, band, plane, kind = passes.T
     late = plane < transform.LAST_PLANES
     won = np.where(late, gains[channel, band, np.minimum(plane, transform.LAST_PLANES), kind], 0)
+    largest = gains[channel, band, transform.LAST_PLANES, 1]
+    won[~late & (largest >= 2.0 ** (plane + kind))] = np.inf  # what no picture does without
     left = gains[:, :, transform.LAST_PLANES, 0].sum() + won[::-1].cumsum()[::-1]
     target = 255**2 / 10 ** (GOOD_PSNR / 10) * samples
     needed = np.flatnonzero(left > target)  # before that pass, so much is left

@@ -90,8 +90,8 @@ def analyse(
     """Write a channel's integers into ``values`` [coefficients]; what its passes are worth.
 
     ``picture`` uint8 [H, W, 3]. Returned float64 [B, LAST_PLANES + 1, 2]: by how much the squared
-    error of pixels falls at each plane, significance and refinement; last, what remains. A step
-    that is so many times ``finer`` makes larger integers.
+    error of pixels falls at each plane, significance and refinement; last, what remains, and the
+    largest magnitude. A step that is so many times ``finer`` makes larger integers.
     """
     return quantise((), project(picture, steps, channel), grid, steps, channel, values, finer)
 
@@ -284,6 +284,7 @@ def _quantise(
             size = abs(value)
             whole = min(int(size), largest)
             values[at + x] = whole if value >= 0 else -whole
+            gains[LAST_PLANES, 1] = max(gains[LAST_PLANES, 1], whole)
             if whole == 0:
                 gains[LAST_PLANES, 0] += size * size * square
                 continue

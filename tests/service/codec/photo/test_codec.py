@@ -51,6 +51,15 @@ def test_a_stream_ends_when_its_picture_is_good(photo: PhotoCodec, pictures, str
         assert len(stream) <= room + photo.minimum_bytes
 
 
+@pytest.mark.parametrize("networks", [False, True])
+def test_a_picture_of_large_coefficients_alone_is_told(photo: PhotoCodec, networks: bool) -> None:
+    """A gradient has nothing in the last planes, by which an encoder knows when it is done."""
+    y, x = np.indices((200, 300))
+    picture = np.stack((x / 2, y / 2, (x + y) / 4), 2).astype(np.uint8)
+    stream = photo.stream(picture, networks=networks)
+    assert quality(picture, photo.decode([stream])[0]) > 38
+
+
 def test_more_bytes_are_a_better_picture(photo: PhotoCodec, pictures, streams) -> None:
     """200 cuts; so few pictures tremble by .03 dB where Kodak's mean does by .01."""
     scores = []

@@ -59,6 +59,7 @@ def arguments() -> argparse.Namespace:
     add("--out", type=Path, default=ARTIFACTS / NAME, help="(%(default)s)")
     add("--version", type=int, default=2, help="version in the stream's header (%(default)s)")
     add("--tiles", type=int, default=240, help="that tables are counted over (%(default)s)")
+    add("--first-plane", type=int, default=7, help="that the synthesis is used from (%(default)s)")
     add("--seed", type=int, default=0)
     add("--hardware", default=f"CPU, {platform.machine()}", help="of the training")
     return parser.parse_args()
@@ -180,7 +181,7 @@ def manifest_of(
         version=options.version,
         paper=PAPER,
         section="networks",
-        config=asdict(shape),
+        config=asdict(shape) | {"first_plane": options.first_plane},
         graphs={name: artifact.Graph(**asdict(graph)) for name, graph in exported.items()},
         opset=graphs.OPSET,
         weights_dtype="analysis float16, synthesis int8, tables of 8 and 16 bits",

@@ -230,8 +230,10 @@ class PhotoCodec:
             own = plain if corrected else steps
             shown = self.painted(parse, own, size, splits)
             better = None
-            if part is not None and n in corrected:
-                better = part.of(self.painted(parse, steps, size, splits, part.cells))
+            if part is not None and not painter.corrects(self._networks["synthesis"], parse):
+                gains[n] = levels.NOTHING
+            elif part is not None and n in corrected:
+                better = part.of(self.painted(parse, steps, size, splits, part.corrected))
             # the next bytes are parsed while this picture is measured
             decided = self._threads.beside(partial(parse.advance, cuts[min(n + 1, len(cuts) - 1)]))
             found.append(levels.level(cut, wanted, shown))

@@ -23,6 +23,7 @@ from service.quality.psnr import psnr
 from service.quality.ssim import BLOCK, block_ssim
 
 Gain = NDArray[np.float64]
+NOTHING: Gain = np.zeros(3)
 SHORTEST_BYTES = 128
 COUNT = 16
 LONG_SIDE = 512
@@ -32,6 +33,8 @@ LONG_SIDE = 512
 CORRECTED = (11, 13, 15)
 """Which prefixes a network corrects of a photo that has more than ``CORRECTED_PIXELS``."""
 CORRECTED_PIXELS = 2**18
+AROUND = 5
+"""Cells around what is measured that are corrected too: the outermost have no neighbours."""
 LEAST_UNLIKE = 1e-6
 """Of 1 - SSIM: what is still told from nothing."""
 
@@ -76,24 +79,33 @@ def corrected_of(cuts: Sequence[int], size: Size) -> Collection[int]:
 
 
 class Part(NamedTuple):
-    """The middle of a photo, in cells and after so many splits."""
+    """The middle of a photo: cells that are measured, those that are corrected for it, splits."""
 
-    cells: Tile
+    measured: Tile
+    corrected: Tile
     splits: int
 
     def of(self, picture: Pixels) -> Pixels:
         """Its pixels."""
         side = CELL >> self.splits
-        top, left, rows, columns = (side * number for number in self.cells)
+        top, left, rows, columns = (side * number for number in self.measured)
         return np.ascontiguousarray(picture[top : top + rows, left : left + columns])
 
 
 def part_of(size: Size, splits: int) -> Part:
-    """Half of each side, or what MS-SSIM takes."""
-    rows, columns = (length // CELL for length in (size.height, size.width))
+    """Half of each side, or what MS-SSIM takes; and what lies around."""
     least = -(-MS_SSIM_SIDE // (CELL >> splits))
-    high, wide = (min(number, max(number // 2, least)) for number in (rows, columns))
-    return Part(Tile((rows - high) // 2, (columns - wide) // 2, high, wide), splits)
+    measured, corrected = [], []
+    for cells in (size.height // CELL, size.width // CELL):
+        length = min(cells, max(cells // 2, least))
+        first = (cells - length) // 2
+        low, high = max(0, first - AROUND), min(cells, first + length + AROUND)
+        measured.append((first, length))
+        corrected.append((low, high - low))
+    tiles = [
+        Tile(top, left, rows, columns) for (top, rows), (left, columns) in (measured, corrected)
+    ]
+    return Part(tiles[0], tiles[1], splits)
 
 
 def gain(better: Level, without: Level) -> Gain:
@@ -102,11 +114,11 @@ def gain(better: Level, without: Level) -> Gain:
 
 
 def corrected(found: Sequence[Level], gains: Mapping[int, Gain]) -> tuple[Level, ...]:
-    """Levels measured without a network, and what it adds to some; at the first that is nothing."""
+    """Levels measured without a network, and what it adds to some of them, ascending."""
     if not gains:
         return tuple(found)
-    places = np.log([found[n].bytes for n in (0, *gains)])
-    known = np.stack([np.zeros(3), *gains.values()])
+    places = np.log([found[n].bytes for n in gains])
+    known = np.stack(list(gains.values()))
     made = []
     for level in found:
         more = [np.interp(np.log(level.bytes), places, column) for column in known.T]

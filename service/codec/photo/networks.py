@@ -30,7 +30,10 @@ HALO = 2
 
 
 class CellNetwork:
-    """One of both networks, loaded. Thread-safe."""
+    """One of both networks, loaded. Thread-safe.
+
+    ``first_plane``: known less precisely than that, a picture is better off without synthesis.
+    """
 
     def __init__(self, artifact: Artifact, runtime: Runtime, role: str) -> None:
         """Raises ArtifactError where a stage is missing or is none of the family's."""
@@ -40,6 +43,10 @@ class CellNetwork:
         self._stages = [
             runtime.session(artifact.graph(f"{role}-{n}"), "nothing") for n in range(count)
         ]
+        first_plane = artifact.manifest.config.get("first_plane")
+        if not isinstance(first_plane, int):
+            raise ArtifactError(f"{artifact.manifest.name}: config.first_plane is {first_plane}")
+        self.first_plane = first_plane
         self._tile = TILE if runtime.device_name == "cpu" else DEVICE_TILE
         self.channels, self.told = self._checked(artifact.manifest.name, role)
 

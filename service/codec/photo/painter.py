@@ -10,7 +10,7 @@ from service.codec.photo.cells import LEVELS, Split, Tile
 from service.codec.photo.networks import CellNetwork
 from service.codec.photo.order import LEVEL, sizes_of
 from service.codec.photo.parse import Parse
-from service.codec.photo.precision import precision_of, told_of, units_of
+from service.codec.photo.precision import begins, precision_of, told_of, units_of
 from service.codec.photo.threads import Threads
 from service.codec.photo.transform import Steps
 from service.codec.photo.wavelet import Plane
@@ -31,14 +31,14 @@ def painted(
 ) -> Pixels:
     """What is decided so far, as it is after so many splits: uint8 [H, W, 3].
 
-    The network corrects all cells, or those ``within``. After more than ``CORRECTED_SPLITS`` it is
-    the closed form's, with a network too.
+    The network corrects all cells, or those ``within``. After more than ``CORRECTED_SPLITS``, or
+    where little is known, the picture is the closed form's, with a network too.
     """
     grid = parse.grid
     most = int(grid.bands[0, LEVEL])
     splits = min(splits, most)
     shape = sizes_of(size.height, size.width, most)[splits]
-    if network is None or splits > CORRECTED_SPLITS:
+    if network is None or splits > CORRECTED_SPLITS or not corrects(network, parse):
 
         def synthesise(channel: int) -> Plane:
             part = grid.of(channel)
@@ -49,6 +49,11 @@ def painted(
     else:
         planes = _corrected(parse, steps, size, splits, threads, network, within)
     return transform.to_rgb(planes, steps, transform.gain_of(size, splits))
+
+
+def corrects(network: CellNetwork, parse: Parse) -> bool:
+    """Whether so much is known that the network is used."""
+    return begins(precision_of(parse.grid, parse.place), parse.grid, network.first_plane)
 
 
 def _corrected(

@@ -75,6 +75,13 @@ def precision_of(grid: Grid, place: Place) -> Precision:
     return Precision(planes, (channel, band, plane, kind), visited, share)
 
 
+def begins(known: Precision, grid: Grid, first_plane: int) -> bool:
+    """Whether the first channel's level 3 is known down to a plane: then the synthesis is used."""
+    first = band_of(grid, LEVELS)
+    deepest = known.planes[0, first : first + ORIENTS, SIGNIFICANCE].max()
+    return bool(deepest <= first_plane)
+
+
 def units_of(known: Precision, grid: Grid, steps: Steps) -> Units:
     """What a cell's coefficients are counted in: the interval in which each was looked for."""
     found = np.exp2(known.planes[:, :, SIGNIFICANCE].astype(np.float32))

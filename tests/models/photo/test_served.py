@@ -19,7 +19,7 @@ from service.codec.photo.cells import LEVELS, Split
 from service.codec.photo.codec import PhotoCodec
 from service.codec.photo.networks import CellNetwork
 from service.codec.photo.order import END, FIRST
-from service.codec.photo.precision import Place, precision_of, told_of, units_of
+from service.codec.photo.precision import Place, begins, precision_of, told_of, units_of
 from service.codec.photo.threads import Threads
 from service.codec.photo.transform import DETAILS
 from service.inference import Runtime
@@ -52,13 +52,18 @@ def test_every_cut_paints_as_torch_does(
     picture = mosaic(512)[: size[0], 40 : 40 + size[1]]
     stream = codec.stream(picture, networks=True)
     parse, steps, own = codec.parse(stream)
+    compared = 0
     for bpp in CUTS_BPP:
         parse.advance(int(bpp * own.pixels / 8))
         split = painter.split_of(parse, steps, own, Threads(1))
         known = precision_of(parse.grid, parse.place)
-        expected = _painted(trained, split, parse.grid, steps, parse.place)
+        if begins(known, parse.grid, codec.network("synthesis").first_plane):
+            expected = _painted(trained, split, parse.grid, steps, parse.place)
+            compared += 1
+        else:
+            expected = codec.painted(parse, steps._replace(networks=False), own).astype(int)
         assert np.abs(codec.painted(parse, steps, own).astype(int) - expected).max() <= 1
-        assert told_of(known, parse.grid).shape == (1, 30)
+    assert compared >= 8
 
 
 @pytest.mark.parametrize("order", [0, 2])

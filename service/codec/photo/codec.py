@@ -58,6 +58,8 @@ ENCODE_COST, DECODE_COST, DECODE_COST_A_BYTE = 700, 60, 2500
 ``python -m tests.bench.photo`` prints what they come to."""
 ENCODE_MEMORY = 48
 """Bytes a pixel, at the most."""
+NETWORK_MEMORY = 48 * 2**20
+"""Bytes a thread, of what stages compute of a tile: however large a photo is, and kept."""
 
 
 class PhotoCodec:
@@ -155,8 +157,9 @@ class PhotoCodec:
         return max(1, size.pixels * DECODE_COST + prefix_bytes * DECODE_COST_A_BYTE + network)
 
     def memory(self, size: Size) -> int:
-        """By pixels."""
-        return size.pixels * ENCODE_MEMORY
+        """By pixels; networks take as much for any photo."""
+        tiles = self._threads.count * NETWORK_MEMORY if self.has_networks else 0
+        return size.pixels * ENCODE_MEMORY + tiles
 
     def encode(
         self,

@@ -15,6 +15,7 @@ class Threads:
     """``count`` of them; one is the caller's own."""
 
     def __init__(self, count: int) -> None:
+        self.count = count
         self._pool = ThreadPoolExecutor(count, "prefixel-photo")
         self._several = count > 1
 

@@ -16,7 +16,7 @@ import numpy as np
 from service.codec.photo import levels
 from service.codec.pixels import Pixels
 
-PIECE, PIECES = 128, 3
+PIECE, PIECES = 96, 3
 """Pixels, and pieces a side."""
 CUTS_BPP = (0.15, 0.5, 1.2)
 SQUARED, STRUCTURE = 0.9, 2450.0

@@ -93,11 +93,11 @@ class Part(NamedTuple):
 
 
 def part_of(size: Size, splits: int) -> Part:
-    """Half of each side, or what MS-SSIM takes; and what lies around."""
+    """A third of each side, or what MS-SSIM takes; and what lies around."""
     least = -(-MS_SSIM_SIDE // (CELL >> splits))
     measured, corrected = [], []
     for cells in (size.height // CELL, size.width // CELL):
-        length = min(cells, max(cells // 2, least))
+        length = min(cells, max(cells // 3, least))
         first = (cells - length) // 2
         low, high = max(0, first - AROUND), min(cells, first + length + AROUND)
         measured.append((first, length))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from service.codec import artifact
 from service.codec.geometry import Size
@@ -19,7 +20,7 @@ from service.errors import ArtifactError
 from service.inference import Runtime
 from service.quality.psnr import psnr
 from service.settings import packaged_artifacts
-from tests.support.photos import mosaic
+from tests.support.photos import free_photos, mosaic
 
 FOLDER = packaged_artifacts() / "photo"
 
@@ -73,7 +74,7 @@ def test_the_choice_is_by_what_cuts_show(better: bool) -> None:
 def test_a_sample_is_of_the_whole_picture() -> None:
     y, x = np.indices((900, 2000))
     sample = choice.sample_of(np.stack((x >> 3, y >> 2, x * 0), 2).astype(np.uint8))
-    assert sample.shape == (384, 384, 3)
+    assert sample.shape == (288, 288, 3)
     assert sample[..., 0].min() < 45
     assert sample[..., 0].max() > 205
     assert choice.sample_of(sample[:100, :200]).shape == (100, 200, 3)
@@ -100,9 +101,10 @@ def test_lower_resolutions_are_what_they_are_of(
             assert quality(wanted, with_network) > quality(wanted, without) + 0.5
 
 
-def test_levels_of_a_large_photo_are_near_what_is_shown(
-    photo: PhotoCodec, large: Pixels, stream: bytes
-) -> None:
+def test_levels_of_a_large_photo_are_near_what_is_shown(photo: PhotoCodec) -> None:
+    china = Image.fromarray(free_photos()["china"])
+    large = np.asarray(china.resize((1060, 707), Image.Resampling.BICUBIC))
+    stream = photo.stream(large, networks=True)
     assert large[..., 0].size > levels.CORRECTED_PIXELS
     [found] = photo.measure([large], [stream])
     parse, steps, size = photo.parse(stream)
@@ -111,9 +113,9 @@ def test_levels_of_a_large_photo_are_near_what_is_shown(
     for one in found:
         parse.advance(one.bytes)
         exact = levels.level(one.bytes, wanted, photo.painted(parse, steps, size, splits))
-        assert one.psnr == pytest.approx(exact.psnr, abs=0.5)
-        assert one.ssim == pytest.approx(exact.ssim, abs=0.01)
-        assert one.msssim == pytest.approx(exact.msssim, abs=0.01)
+        assert one.psnr == pytest.approx(exact.psnr, abs=0.8)
+        assert one.ssim == pytest.approx(exact.ssim, abs=0.02)
+        assert one.msssim == pytest.approx(exact.msssim, abs=0.02)
 
 
 def test_a_prefix_of_which_little_is_known_is_painted_without(

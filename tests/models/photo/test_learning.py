@@ -103,5 +103,5 @@ def test_tables_are_counted_again_over_what_an_analysis_makes(made, tiles) -> No
     )
     assert (again.colours == made.colours).all()
     assert (again.scales == made.scales).all()
-    fine = again.usual[:, 1:, :3].astype(int) - once.usual[:, 1:, :3]  # a plane more, or nearly
-    assert fine.mean() == pytest.approx(1, abs=0.35)
+    fine = again.usual[:, 1:, :3].astype(int) - once.usual[:, 1:, :3]
+    assert 0.7 < fine.mean() < 1.7

@@ -63,7 +63,7 @@ class GreyCodec:
         """Two bytes."""
         return header_of(self, prefix)
 
-    def cost(self, size: Size, prefix_bytes: int | None = None) -> int:
+    def cost(self, size: Size, prefix_bytes: int | None = None, of: Size | None = None) -> int:
         """As much for painting as for encoding."""
         return size.pixels
 
@@ -97,10 +97,6 @@ class GreyCodec:
     def coded_size(self, size: Size) -> Size:
         """Its own."""
         return size
-
-    def painted_size(self, size: Size, side: int | None) -> Size:
-        """No more than is wanted, twice."""
-        return size if side is None else size.within(2 * side)
 
     def measured_size(self, size: Size) -> Size:
         """Its own."""
@@ -167,7 +163,7 @@ class RawPhotoCodec:
             raise CodecError("byte 1 has another aspect than the size")
         return replace(header, size=size, aspect=size.aspect, length_bytes=PHOTO_HEADER_BYTES)
 
-    def cost(self, size: Size, prefix_bytes: int | None = None) -> int:
+    def cost(self, size: Size, prefix_bytes: int | None = None, of: Size | None = None) -> int:
         """As much for painting as for encoding."""
         return 10 * size.pixels
 
@@ -209,10 +205,6 @@ class RawPhotoCodec:
     def coded_size(self, size: Size) -> Size:
         """Its own."""
         return size
-
-    def painted_size(self, size: Size, side: int | None) -> Size:
-        """No more than is wanted, twice."""
-        return size if side is None else size.within(2 * side)
 
     def measured_size(self, size: Size) -> Size:
         """Its own."""

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from service.codec.photo.codec import PhotoCodec
+from service.codec.photo.tables import ORDERS
 from service.codec.recurrent.adaptive_patches import PatchCodec
 from service.codec.recurrent.full_resolution import FullResolutionCodec
 from service.codec.registry import load_newest
@@ -25,6 +27,10 @@ PHOTO_SIDES = [(96, 64), (61, 45), (7, 5), (1, 40), (130, 9), (48, 77)]
 
 SLOW_SIDES = [(48, 40), (20, 33)]
 """The same where a pixel is dear."""
+
+NETWORK_SIDES = [(96, 64), (131, 97), (70, 143)]
+"""Of those with networks, where a codec has them."""
+NETWORK_PREFIXES = (20, 128, 400, 1500)
 
 COUNTS = {"symbols", "nonzero_coefficients"}
 """What a prefix decides, where the codec says so."""
@@ -44,13 +50,20 @@ def main() -> None:
     named = {
         f"crop-{n}": e.stream for n, e in enumerate(codec.encode(pictures, aspects[: len(sides)]))
     }
+    if isinstance(codec, PhotoCodec):
+        named = {f"crop-{n}": codec.stream(p, networks=False) for n, p in enumerate(pictures)}
+        if codec.has_networks:
+            large = [np.asarray(c.resize(s)) for c, s in zip(drawn, NETWORK_SIDES, strict=False)]
+            for n, (picture, order) in enumerate(zip(large, ORDERS, strict=True)):
+                named[f"networks-{n}"] = codec.stream(picture, order, networks=True)
     if isinstance(codec, PatchCodec):
         assigned = codec.assigned.encode(pictures, aspects)
         named.update({f"crop-{n}-assigned": e.stream for n, e in enumerate(assigned)})
     streams, painted = [], {}
     for title, stream in named.items():
         shortest = codec.header(stream).length_bytes
-        lengths = sorted({min(max(n, shortest), len(stream)) for n in (*PREFIXES, len(stream))})
+        wanted = NETWORK_PREFIXES if title.startswith("networks") else PREFIXES
+        lengths = sorted({min(max(n, shortest), len(stream)) for n in (*wanted, len(stream))})
         facts = {length: codec.inspect(stream[:length]).facts for length in lengths}
         streams.append(
             {

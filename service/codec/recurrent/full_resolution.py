@@ -43,7 +43,7 @@ POSITION_BYTES = BITS // 8
 KMAC_COST = 70
 """Nanoseconds of one core for a thousand multiplications and additions, with all that is around
 them."""
-MEMORY = 1500
+MEMORY = 1700
 """Bytes a pixel that encoding takes, at the most: states, and what the runtime holds beside.
 
 ``python -m tests.proofs.recurrent`` prints both."""
@@ -84,8 +84,8 @@ class FullResolutionCodec:
     def header(self, prefix: bytes) -> StreamHeader:
         """The header, with the photo's size. Raises CodecError, also where it costs too much."""
         common = header_of(self, prefix)
-        size, flags, length = header.parse(prefix)
-        if flags:
+        size, order, _, length = header.parse(prefix)
+        if order:
             raise CodecError(f"{self.name} tells photos in one order")
         if (pixels := self._grid(size).pixels) > self.pixel_limit:
             raise CodecError(
@@ -94,9 +94,12 @@ class FullResolutionCodec:
             )
         return replace(common, size=size, length_bytes=length)
 
-    def cost(self, size: Size, prefix_bytes: int | None = None) -> int:
-        """By the networks' work; a prefix has as many iterations as it reaches into."""
-        grid = self._grid(self.coded_size(size))
+    def cost(self, size: Size, prefix_bytes: int | None = None, of: Size | None = None) -> int:
+        """By the networks' work; a prefix has as many iterations as it reaches into.
+
+        They know one resolution, whichever is wanted.
+        """
+        grid = self._grid(self.coded_size(of or size))
         if prefix_bytes is None:
             return round(grid.pixels * self._kmac["encode"] * KMAC_COST)
         once = self._kmac["decoder_iteration"]
@@ -112,10 +115,6 @@ class FullResolutionCodec:
     def coded_size(self, size: Size) -> Size:
         """The largest of its shape that the limit allows."""
         return shrunk_size(size, self._block, self.pixel_limit)
-
-    def painted_size(self, size: Size, side: int | None) -> Size:  # noqa: ARG002 - all is computed
-        """That of the stream."""
-        return size
 
     def encode(
         self,

@@ -183,6 +183,8 @@ def test_the_limit_is_half_the_deadline_on_two_cores(name: str) -> None:
     assert max(seconds) <= 5
     assert seconds[0] > 4, "no smaller than it must be"
     assert found.cost(most, HEADER_BYTES) < found.cost(most, found.maximum_bytes) / 3
+    small = found.cost(Size(16, 12), found.maximum_bytes, of=most)
+    assert small == found.cost(most, found.maximum_bytes), "all of it is computed"
 
 
 def test_a_large_photo_is_shrunk(tmp_path: Path) -> None:

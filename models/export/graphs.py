@@ -109,6 +109,7 @@ def export(
 
 
 SIZELESS = {"Add", "Concat", "Conv", "DepthToSpace", "Div", "Elu", "Mul", "Resize", "Sigmoid"}
+SIZELESS |= {"ConvTranspose", "Gather", "Relu", "Slice"}
 SIZELESS |= {"Split", "Sub", "Tanh", "Clip", "Sqrt", "Reciprocal", "Less", "Where"}
 """Operations of these graphs that hold no height and no width of what they were traced at."""
 

@@ -2,6 +2,7 @@
 
 session      train every run of the table, or some, within so many minutes
 statistics   estimate those of normalisation anew for what an earlier session kept
+export       make the artifact of the codec that is served out of one network
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from pathlib import Path
 
 import torch
 
-from models.mentzer import runs
+from models.artifact_io.manifests import ARTIFACTS
+from models.mentzer import export, runs
 from models.mentzer.session import Session
 from models.mentzer.timed import Options
 from models.photo import validation
@@ -38,6 +40,11 @@ def arguments() -> argparse.Namespace:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         shared(parser_of, trains=name == "session")
+    add = commands.add_parser("export", help="make the artifact that is served").add_argument
+    add("weights", type=Path, help="NAME.npz of a session")
+    add("--data", type=Path, required=True, help="photos-train*.npz, photos-validation/*.png")
+    add("--out", type=Path, default=ARTIFACTS / export.NAME, help="default: %(default)s")
+    add("--hardware", required=True, help="what the network was trained on, for the manifest")
     return parser.parse_args()
 
 
@@ -62,6 +69,9 @@ def main() -> None:
     """Do what the first word says."""
     began = time.monotonic()
     options = arguments()
+    if options.command == "export":
+        export.export(options.weights, options.data, options.out, options.hardware)
+        return
     wanted = runs.chosen(options.only)
     torch.backends.cudnn.benchmark = True
     tiles = photos.load_tiles(options.data).to(options.device)

@@ -166,6 +166,17 @@ class Codec(Format, Protocol):
         """
         ...
 
+    def coded_size(self, size: Size) -> Size:
+        """That at which a picture of ``size`` is coded: one that costs too much is shrunk."""
+        ...
+
+    def painted_size(self, size: Size, side: int | None) -> Size:
+        """The most that ``decode`` computes of a stream's picture of ``size``, asked for ``side``.
+
+        What ``cost`` is told for a prefix.
+        """
+        ...
+
     def encode(
         self,
         pictures: Sequence[Pixels],

@@ -76,6 +76,15 @@ class VersionedCodec:
             streams, lambda codec, at: codec.measure(_of(pictures, at), _of(streams, at))
         )
 
+    def coded_size(self, size: Size) -> Size:
+        """The newest's."""
+        return self._newest.coded_size(size)
+
+    def painted_size(self, size: Size, side: int | None) -> Size:
+        """The largest of any version."""
+        sizes = (codec.painted_size(size, side) for codec in self.versions)
+        return max(sizes, key=lambda one: one.pixels)
+
     def measured_size(self, size: Size) -> Size:
         """The newest's."""
         return self._newest.measured_size(size)

@@ -94,6 +94,14 @@ class GreyCodec:
         )
         return [levels for _ in streams]
 
+    def coded_size(self, size: Size) -> Size:
+        """Its own."""
+        return size
+
+    def painted_size(self, size: Size, side: int | None) -> Size:
+        """No more than is wanted, twice."""
+        return size if side is None else size.within(2 * side)
+
     def measured_size(self, size: Size) -> Size:
         """Its own."""
         return size
@@ -197,6 +205,14 @@ class RawPhotoCodec:
                 levels.append(Level(end, float(ssim), float(psnr(*pair)[0])))
             found.append(tuple(levels))
         return found
+
+    def coded_size(self, size: Size) -> Size:
+        """Its own."""
+        return size
+
+    def painted_size(self, size: Size, side: int | None) -> Size:
+        """No more than is wanted, twice."""
+        return size if side is None else size.within(2 * side)
 
     def measured_size(self, size: Size) -> Size:
         """Its own."""

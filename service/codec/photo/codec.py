@@ -176,6 +176,14 @@ class PhotoCodec:
             for picture, stream in zip(pictures, streams, strict=True)
         ]
 
+    def coded_size(self, size: Size) -> Size:
+        """That of the picture."""
+        return size
+
+    def painted_size(self, size: Size, side: int | None) -> Size:
+        """What is decoded is halved as long as that leaves enough."""
+        return size if side is None else size.within(2 * side)
+
     def measured_size(self, size: Size) -> Size:
         """A low-pass resolution of a photo that is larger."""
         splits = levels.splits_of(size)

@@ -140,6 +140,14 @@ class RecurrentCodec:
             for picture, stream in zip(pictures, streams, strict=True)
         ]
 
+    def coded_size(self, size: Size) -> Size:
+        """That of the picture."""
+        return size
+
+    def painted_size(self, size: Size, side: int | None) -> Size:  # noqa: ARG002 - thumbnails have one
+        """That of the picture."""
+        return size
+
     def measured_size(self, size: Size) -> Size:
         """That of the picture."""
         return size

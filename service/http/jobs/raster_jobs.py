@@ -82,8 +82,7 @@ async def photo_raster(
         check_size(services, name, side)
     usual = max(services.settings.raster_sizes, default=USUAL_SIDE)
     placed = frame.placed(own, min(USUAL_SIDE, usual))
-    # what is decoded is halved as long as that leaves enough
-    job = ToDecode(prefix, placed.side, own.within(2 * placed.side))
+    job = ToDecode(prefix, placed.side, codec.painted_size(own, placed.side))
 
     async def make() -> bytes:
         with services.rasters.admitted(*_taken(codec, job, placed.shown, output)):

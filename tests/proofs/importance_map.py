@@ -56,7 +56,7 @@ async def served(claims: Claims, server: Server, codec: ImportanceMapCodec) -> N
             answer.status == 201 and facts["levels"][-1]["bytes"] == facts["bytes"],
             "an upload is encoded and measured",
             f"{facts['bytes']} bytes, {len(facts['levels'])} levels, MS-SSIM"
-            f" {facts['levels'][-1]['msssim']}",
+            f" {facts['levels'][-1].get('msssim')}",
         )
         wrong = []
         cuts = [9, 40, 333, min(LARGEST_CUT, facts["bytes"])]

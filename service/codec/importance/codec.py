@@ -162,17 +162,29 @@ class ImportanceMapCodec:
 
     def _volume(self, picture: Pixels) -> Small:
         """The symbols of a picture, counted from that of zero, with their borders."""
+        found = self._found(picture)
+        volume = empty(self.channels, *found.shape[1:])
+        centres = self.stored.centres
+        borders = (centres[1:] + centres[:-1]) / 2
+        symbols = np.searchsorted(borders, self.masked(found))
+        inside(volume)[:] = symbols - self.stored.zero
+        return volume
+
+    def _found(self, picture: Pixels) -> Floats:
+        """What the network makes of uint8 [H, W, 3]: the map, where there is one, and z."""
         size = Size.of(picture)
         whole = _whole(size)
         more = (0, whole.height - size.height), (0, whole.width - size.width), (0, 0)
         filled = np.pad(picture, more, mode="edge").transpose(2, 0, 1)[None]
         [found] = self._encoder.run({"photo": filled.astype(np.float32)}).values()
-        volume = empty(self.channels, *found.shape[2:])
-        centres = self.stored.centres
-        borders = (centres[1:] + centres[:-1]) / 2
-        symbols = np.searchsorted(borders, self.masked(found[0]))
-        inside(volume)[:] = symbols - self.stored.zero
-        return volume
+        return np.asarray(found[0])
+
+    def importance(self, picture: Pixels) -> Floats:
+        """The map y [h, w] of a picture that need not be shrunk: 0 to K."""
+        return self._levels(self._found(picture))
+
+    def _levels(self, found: Floats) -> Floats:
+        return np.asarray(self.channels / (1 + np.exp(-found[-self.channels - 1])))
 
     def masked(self, found: Floats) -> Floats:
         """z [K, h, w], 0 where the map before it, [1 + K, h, w], masks it; without a map z itself.
@@ -182,7 +194,7 @@ class ImportanceMapCodec:
         z = found[-self.channels :]
         if len(found) == self.channels:
             return z
-        y = self.channels / (1 + np.exp(-found[-self.channels - 1]))
+        y = self._levels(found)
         return np.where(y > np.arange(self.channels)[:, None, None], z, np.float32(0))
 
     def _scan(

@@ -47,7 +47,7 @@ def test_tables_learn_what_repeats_and_pay_for_what_does_not() -> None:
     assert exact.bits(blank, noise[0]).sum() > noise[0].size * 2.4
     counted = exact.counted(blank, list(masked[:-1]))
     bits = exact.bits(counted, masked[-1])
-    assert bits[:2].mean() == pytest.approx(81 * np.log2(6), rel=0.1)
+    assert bits[:2].mean() == pytest.approx(81 * np.log2(6), rel=0.15)
     assert bits[2:].max() < 10
 
 

@@ -291,10 +291,10 @@ def test_a_paper_s_system_stands_beside_the_printed_table(
     assert "beside the paper" not in capsys.readouterr().out
 
 
-def test_all_is_every_artifact(folder: Path, tmp_path: Path) -> None:
+def test_all_is_every_artifact_that_need_not_be_named(folder: Path, tmp_path: Path) -> None:
     from service.cli.evaluate import load_subjects
-    from service.codec.registry import available
+    from service.codec.registry import usual
 
     shipped = Path(service.cli.evaluate.__file__).parents[2] / "models" / "artifacts"
     arguments = Namespace(artifacts=shipped, codec=("all",), effort=(), device="cpu")
-    assert tuple(one.codec.name for one in load_subjects(arguments)) == available(shipped)
+    assert tuple(one.codec.name for one in load_subjects(arguments)) == usual(shipped)

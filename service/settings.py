@@ -61,6 +61,11 @@ class Settings(BaseSettings):
     photo_bpp: float = Field(
         default=2.0, gt=0, le=8, description="Longest stream of a photo, in bits a pixel"
     )
+    photo_networks: bool = Field(
+        default=True,
+        description="Networks around photos that they make better; false: pages that paint photos"
+        " themselves can, for the kit has no networks of photos yet",
+    )
     effort: Literal["default", "high", "best"] = Field(
         default="default",
         description="How much an encoder does for a stream; high and best search, and take long",

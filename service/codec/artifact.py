@@ -59,9 +59,11 @@ class Score(_Part):
 class Manifest(_Part):
     """What an artifact says of itself (``manifest.json``).
 
-    ``iterations`` and ``bits_shape`` are a recurrent codec's, ``tables`` an embedded one's,
-    ``pixel_limit`` that of a codec whose pixels are dear; a family refuses an artifact that lacks
-    what it needs. ``on_request``: it is loaded where it is named, and not with all that are there.
+    ``iterations`` and ``bits_shape`` are a recurrent codec's, ``tables`` an embedded one's; a
+    photo codec's that has networks are those of streams with them, and ``closed_form`` those of
+    streams without. ``pixel_limit`` is that of a codec whose pixels are dear. A family refuses an
+    artifact that lacks what it needs. ``on_request``: it is loaded where it is named, and not with
+    all that are there.
     """
 
     name: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
@@ -74,6 +76,7 @@ class Manifest(_Part):
     iterations: int | None = Field(default=None, ge=1, le=64)
     bits_shape: tuple[int, int, int] | None = None
     tables: TableFile | None = None
+    closed_form: TableFile | None = None
     graphs: dict[str, Graph]
     opset: int | None = None
     weights_dtype: str
@@ -117,6 +120,12 @@ class Artifact:
             raise ArtifactError(f"{self.folder / MANIFEST} has no tables")
         return self.folder / self.manifest.tables.file
 
+    def closed_form(self) -> Path:
+        """File of the tables of streams without networks. Raises ArtifactError as above."""
+        if self.manifest.closed_form is None:
+            raise ArtifactError(f"{self.folder / MANIFEST} has no tables of a closed form")
+        return self.folder / self.manifest.closed_form.file
+
 
 def read(folder: Path) -> Artifact:
     """Check and open one artifact. Raises ArtifactError naming the file and what is wrong."""
@@ -149,7 +158,7 @@ def _parsed(folder: Path, raw: bytes) -> Manifest:
 
 def files(manifest: Manifest) -> tuple[Graph | TableFile, ...]:
     """Every file that a manifest names."""
-    tables = () if manifest.tables is None else (manifest.tables,)
+    tables = (one for one in (manifest.tables, manifest.closed_form) if one is not None)
     return (*manifest.graphs.values(), *tables)
 
 

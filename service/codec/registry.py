@@ -21,10 +21,12 @@ from service.inference import Runtime
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """How streams are made: with which effort, and photos in how many bits a pixel at most."""
+    """How streams are made: with which effort; photos in how many bits a pixel at most, and with
+    networks where these are better, or never."""
 
     effort: Effort = "default"
     bits_a_pixel: float = BITS_A_PIXEL
+    networks: bool = True
 
 
 DEFAULT_ENCODING = Encoding()
@@ -33,7 +35,7 @@ FAMILIES: dict[str, Callable[[Artifact, Runtime, Encoding], Codec]] = {
     "importance-map": lambda artifact, runtime, _: ImportanceMapCodec(artifact, runtime),
     "patches": lambda artifact, runtime, _: PatchCodec(artifact, runtime),
     "photo": lambda artifact, runtime, how: PhotoCodec(
-        artifact, runtime, bits_a_pixel=how.bits_a_pixel
+        artifact, runtime, bits_a_pixel=how.bits_a_pixel, networks=how.networks
     ),
     "recurrent": lambda artifact, runtime, _: RecurrentCodec(artifact, runtime),
 }

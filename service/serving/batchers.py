@@ -69,7 +69,7 @@ def decoder(codec: Codec, settings: Settings, metrics: Metrics) -> Batcher[ToDec
         return codec.decode([job.prefix for job in jobs], jobs[0].size)
 
     def cost(job: ToDecode) -> int:
-        return codec.cost(job.painted, len(job.prefix))
+        return codec.cost(job.painted, len(job.prefix), job.own)
 
     def size(job: ToDecode) -> int | None:
         return job.size

@@ -28,7 +28,7 @@ from service.bench.load import Outcome, open_loop
 from service.codec.geometry import Size
 from service.codec.interface import Codec
 from service.codec.photo.codec import PhotoCodec
-from service.codec.photo.header import pack
+from service.codec.photo.header import may_have_networks, pack
 from service.codec.registry import load_codec
 from service.errors import CodecError
 from service.inference import Runtime
@@ -61,7 +61,9 @@ def seeds_of(codec: PhotoCodec) -> list[bytes]:
     found = []
     for number, crop in enumerate(crops(9, seed=5, size_range=(8, 300))):
         order = ("default", "psnr", "eyes")[number % 3]
-        whole = codec.stream(np.asarray(crop), order)
+        photo = np.asarray(crop)
+        may = codec.has_networks and may_have_networks(Size.of(photo))
+        whole = codec.stream(photo, order, networks=may and number % 2 == 0)
         found += [whole, whole[: len(whole) // 7], whole[:20]]
     return found
 
@@ -123,7 +125,7 @@ def over_http(claims: Claims, server: Server, seeds: list[bytes], cases: int, se
 async def bombs(claims: Claims, server: Server) -> None:
     """Headers of 16 megapixels and a few bytes, asked for by many at once."""
     endpoint, codec = Endpoint.of(server.url), codec_of_photos()
-    head = pack(codec.wire_id, codec.version, Size(4096, 4096), 0)
+    head = pack(codec.wire_id, codec.version, Size(4096, 4096), 0, codec.has_networks)
     async with Connection(endpoint, keep=True) as connection:
         answer = await connection.ask(endpoint.request("POST", "/v1/images", encoded("jpeg")))
         found = json.loads(answer.body)["id"]

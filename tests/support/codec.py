@@ -63,7 +63,7 @@ class GreyCodec:
         """Two bytes."""
         return header_of(self, prefix)
 
-    def cost(self, size: Size, prefix_bytes: int | None = None) -> int:
+    def cost(self, size: Size, prefix_bytes: int | None = None, of: Size | None = None) -> int:
         """As much for painting as for encoding."""
         return size.pixels
 
@@ -167,7 +167,7 @@ class RawPhotoCodec:
             raise CodecError("byte 1 has another aspect than the size")
         return replace(header, size=size, aspect=size.aspect, length_bytes=PHOTO_HEADER_BYTES)
 
-    def cost(self, size: Size, prefix_bytes: int | None = None) -> int:
+    def cost(self, size: Size, prefix_bytes: int | None = None, of: Size | None = None) -> int:
         """As much for painting as for encoding."""
         return 10 * size.pixels
 

@@ -96,17 +96,23 @@ class ImportanceMapCodec:
     def header(self, prefix: bytes) -> StreamHeader:
         """The header, with the photo's size. Raises CodecError, also where it costs too much."""
         common = header_of(self, prefix)
-        size, flags, length = header.parse(prefix)
-        if flags:
+        told = header.parse(prefix)
+        size = told.size
+        if told.order:
             raise CodecError(f"{self.name} tells photos in one order")
         if (pixels := _whole(size).pixels) > self.pixel_limit:
             raise CodecError(
                 f"{size.width}x{size.height} is {pixels} pixels in whole blocks;"
                 f" {self.name} has {self.pixel_limit} at most"
             )
-        return replace(common, size=size, length_bytes=length)
+        return replace(common, size=size, length_bytes=told.length_bytes)
 
-    def cost(self, size: Size, prefix_bytes: int | None = None) -> int:
+    def cost(
+        self,
+        size: Size,
+        prefix_bytes: int | None = None,
+        of: Size | None = None,  # noqa: ARG002 - what is painted is the stream's own picture
+    ) -> int:
         """By the networks' work, which is the same for every prefix; levels are measured too."""
         pixels = _whole(self.coded_size(size)).pixels
         kmac = self._kmac["decode"]

@@ -80,7 +80,12 @@ class RecurrentCodec:
         """The header of a prefix. Raises CodecError for one that is not to be decoded here."""
         return header_of(self, prefix)
 
-    def cost(self, size: Size, prefix_bytes: int | None = None) -> int:
+    def cost(
+        self,
+        size: Size,
+        prefix_bytes: int | None = None,
+        of: Size | None = None,  # noqa: ARG002 - thumbnails have one size
+    ) -> int:
         """By the networks' work; a prefix has as many iterations as it reaches into."""
         if prefix_bytes is None:
             kmac = self._kmac.get("encode", 1.0)

@@ -48,8 +48,7 @@ class Settings(BaseSettings):
     )
     codecs: Words = Field(
         default=(),
-        description="Codecs to load; empty: every artifact but those that must be named, which are"
-        " the slow ones: `lstm-scaling`, `gru-...`, `residual-gru`",
+        description="Codecs to load; empty: every artifact but the slow ones, which must be named",
     )
     default_codec: str = Field(
         default="prefixel", description="Codec of thumb.*, /v1/thumbs and /v1/encode, unless named"

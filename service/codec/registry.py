@@ -8,6 +8,7 @@ from pathlib import Path
 
 from service.codec import artifact
 from service.codec.artifact import Artifact
+from service.codec.importance.codec import ImportanceMapCodec
 from service.codec.interface import Codec, Effort
 from service.codec.photo.codec import BITS_A_PIXEL, PhotoCodec
 from service.codec.prefixel.codec import EmbeddedCodec
@@ -33,6 +34,7 @@ DEFAULT_ENCODING = Encoding()
 FAMILIES: dict[str, Callable[[Artifact, Runtime, Encoding], Codec]] = {
     "embedded": lambda artifact, runtime, how: EmbeddedCodec(artifact, runtime, how.effort),
     "full-resolution": lambda artifact, runtime, _: FullResolutionCodec(artifact, runtime),
+    "importance-map": lambda artifact, runtime, _: ImportanceMapCodec(artifact, runtime),
     "patches": lambda artifact, runtime, _: PatchCodec(artifact, runtime),
     "photo": lambda artifact, runtime, how: PhotoCodec(
         artifact, runtime, bits_a_pixel=how.bits_a_pixel, networks=how.networks

@@ -104,5 +104,5 @@ def real_app(settings: Settings, log: LogWriter, lifecycle: Lifecycle) -> FastAP
 def _load(settings: Settings) -> tuple[str, Mapping[str, Codec]]:
     """Where networks run, and the codecs."""
     runtime = Runtime(settings.device, settings.inference_threads)
-    how = Encoding(settings.effort, settings.photo_bpp)
+    how = Encoding(settings.effort, settings.photo_bpp, settings.photo_networks)
     return runtime.device, load_codecs(settings.artifacts(), settings.codecs, runtime, how)

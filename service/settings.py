@@ -47,7 +47,8 @@ class Settings(BaseSettings):
         default=None, description="Folder of the artifacts; unset: those installed with the package"
     )
     codecs: Words = Field(
-        default=(), description="Codecs to load; empty: every artifact that is there"
+        default=(),
+        description="Codecs to load; empty: every artifact but the slow ones, which must be named",
     )
     default_codec: str = Field(
         default="prefixel", description="Codec of thumb.*, /v1/thumbs and /v1/encode, unless named"
@@ -59,6 +60,11 @@ class Settings(BaseSettings):
     )
     photo_bpp: float = Field(
         default=2.0, gt=0, le=8, description="Longest stream of a photo, in bits a pixel"
+    )
+    photo_networks: bool = Field(
+        default=True,
+        description="Networks around photos that they make better; false: pages that paint photos"
+        " themselves can, for the kit has no networks of photos yet",
     )
     effort: Literal["default", "high", "best"] = Field(
         default="default",

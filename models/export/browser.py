@@ -166,18 +166,26 @@ def generate(artifacts: list[artifact.Artifact]) -> dict[str, bytes]:
 def generate_photo(artifacts: list[artifact.Artifact]) -> dict[str, bytes]:
     """Content by file name, for photos: each version's tables come when one of its streams does.
 
-    Raises ArtifactError for artifacts that are no versions of ``photo``."""
+    Of a version with networks those of its closed form: the kit cannot paint the others, and says
+    so. Raises ArtifactError for artifacts that are no versions of ``photo``.
+    """
     by_version = {one.manifest.version: one for one in artifacts}
     is_photo = all(one.manifest.wire_id == PHOTO_WIRE_ID for one in artifacts)
     if len(by_version) < len(artifacts) or not is_photo:
         raise ArtifactError("artifacts of photo are needed, each of another version")
     made: dict[str, bytes] = {}
     entries = []
+    names: dict[str, str] = {}
     for version, one in sorted(by_version.items()):
-        tables = photo_tables.tables_module(one)
-        name = f"tables-{version}-{_digits(tables)}.js"
-        made[name] = tables
-        entries.append(f'  {version}: async () => (await import("./{name}")).default,\n')
+        digest = hashlib.sha256(photo_tables.path_of(one).read_bytes()).hexdigest()
+        if digest in names:  # a closed form that stays
+            load = f'({{ ...(await import("./{names[digest]}")).default, version: {version} }})'
+        else:
+            tables = photo_tables.tables_module(one)
+            names[digest] = name = f"tables-{version}-{_digits(tables)}.js"
+            made[name] = tables
+            load = f'(await import("./{name}")).default'
+        entries.append(f"  {version}: async () => {load},\n")
     made["versions.js"] = (
         "/** Made by `python -m models.export.browser`: the tables of each version of photo. */\n"
         f"export const NEWEST = {max(by_version)};\n"

@@ -70,12 +70,13 @@ def export(
     *,
     nested_from: int | None = None,
     eight_bits: bool = False,
-    scales: dict[str, int] | None = None,
+    scales: dict[str, int | str] | None = None,
 ) -> Exported:
     """Write a module as a graph; the first dimension of all its arguments is the batch "N".
 
-    ``scales`` makes height and width free: rows of each input and output for one row of "h". Only
-    for what has no shape in its layers, such as convolutions.
+    ``scales`` makes height and width free: rows of each input and output for one row of "h", or a
+    word where they are another number. Only for what has no shape in its layers, such as
+    convolutions; what has no height and width is left out.
 
     Arguments from ``nested_from`` on are the module's ``*args``. With ``eight_bits`` kernels of
     convolutions are kept as ``round_to_bytes`` left them; all else is kept as float16.
@@ -109,20 +110,26 @@ def export(
 
 
 SIZELESS = {"Add", "Concat", "Conv", "DepthToSpace", "Div", "Elu", "Mul", "Resize", "Sigmoid"}
+SIZELESS |= {"ConvTranspose", "Gather", "Relu", "Slice"}
 SIZELESS |= {"Split", "Sub", "Tanh", "Clip", "Sqrt", "Reciprocal", "Less", "Where"}
+SIZELESS |= {"Abs", "Exp", "Gemm", "Log", "Neg", "Relu", "Sign", "Unsqueeze"}
 """Operations of these graphs that hold no height and no width of what they were traced at."""
 
 
-def free_sizes(graph: onnx.ModelProto, scales: dict[str, int]) -> None:
+def free_sizes(graph: onnx.ModelProto, scales: dict[str, int | str]) -> None:
     """Give inputs and outputs the batch "N", the height and width "h" and "w", times their scale.
 
     The exporter can trace with free sizes too, but works out every one of them with algebra, which
     takes three times as long. Raises ValueError for an operation that is not known to hold no size.
     """
-    if found := {node.op_type for node in graph.graph.node} - SIZELESS:
+    nodes = [node for node in graph.graph.node if not _trims(graph, node)]
+    if found := {node.op_type for node in nodes} - SIZELESS:
         raise ValueError(f"{sorted(found)} may hold the size that was traced")
     for value in (*graph.graph.input, *graph.graph.output):
         dims = value.type.tensor_type.shape.dim
+        dims[0].dim_param = "N"
+        if value.name not in scales:
+            continue
         scale = scales[value.name]
         for dim, name in zip(dims, ("N", "", f"{scale}*h", f"{scale}*w"), strict=True):
             if name:
@@ -130,7 +137,13 @@ def free_sizes(graph: onnx.ModelProto, scales: dict[str, int]) -> None:
     del graph.graph.value_info[:]
 
 
-LARGEST = (127, 31)
+def _trims(graph: onnx.ModelProto, node: onnx.NodeProto) -> bool:
+    """Whether a node cuts off so many rows or columns at the end, however many there are."""
+    ends = [numpy_helper.to_array(w) for w in graph.graph.initializer if w.name in node.input[2:3]]
+    return node.op_type == "Slice" and bool(ends) and bool((ends[0] < 0).all())
+
+
+LARGEST = (127, 31, 17, 15)
 """Whole numbers that weights are rounded to, at most: what a byte holds, or fewer, to pack well."""
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +23,14 @@ _UNTOLD = 128
 Whole = NDArray[np.int64]
 
 
+def path_of(one: Artifact) -> Path:
+    """The tables of streams without networks."""
+    return one.closed_form() if one.manifest.graphs else one.tables()
+
+
 def tables_module(one: Artifact) -> bytes:
     """The tables as the default export of a module."""
-    stored = tables.read(one.tables())
+    stored = tables.read(path_of(one))
     # what is coded already gzip packs best as base64
     models = photo_models.pack(stored.logits, stored.seen)
     values = {

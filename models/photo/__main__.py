@@ -56,7 +56,7 @@ def arguments() -> argparse.Namespace:
         add(
             "--tables",
             type=Path,
-            default=packaged_artifacts() / "photo" / "tables.npz",
+            default=packaged_artifacts() / "photo.1" / "tables.npz",
             help="the closed form's (default: those of the artifact)",
         )
         add("--threads", type=int, default=torch.get_num_threads())

@@ -11,7 +11,7 @@ Everything is counted or averaged; nothing is optimised. No picture that reports
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -29,6 +29,7 @@ from service.codec.photo.bitplane_coder import (
     SIGNS,
     STRETCH_LIMIT,
 )
+from service.codec.photo.cells import Split
 from service.codec.photo.order import (
     DEEPEST,
     GROUPS,
@@ -55,9 +56,13 @@ from service.codec.photo.tables import (
     fresh,
     models_of,
 )
+from service.codec.photo.transform import Steps
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float64]
+Analyse = Callable[[Pixels, Grid, Steps], Split]
+"""What is coded in place of a tile's coefficients."""
+DEFAULT = ORDERS.index("default")
 STEP = 2.8
 """Of weight 1, in units of a pixel: the finest plane leaves over 42 dB in every order."""
 SCALES = {
@@ -116,18 +121,30 @@ def start(tiles: Sequence[Pixels]) -> Stored:
     )
 
 
-def quantised(stored: Stored, order: int, tiles: Sequence[Pixels]) -> Tiles:
+def quantised(
+    stored: Stored, order: int, tiles: Sequence[Pixels], analyse: Analyse | None = None
+) -> Tiles:
     """The integers that streams of ``order`` would spell of each tile."""
     grid = grid_of(*tiles[0].shape[:2], stored.slopes[order], stored.usual)
     steps = transform.steps_of(stored, order, grid)
-    made = []
-    for tile in tiles:
-        values = np.zeros(3 * grid.coefficients, np.int32)
-        for channel in range(3):
-            part = values[channel * grid.coefficients :][: grid.coefficients]
-            transform.analyse(tile, grid, steps, channel, part)
-        made.append(values)
-    return Tiles(grid, tuple(made))
+    return Tiles(grid, tuple(_integers(tile, grid, steps, analyse) for tile in tiles))
+
+
+def _integers(
+    tile: Pixels, grid: Grid, steps: Steps, analyse: Analyse | None, finer: int = 1
+) -> NDArray[np.int32]:
+    """A tile in steps, or in steps that are so many times ``finer``."""
+    split = analyse(tile, grid, steps) if analyse else None
+    steps = steps._replace(sizes=steps.sizes / finer)
+    values = np.zeros(3 * grid.coefficients, np.int32)
+    for channel in range(3):
+        part = values[grid.of(channel)]
+        if split is None:
+            transform.analyse(tile, grid, steps, channel, part, finer)
+        else:
+            fine, low = split.fine[channel], split.low[channel]
+            transform.quantise(fine, low, grid, steps, channel, part, finer)
+    return values
 
 
 def usual_of(tiles: Tiles) -> NDArray[np.int8]:
@@ -274,19 +291,20 @@ def _chain(bits: Floats, gain: Floats) -> NDArray[np.int16]:
     return np.rint(slopes).astype(np.int16)
 
 
-def raw_magnitudes(stored: Stored, order: int, tiles: Sequence[Pixels]) -> list[tuple[Floats, ...]]:
+def raw_magnitudes(
+    stored: Stored, order: int, tiles: Sequence[Pixels], analyse: Analyse | None = None
+) -> list[tuple[Floats, ...]]:
     """Magnitudes in steps before rounding, by tile, channel and band."""
     grid = grid_of(*tiles[0].shape[:2], stored.slopes[order], stored.usual)
-    finest = 1024  # integers of a step so many times smaller are the floats
     steps = transform.steps_of(stored, order, grid)
-    fine = steps._replace(sizes=steps.sizes / finest)
+    finest = 1024  # integers of a step so many times smaller are the floats
     made = []
     for tile in tiles:
+        values = _integers(tile, grid, steps, analyse, finest)
         channels = []
         for channel in range(3):
-            values = np.zeros(grid.coefficients, np.int32)
-            transform.analyse(tile, grid, fine, channel, values, finer=finest)
-            channels.append([np.abs(_band(values, band)).ravel() / finest for band in grid.bands])
+            own = values[grid.of(channel)]
+            channels.append([np.abs(_band(own, band)).ravel() / finest for band in grid.bands])
         made.append(tuple(channels))
     return made
 
@@ -310,11 +328,28 @@ def make(tiles: Sequence[Pixels], sampled: int = 150) -> Stored:
     psnr = ORDERS.index("psnr")
     stored = replace(stored, usual=usual_of(quantised(stored, psnr, tiles)))
     stored = learned(stored, quantised(stored, psnr, tiles), 2)
-    few = tiles[:sampled]
+    stored = ordered(stored, tiles[:sampled])
+    return learned(stored, quantised(stored, DEFAULT, tiles), 2)
+
+
+def again(stored: Stored, tiles: Sequence[Pixels], analyse: Analyse, sampled: int = 100) -> Stored:
+    """What is counted of ``stored``, over what an analysis network makes of tiles of one size.
+
+    Colours, steps and weights stay: the network was trained with them.
+    """
+    counted = quantised(stored, DEFAULT, tiles, analyse)
+    stored = replace(stored, usual=usual_of(counted))
+    stored = learned(stored, quantised(stored, DEFAULT, tiles, analyse), 1)
+    stored = ordered(stored, tiles[:sampled], analyse)
+    return learned(stored, quantised(stored, DEFAULT, tiles, analyse), 2)
+
+
+def ordered(stored: Stored, tiles: Sequence[Pixels], analyse: Analyse | None = None) -> Stored:
+    """With means of cells and slopes of the passes, for each order's weights."""
     slopes, centroids = stored.slopes.copy(), stored.centroids.copy()
     for order in range(len(ORDERS)):
-        raw, quant = raw_magnitudes(stored, order, few), quantised(stored, order, few)
+        raw = raw_magnitudes(stored, order, tiles, analyse)
+        quant = quantised(stored, order, tiles, analyse)
         centroids[order] = centroids_of(quant, raw)
         slopes[order] = slopes_of(stored, quant, raw, centroids[order])
-    stored = replace(stored, slopes=slopes, centroids=centroids)
-    return learned(stored, quantised(stored, ORDERS.index("default"), tiles), 2)
+    return replace(stored, slopes=slopes, centroids=centroids)

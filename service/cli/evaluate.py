@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from service.cli import evaluate_photos
+from service.cli import evaluate_photos, evaluate_recurrent
 from service.cli.files import Failures
 from service.codec.geometry import THUMB_SIDE
 from service.errors import ConfigurationError
@@ -93,6 +93,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="(%(default)s)")
     evaluate_photos.add_arguments(parser)
+    evaluate_recurrent.add_arguments(parser)
     parser.set_defaults(run=run)
 
 
@@ -104,6 +105,7 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
     from service.evaluation.run import evaluate
+    from service.settings import read_settings
 
     missing = [name for name in EXTRA if find_spec(name) is None]
     if missing:
@@ -112,6 +114,9 @@ def run(arguments: argparse.Namespace) -> int:
         )
     if arguments.codec == ("photo",):
         return evaluate_photos.run(arguments)
+    folder = arguments.artifacts or read_settings().artifacts()
+    if evaluate_recurrent.are_recurrent(folder, arguments.codec):
+        return evaluate_recurrent.run(arguments, folder)
     failures = Failures()
     plan = make_plan(arguments, failures.left_out)
     print(evaluate(plan, Console(stderr=True)), end="")

@@ -47,7 +47,7 @@ class Codecs:
         self._runtime = Runtime(arguments.device or settings.device, settings.inference_threads)
         self._folder = arguments.artifacts or settings.artifacts()
         effort = getattr(arguments, "effort", None) or settings.effort
-        self._how = Encoding(effort, settings.photo_bpp)
+        self._how = Encoding(effort, settings.photo_bpp, settings.photo_networks)
         self._names = settings.codecs
         self._loaded: dict[str, Codec] = {}
 

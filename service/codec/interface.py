@@ -151,11 +151,12 @@ class Codec(Format, Protocol):
         """
         ...
 
-    def cost(self, size: Size, prefix_bytes: int | None = None) -> int:
+    def cost(self, size: Size, prefix_bytes: int | None = None, of: Size | None = None) -> int:
         """What one picture costs, about in nanoseconds of one core, 1 or more.
 
         Of encoding a picture of ``size``; with ``prefix_bytes``, of decoding a prefix of that
-        length to that size. Costs order and bound work, no timer is set by them.
+        length to that size, which is a lower resolution of a picture ``of`` another where that is
+        given. Costs order and bound work, no timer is set by them.
         """
         ...
 
@@ -164,6 +165,10 @@ class Codec(Format, Protocol):
 
         Of thumbnails 0: a batch of them is small beside one photo.
         """
+        ...
+
+    def coded_size(self, size: Size) -> Size:
+        """That at which a picture of ``size`` is coded: one that costs too much is shrunk."""
         ...
 
     def encode(

@@ -52,11 +52,11 @@ class VersionedCodec:
         """By its version. Raises CodecError."""
         return self._reader(prefix).header(prefix)
 
-    def cost(self, size: Size, prefix_bytes: int | None = None) -> int:
+    def cost(self, size: Size, prefix_bytes: int | None = None, of: Size | None = None) -> int:
         """Of encoding the newest's; of decoding the most that any version takes."""
         if prefix_bytes is None:
             return self._newest.cost(size)
-        return max(codec.cost(size, prefix_bytes) for codec in self.versions)
+        return max(codec.cost(size, prefix_bytes, of) for codec in self.versions)
 
     def memory(self, size: Size) -> int:
         """The newest's."""
@@ -75,6 +75,10 @@ class VersionedCodec:
         return self._each(
             streams, lambda codec, at: codec.measure(_of(pictures, at), _of(streams, at))
         )
+
+    def coded_size(self, size: Size) -> Size:
+        """The newest's."""
+        return self._newest.coded_size(size)
 
     def measured_size(self, size: Size) -> Size:
         """The newest's."""

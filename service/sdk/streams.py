@@ -101,5 +101,5 @@ def opener() -> Opener:
 def _codec(name: str) -> Codec:
     settings = read_settings()
     runtime = Runtime(settings.device, settings.inference_threads)
-    how = Encoding(settings.effort, settings.photo_bpp)
+    how = Encoding(settings.effort, settings.photo_bpp, settings.photo_networks)
     return load_codecs(settings.artifacts(), [name], runtime, how)[name]

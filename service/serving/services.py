@@ -54,13 +54,14 @@ class ToEncode:
 class ToDecode:
     """A prefix on its way to a picture.
 
-    ``size`` is the long side that is wanted (None: its own), ``painted`` the size that follows,
-    which is what painting costs.
+    ``size`` is the long side that is wanted (None: its own), ``painted`` the size that follows, a
+    lower resolution of the picture's ``own``: that is what painting costs.
     """
 
     prefix: bytes
     size: int | None
     painted: Size
+    own: Size
 
 
 @dataclass(frozen=True, slots=True)

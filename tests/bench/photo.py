@@ -1,6 +1,7 @@
 """``python -m tests.bench.photo``: what the codec `photo` costs, beside other formats.
 
-    seconds a megapixel    encoding, decoding at half a bit a pixel, of 2,000 bytes, at half size
+    seconds a megapixel    encoding in closed form and with networks, choosing between them;
+                           decoding at half a bit a pixel, of 2,000 bytes, at half size
     bytes a pixel          peak memory of encoding and of decoding, each in a process of its own
 
 Pictures are free photos side by side, so that one of any size has the detail of photos.
@@ -12,7 +13,6 @@ import argparse
 import io
 import os
 import platform
-import resource
 import subprocess
 import sys
 import time
@@ -23,6 +23,7 @@ from tempfile import NamedTemporaryFile
 import numpy as np
 from PIL import Image
 
+from service.codec.photo.codec import PhotoCodec
 from service.codec.registry import load_newest
 from service.inference import Runtime
 from service.settings import packaged_artifacts
@@ -66,61 +67,73 @@ def peers(picture: np.ndarray) -> dict[str, Callable[[], bytes]]:
     return found
 
 
-def memory(side: int, what: str, path: Path) -> None:
+def memory(side: int, what: str, networks: bool, path: Path) -> None:
     """In a process of its own: peak bytes a pixel over what the loaded codec has."""
     codec = load_newest(packaged_artifacts(), ["photo"], Runtime("cpu", 2))["photo"]
     picture = mosaic(side)
-    stream = codec.encode([picture[:64, :64]], [1.0])[0].stream
+    assert isinstance(codec, PhotoCodec)
+    stream = codec.stream(picture[:64, :64], networks=networks)
     if what == "decode":
         stream = path.read_bytes()
         del picture
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    Path("/proc/self/clear_refs").write_text("5")  # what loading took at its peak is forgotten
+    before = peak_kib()
     if what == "encode":
-        codec.encode([picture], [1.0])
+        codec.stream(picture, networks=networks)
     else:
         codec.decode([stream])
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print((after - before) * 1024 / side / side)
+    print((peak_kib() - before) * 1024 / side / side)
 
 
-def memory_apart(side: int, what: str, path: str) -> float:
-    command = [sys.executable, "-m", "tests.bench.photo", "--memory", str(side), what, path]
+def peak_kib() -> int:
+    """The most that this process had in memory."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0])
+
+
+def memory_apart(side: int, what: str, networks: bool, path: str) -> float:
+    options = [str(side), what, "networks" if networks else "closed", path]
+    command = [sys.executable, "-m", "tests.bench.photo", "--memory", *options]
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--memory", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--memory", nargs=4, help=argparse.SUPPRESS)
     parser.add_argument("--sides", type=int, nargs="+", default=SIDES)
     options = parser.parse_args()
     if options.memory:
-        memory(int(options.memory[0]), options.memory[1], Path(options.memory[2]))
+        side, what, form, path = options.memory
+        memory(int(side), what, form == "networks", Path(path))
         return
     codec = load_newest(packaged_artifacts(), ["photo"], Runtime("cpu", 2))["photo"]
+    assert isinstance(codec, PhotoCodec)
     print(f"{platform.machine()}, {os.cpu_count()} cores; seconds a megapixel, bytes a pixel")
-    print("| side | MP | encode | bpp | decode .5 bpp | 2 kB | half size | memory enc | dec |")
+    print("| side | form | choice | encode | decode .5 bpp | 2 kB | half size | memory enc | dec |")
     print("|-|-|-|-|-|-|-|-|-|")
     for side in options.sides:
         picture = mosaic(side)
         megapixels = side * side / 1e6
-        stream = codec.encode([picture], [1.0])[0].stream
-        half = stream[: side * side // 16]
-        row = [
-            best(lambda p=picture: codec.encode([p], [1.0])),
-            best(lambda h=half: codec.decode([h])),
-            best(lambda s=stream: codec.decode([s[:2000]])),
-            best(lambda h=half, n=side: codec.decode([h], n // 2)),
-        ]
-        with NamedTemporaryFile(suffix=".pxl") as file:
-            file.write(stream)
-            file.flush()
-            used = [memory_apart(side, what, file.name) for what in ("encode", "decode")]
-        times = " | ".join(f"{seconds / megapixels:.3f}" for seconds in row[1:])
-        print(
-            f"| {side} | {megapixels:.1f} | {row[0] / megapixels:.3f} "
-            f"| {8 * len(stream) / side / side:.2f} | {times} | {used[0]:.0f} | {used[1]:.0f} |",
-            flush=True,
-        )
+        whole = best(lambda p=picture: codec.encode([p], [1.0]))
+        for networks in (False, True) if codec.has_networks else (False,):
+            stream = codec.stream(picture, networks=networks)
+            half = stream[: side * side // 16]
+            alone = best(lambda p=picture, n=networks: codec.stream(p, networks=n))
+            row = [
+                whole - alone if networks == bool(codec.stream(picture)[2] & 32) else 0,
+                alone,
+                best(lambda h=half: codec.decode([h])),
+                best(lambda s=stream: codec.decode([s[:2000]])),
+                best(lambda h=half, n=side: codec.decode([h], n // 2)),
+            ]
+            with NamedTemporaryFile(suffix=".pxl") as file:
+                file.write(stream)
+                file.flush()
+                both = ("encode", "decode")
+                used = [memory_apart(side, what, networks, file.name) for what in both]
+            times = " | ".join(f"{seconds / megapixels:.3f}" for seconds in row)
+            form = "networks" if networks else "closed"
+            print(f"| {side} | {form} | {times} | {used[0]:.0f} | {used[1]:.0f} |", flush=True)
     picture = mosaic(1024)
     print("\n| peer | encode | bpp |\n|-|-|-|")
     for name, encode in peers(picture).items():

@@ -37,7 +37,8 @@ postMessage({ ready: true });
 
 @pytest.fixture(scope="module")
 def server():
-    with running_service(REAL, PREFIXEL_CODECS="prefixel,photo") as started:
+    codecs = "prefixel,photo"
+    with running_service(REAL, PREFIXEL_CODECS=codecs, PREFIXEL_PHOTO_NETWORKS="0") as started:
         yield started
 
 
@@ -228,6 +229,19 @@ def test_without_webassembly_the_service_paints(context, page, server, kit, sour
     assert "bytes=9000" in asked[0]
     assert "width=320" in asked[0]
     assert httpx.get(asked[0]).status_code == 200
+
+
+def test_the_service_paints_a_stream_with_networks(context, page, kit, source, stream):
+    """The kit has none; the header, which says how large the photo is, is read all the same."""
+    asked = []
+    context.on("request", lambda r: "photo.webp" in r.url and asked.append(r.url))
+    body = stream[:2] + bytes([stream[2] | 32]) + stream[3:]
+    headers = {"access-control-allow-origin": "*"}
+    context.route("**/photo.pxl*", lambda route: route.fulfill(body=body, headers=headers))
+    page.goto(serve_page(context, f'<prefixel-img src="{source}" alt=""></prefixel-img>', kit))
+    told(page, "load")
+    assert len(asked) == 1
+    assert page.evaluate("told.filter(({ kind }) => kind === 'paint' || kind === 'error')") == []
 
 
 def test_where_the_network_is_quicker_than_the_decoder_the_service_paints(

@@ -80,7 +80,10 @@ def write_photos(folder: Path) -> None:
     drawn = crops(len(PHOTO_SIDES), seed=17, size_range=(300, 400))
     pictures = [np.asarray(c.resize(s)) for c, s in zip(drawn, PHOTO_SIDES, strict=True)]
     orders = itertools.cycle(ORDERS)
-    whole = [codec.stream(picture, order) for picture, order in zip(pictures, orders, strict=False)]
+    whole = [
+        codec.stream(picture, order, networks=False)
+        for picture, order in zip(pictures, orders, strict=False)
+    ]
     made: dict[str, NDArray[np.generic]] = {}
     cuts = []
     for n, stream in enumerate(whole):

@@ -5,16 +5,17 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { StreamError } from "../../service/static/kit/core/header.js";
+import { StreamError, UnpaintableError } from "../../service/static/kit/core/header.js";
 import { PhotoDecoder } from "../../service/static/kit/photo/decoder.js";
 import { readPhotoHeader } from "../../service/static/kit/photo/header.js";
 import { kernelModule } from "../../service/static/kit/photo/kernel.js";
 import { Photo } from "../../service/static/kit/photo/photo.js";
 import { unpack } from "../../service/static/kit/photo/tables.js";
-import { VERSIONS } from "../../service/static/kit/photo/versions.js";
+import { PhotoStream } from "../../service/static/kit/photo/photos.js";
+import { NEWEST, VERSIONS } from "../../service/static/kit/photo/versions.js";
 import { readNpz } from "./npz.js";
 
-const folder = fileURLToPath(new URL("../vectors/photo/", import.meta.url));
+const folder = fileURLToPath(new URL("../vectors/photo.1/", import.meta.url));
 const { streams } = JSON.parse(readFileSync(`${folder}streams.json`));
 const pictures = readNpz(`${folder}pictures.npz`);
 const kernel = await WebAssembly.compile(kernelModule());
@@ -54,11 +55,12 @@ const cases = process.env.KIT_CASES && readNpz(`${process.env.KIT_CASES}/photo.n
 test("what is known of each coefficient is what the service knows", { skip: !cases }, async () => {
   const { data: lengths } = cases.lengths;
   const { data: cuts } = cases.cuts;
+  const newest = await unpack(kernel, await VERSIONS[NEWEST]());
   let at = 0;
   for (let n = 0; n < lengths.length; n += 1) {
     const stream = cases.streams.data.subarray(at, at + lengths[n]);
     at += lengths[n];
-    const photo = await Photo.open(kernel, tables, stream);
+    const photo = await Photo.open(kernel, newest, stream);
     for (let k = 0; k < cuts.length / lengths.length; k += 1) {
       const cut = cuts[(n * cuts.length) / lengths.length + k];
       assert.equal(photo.advance(stream, cut), cases[`symbols-${n}-${k}`].data[0]);
@@ -98,6 +100,16 @@ test("noise and headers that lie are refused or read, never more than that", asy
     assert.ok(photo.advance(noise) > 0);
     photo.paint();
   }
+});
+
+test("what has networks, or comes of a later version, is refused by name: the service may", async () => {
+  const withNetworks = Uint8Array.from([0x82, 0x80, 0x20, 0x80, 1, 0x80, 1, 1, 2, 3]);
+  const later = Uint8Array.from([0x87, 0x80, 0, 0x80, 1, 0x80, 1, 1, 2, 3]);
+  const newest = await unpack(kernel, await VERSIONS[2]());
+  assert.ok(readPhotoHeader(withNetworks).hasNetworks);
+  await assert.rejects(Photo.open(kernel, newest, withNetworks), StreamError);
+  await assert.rejects(new PhotoStream().paint(withNetworks), UnpaintableError);
+  await assert.rejects(new PhotoStream().paint(later), UnpaintableError);
 });
 
 /** Paints a prefix of `bytes`, from `from` on, at a size of a page. */

@@ -26,8 +26,9 @@ from rich.progress import Progress
 from service.bench.connection import Answer, Connection, Endpoint
 from service.bench.load import Outcome, open_loop
 from service.codec.geometry import Size
+from service.codec.interface import Codec
 from service.codec.photo.codec import PhotoCodec
-from service.codec.photo.header import pack
+from service.codec.photo.header import may_have_networks, pack
 from service.codec.registry import load_codec
 from service.errors import CodecError
 from service.inference import Runtime
@@ -60,15 +61,16 @@ def seeds_of(codec: PhotoCodec) -> list[bytes]:
     found = []
     for number, crop in enumerate(crops(9, seed=5, size_range=(8, 300))):
         order = ("default", "psnr", "eyes")[number % 3]
-        whole = codec.stream(np.asarray(crop), order)
+        photo = np.asarray(crop)
+        may = codec.has_networks and may_have_networks(Size.of(photo))
+        whole = codec.stream(photo, order, networks=may and number % 2 == 0)
         found += [whole, whole[: len(whole) // 7], whole[:20]]
     return found
 
 
-def in_process(claims: Claims, cases: int, seed: int) -> list[bytes]:
+def in_process(claims: Claims, codec: Codec, seeds: list[bytes], cases: int, seed: int) -> None:
     """Each mutation inspected and painted: a picture of the header's size, or a CodecError."""
-    codec = codec_of_photos()
-    seeds, seen = seeds_of(codec), Counter[str]()
+    seen = Counter[str]()
     slowest, before = 0.0, psutil.Process().memory_info().rss / 2**20
     failures: list[str] = []
     for number in range(cases):
@@ -93,7 +95,6 @@ def in_process(claims: Claims, cases: int, seed: int) -> list[bytes]:
         f"{cases} mutated streams in process: a picture or a CodecError",
         f"{dict(seen)}, slowest {slowest:.2f} s, {before:.0f} -> {after:.0f} MiB {failures[:5]}",
     )
-    return seeds
 
 
 def over_http(claims: Claims, server: Server, seeds: list[bytes], cases: int, seed: int) -> None:
@@ -124,7 +125,7 @@ def over_http(claims: Claims, server: Server, seeds: list[bytes], cases: int, se
 async def bombs(claims: Claims, server: Server) -> None:
     """Headers of 16 megapixels and a few bytes, asked for by many at once."""
     endpoint, codec = Endpoint.of(server.url), codec_of_photos()
-    head = pack(codec.wire_id, codec.version, Size(4096, 4096), 0)
+    head = pack(codec.wire_id, codec.version, Size(4096, 4096), 0, codec.has_networks)
     async with Connection(endpoint, keep=True) as connection:
         answer = await connection.ask(endpoint.request("POST", "/v1/images", encoded("jpeg")))
         found = json.loads(answer.body)["id"]
@@ -208,7 +209,9 @@ async def edges(claims: Claims, server: Server) -> None:
 def prove(cases: int, seed: int) -> Claims:
     """All of it at one service, which takes photos of 16 megapixels."""
     claims = Claims()
-    seeds = in_process(claims, cases, seed)
+    codec = codec_of_photos()
+    seeds = seeds_of(codec)
+    in_process(claims, codec, seeds, cases, seed)
     with running_service(
         REAL,
         PREFIXEL_PHOTO_SIDE=4096,

@@ -30,9 +30,9 @@ def excess(codec: PhotoCodec, picture: Pixels) -> tuple[int, float]:
     """Bytes of a payload, and how many of them are over the ideal."""
     stream = codec.stream(picture)
     length = len(stream) - codec.header(stream).length_bytes
-    parse, _, _ = codec.parse(stream)
+    parse, steps, _ = codec.parse(stream)
     parse.advance(len(stream))
-    bits = pass_bits(parse, *codec.statistics())
+    bits = pass_bits(parse, *codec.statistics(steps.networks))
     return length, length - float(bits.sum()) / 8
 
 

@@ -63,7 +63,7 @@ class GreyCodec:
         """Two bytes."""
         return header_of(self, prefix)
 
-    def cost(self, size: Size, prefix_bytes: int | None = None) -> int:
+    def cost(self, size: Size, prefix_bytes: int | None = None, of: Size | None = None) -> int:
         """As much for painting as for encoding."""
         return size.pixels
 
@@ -93,6 +93,10 @@ class GreyCodec:
             Level(HEADER_BYTES + CHUNK_BYTES * n, 0.5 + 0.03 * n, 15.0 + n) for n in range(1, 17)
         )
         return [levels for _ in streams]
+
+    def coded_size(self, size: Size) -> Size:
+        """Its own."""
+        return size
 
     def measured_size(self, size: Size) -> Size:
         """Its own."""
@@ -159,7 +163,7 @@ class RawPhotoCodec:
             raise CodecError("byte 1 has another aspect than the size")
         return replace(header, size=size, aspect=size.aspect, length_bytes=PHOTO_HEADER_BYTES)
 
-    def cost(self, size: Size, prefix_bytes: int | None = None) -> int:
+    def cost(self, size: Size, prefix_bytes: int | None = None, of: Size | None = None) -> int:
         """As much for painting as for encoding."""
         return 10 * size.pixels
 
@@ -197,6 +201,10 @@ class RawPhotoCodec:
                 levels.append(Level(end, float(ssim), float(psnr(*pair)[0])))
             found.append(tuple(levels))
         return found
+
+    def coded_size(self, size: Size) -> Size:
+        """Its own."""
+        return size
 
     def measured_size(self, size: Size) -> Size:
         """Its own."""

@@ -1,44 +1,52 @@
 """The codec `photo`: a picture of any size as one stream, of which every prefix is a picture.
 
-    encode   RGB -> three colour axes -> 9/7 wavelet -> integers -> passes of bit-planes
-    decode   symbols that the prefix decides -> means of their cells -> inverse transforms -> RGB
+    encode   RGB -> three colour axes -> 9/7 wavelet (-> analysis network) -> integers -> passes
+    decode   symbols that the prefix decides -> means of their cells (-> synthesis network)
+             -> inverse transforms -> RGB
 
 The scan (``bitplane_coder``) sees integers alone. Sources: zero cells of double width and planes as
 in Shapiro 1993, order by squared error a bit as in Li and Lei 1999, contexts of known magnitudes as
-in Taubman 2000, mixed predictions as in Mahoney 2005.
+in Taubman 2000, mixed predictions as in Mahoney 2005. A version whose artifact has no networks has
+the closed form alone; one that has them uses them where the header says so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import lru_cache
-from typing import TypeVar
+from functools import lru_cache, partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from service.codec.artifact import Artifact
-from service.codec.entropy.range_coder import MARGIN
 from service.codec.geometry import PHOTO_PIXELS, Size
 from service.codec.header import StreamHeader
-from service.codec.interface import Effort, Encoded, Inspection, Kind, Level, header_of
-from service.codec.photo import bitplane_coder, header, levels, tables, transform
+from service.codec.interface import (
+    KMAC_COST,
+    Effort,
+    Encoded,
+    Inspection,
+    Kind,
+    Level,
+    header_of,
+)
+from service.codec.photo import choice, encoder, header, levels, painter, tables, transform
 from service.codec.photo.bitplane_coder import Fixed, Models
-from service.codec.photo.order import LEVEL, Grid, Ints, grid_of, sizes_of
+from service.codec.photo.cells import Tile
+from service.codec.photo.header import PhotoHeader
+from service.codec.photo.networks import ROLES, CellNetwork
+from service.codec.photo.order import Grid, grid_of, sizes_of
 from service.codec.photo.parse import Parse
 from service.codec.photo.prices import pass_chunks
-from service.codec.photo.tables import ORDERS
+from service.codec.photo.tables import ORDERS, Tables
+from service.codec.photo.threads import Threads
 from service.codec.photo.transform import Steps
 from service.codec.pixels import Pixels
-from service.errors import ArtifactError
 from service.inference import Runtime
 from service.quality.ms_ssim import MS_SSIM_SIDE
 
-GOOD_PSNR = 42.0
-"""dB: a stream ends once its picture is so close, or at ``bits_a_pixel``."""
 BITS_A_PIXEL = 2.0
+SQUARED_ERROR = ORDERS.index("psnr")
 MOST_BITS_A_PIXEL = 8
 """What a stream may have that another encoder made."""
 LEAST_PAYLOAD_BYTES = 512
@@ -51,15 +59,15 @@ ENCODE_COST, DECODE_COST, DECODE_COST_A_BYTE = 700, 60, 2500
 ``python -m tests.bench.photo`` prints what they come to."""
 ENCODE_MEMORY = 48
 """Bytes a pixel, at the most."""
-_NO_PRICE = np.zeros((1, 2))
-_NO_COUNTS = np.zeros((1, 1, 2), np.int64)
-T = TypeVar("T")
+NETWORK_MEMORY = 48 * 2**20
+"""Bytes a thread, of what stages compute of a tile: however large a photo is, and kept."""
 
 
 class PhotoCodec:
     """One artifact, loaded. Thread-safe: tables are never written.
 
-    ``order`` names what streams are made for (``tables.ORDERS``); a decoder reads it in the header.
+    ``order`` names what streams are made for (``tables.ORDERS``), ``networks`` says whether they
+    may have any; a decoder reads both in the header.
     """
 
     kind: Kind = "photo"
@@ -76,48 +84,83 @@ class PhotoCodec:
         *,
         bits_a_pixel: float = BITS_A_PIXEL,
         order: str = ORDERS[0],
+        networks: bool = True,
     ) -> None:
         """Raises ArtifactError when tables are missing or damaged."""
         manifest = artifact.manifest
         self.name, self.wire_id, self.version = manifest.name, manifest.wire_id, manifest.version
         self.readable_versions = frozenset((manifest.version,))
         self.artifact_sha256: str | None = artifact.sha256
-        if manifest.graphs:
-            raise ArtifactError(f"{self.name}: version {self.version} has no networks")
         self.bits_a_pixel, self.order = bits_a_pixel, ORDERS.index(order)
-        self.stored = tables.read(artifact.tables())
-        self._fixed, self._models = tables.fixed_of(self.stored), tables.models_of(self.stored)
-        self._pool = ThreadPoolExecutor(runtime.threads, "prefixel-photo")
-        self._several = runtime.threads > 1
+        self._may_have_networks = networks
+        self._known: dict[bool, Tables] = {}
+        self._networks: dict[str, CellNetwork] = {}
+        self._kmac = (0.0, 0.0)
+        if manifest.graphs:
+            self._known[True] = tables.opened(artifact.tables())
+            self._networks = {role: CellNetwork(artifact, runtime, role) for role in ROLES}
+            kmac = manifest.kmac_per_pixel
+            self._kmac = kmac.get("encode", 0.0), kmac.get("decode", 0.0)
+        closed = artifact.closed_form() if manifest.graphs else artifact.tables()
+        self._known[False] = tables.opened(closed)
+        self.stored = self._known[False].stored
+        self._threads = Threads(runtime.threads)
         self.geometry = lru_cache(GRIDS)(self._geometry)
         self._compile()
+
+    @property
+    def has_networks(self) -> bool:
+        """Whether streams may have networks."""
+        return bool(self._networks)
+
+    def network(self, role: str) -> CellNetwork:
+        """One of ``networks.ROLES``. Raises KeyError where the artifact has none."""
+        return self._networks[role]
+
+    def tables(self, networks: bool) -> Tables:
+        """Those of streams with networks, or without."""
+        return self._known[networks]
 
     def _compile(self) -> None:
         """Compile what encoding, measuring and decoding call, or load it from the cache."""
         grey = np.full((MS_SSIM_SIDE, MS_SSIM_SIDE, 3), 99, np.uint8)
         for writeable in (True, False):  # an opened picture may be either
             grey.flags.writeable = writeable
-            self.measure([grey], [self.stream(grey)])
+            for networks in self._known:
+                self.measure([grey], [self.stream(grey, networks=networks)])
 
-    def _geometry(self, size: Size, order: int) -> tuple[Grid, Steps]:
-        grid = grid_of(size.height, size.width, self.stored.slopes[order], self.stored.usual)
-        return grid, transform.steps_of(self.stored, order, grid)
+    def _geometry(self, size: Size, order: int, networks: bool = False) -> tuple[Grid, Steps]:
+        stored = self._known[networks].stored
+        grid = grid_of(size.height, size.width, stored.slopes[order], stored.usual)
+        return grid, transform.steps_of(stored, order, grid, networks)
 
     def header(self, prefix: bytes) -> StreamHeader:
         """The header, with the photo's size. Raises CodecError."""
         common = header_of(self, prefix)
-        size, _, length = header.parse(prefix)
-        return replace(common, size=size, length_bytes=length)
+        own = self._own_header(prefix)
+        return replace(common, size=own.size, length_bytes=own.length_bytes)
 
-    def cost(self, size: Size, prefix_bytes: int | None = None) -> int:
-        """By pixels; a prefix by what is parsed of it and the pixels that are painted."""
+    def _own_header(self, prefix: bytes) -> PhotoHeader:
+        return header.parse(prefix, self.has_networks)
+
+    def cost(self, size: Size, prefix_bytes: int | None = None, of: Size | None = None) -> int:
+        """By pixels; a prefix by what is parsed of it and the pixels that are painted.
+
+        The synthesis works on all pixels of a picture, unless it is painted without.
+        """
+        encode, decode = (round(KMAC_COST * kmac) for kmac in self._kmac)
         if prefix_bytes is None:
-            return size.pixels * ENCODE_COST
-        return max(1, size.pixels * DECODE_COST + prefix_bytes * DECODE_COST_A_BYTE)
+            return size.pixels * (ENCODE_COST + encode)
+        whole = of or size
+        longest, all_of_it = (max(one.width, one.height) for one in (size, whole))
+        corrected = 2**painter.CORRECTED_SPLITS * longest > all_of_it  # a bound of what is painted
+        network = whole.pixels * decode if corrected else 0
+        return max(1, size.pixels * DECODE_COST + prefix_bytes * DECODE_COST_A_BYTE + network)
 
     def memory(self, size: Size) -> int:
-        """By pixels."""
-        return size.pixels * ENCODE_MEMORY
+        """By pixels; networks take as much for any photo."""
+        tiles = self._threads.count * NETWORK_MEMORY if self.has_networks else 0
+        return size.pixels * ENCODE_MEMORY + tiles
 
     def encode(
         self,
@@ -128,44 +171,39 @@ class PhotoCodec:
         """Whole streams of uint8 [H, W, 3] each; nothing is measured."""
         return [Encoded(self.stream(picture)) for picture in pictures]
 
-    def stream(self, picture: Pixels, order: str | None = None) -> bytes:
-        """The whole stream of uint8 [H, W, 3], told in one of ``ORDERS``."""
-        size = Size.of(picture)
+    def stream(
+        self, picture: Pixels, order: str | None = None, *, networks: bool | None = None
+    ) -> bytes:
+        """The whole stream of uint8 [H, W, 3], told in one of ``ORDERS``.
+
+        With ``networks`` or without; None: as is better for this picture (``choice``), and without
+        in the order for squared error, which they were not trained for.
+        """
         number = self.order if order is None else ORDERS.index(order)
-        head = header.pack(self.wire_id, self.version, size, number)
-        grid, steps = self.geometry(size, number)
-        values, passes = self._quantised(picture, grid, steps)
-        room = max(LEAST_PAYLOAD_BYTES, int(self.bits_a_pixel * size.pixels / 8))
-        return head + self._written(grid._replace(passes=passes), values, room)
+        if networks is None:
+            networks = self._prefers_networks(picture, number)
+        return self._stream(picture, number, networks, self.bits_a_pixel)
 
-    def _quantised(self, picture: Pixels, grid: Grid, steps: Steps) -> tuple[Ints, Ints]:
-        """The integers of a picture, and the passes until it is good enough."""
-        values = np.zeros(3 * grid.coefficients, np.int32)
-
-        def analyse(channel: int) -> NDArray[np.float64]:
-            return transform.analyse(picture, grid, steps, channel, values[grid.of(channel)])
-
-        gains = np.stack(self._each_channel(analyse))
-        return values, grid.passes[: _passes_needed(grid.passes, gains, picture.size)]
-
-    def _written(self, grid: Grid, values: Ints, room_bytes: int) -> bytes:
-        out = np.zeros(room_bytes + MARGIN, np.uint8)
-        places = 3 * grid.coefficients
-        length = bitplane_coder.scan(
-            bitplane_coder.WRITE,
-            grid,
-            *self.statistics(),
-            values,
-            np.zeros(places, np.int32),
-            np.zeros(places, np.int8),
-            np.zeros(3 * grid.flags, np.int8),
-            np.zeros(bitplane_coder.STATE, np.int64),
-            out,
-            0,
-            _NO_PRICE,
-            _NO_COUNTS,
+    def _prefers_networks(self, picture: Pixels, order: int) -> bool:
+        may = self.has_networks and self._may_have_networks and order != SQUARED_ERROR
+        if not may or not header.may_have_networks(Size.of(picture)):
+            return False
+        sample = choice.sample_of(picture)
+        return choice.networks_are_better(
+            sample,
+            lambda networks, bpp: self._stream(sample, order, networks, bpp),
+            lambda stream, cuts: self._painted_cuts(stream, cuts, 0),
         )
-        return out[:length].tobytes()
+
+    def _stream(self, picture: Pixels, order: int, networks: bool, bits_a_pixel: float) -> bytes:
+        size = Size.of(picture)
+        head = header.pack(self.wire_id, self.version, size, order, networks)
+        grid, steps = self.geometry(size, order, networks)
+        network = self._networks["analysis"] if networks else None
+        values, passes = encoder.quantised(picture, grid, steps, self._threads, network)
+        room = max(LEAST_PAYLOAD_BYTES, int(bits_a_pixel * size.pixels / 8))
+        used = grid._replace(passes=passes)
+        return head + encoder.written(used, self._known[networks], values, room)
 
     def measure(
         self, pictures: Sequence[Pixels], streams: Sequence[bytes]
@@ -176,6 +214,10 @@ class PhotoCodec:
             for picture, stream in zip(pictures, streams, strict=True)
         ]
 
+    def coded_size(self, size: Size) -> Size:
+        """That of the picture."""
+        return size
+
     def measured_size(self, size: Size) -> Size:
         """A low-pass resolution of a photo that is larger."""
         splits = levels.splits_of(size)
@@ -184,11 +226,31 @@ class PhotoCodec:
 
     def _measured(self, picture: Pixels, stream: bytes) -> tuple[Level, ...]:
         splits = levels.splits_of(Size.of(picture))
-        size, order, _ = header.parse(stream)
-        wanted = transform.low_pass(picture, self.geometry(size, order)[1], splits)
+        parse, steps, size = self.parse(stream)
+        wanted = transform.low_pass(picture, steps, splits)
         cuts = levels.cuts_of(len(stream), self.minimum_bytes)
-        shown = self._painted_cuts(stream, cuts, splits)
-        return tuple(levels.level(cut, wanted, p) for cut, p in zip(cuts, shown, strict=True))
+        plain = steps._replace(networks=False)
+        corrected = levels.corrected_of(cuts, size) if steps.networks else ()
+        part = levels.part_of(size, splits) if corrected else None
+        found, gains = [], {}
+        decided = self._threads.beside(partial(parse.advance, cuts[0]))
+        for n, cut in enumerate(cuts):
+            decided()
+            own = plain if corrected else steps
+            shown = self.painted(parse, own, size, splits)
+            better = None
+            if part is not None and not painter.corrects(self._networks["synthesis"], parse):
+                gains[n] = levels.NOTHING
+            elif part is not None and n in corrected:
+                better = part.of(self.painted(parse, steps, size, splits, part.corrected))
+            # the next bytes are parsed while this picture is measured
+            decided = self._threads.beside(partial(parse.advance, cuts[min(n + 1, len(cuts) - 1)]))
+            found.append(levels.level(cut, wanted, shown))
+            if part is not None and better is not None:
+                without = levels.level(cut, part.of(wanted), part.of(shown))
+                gains[n] = levels.gain(levels.level(cut, part.of(wanted), better), without)
+        decided()
+        return levels.corrected(found, gains)
 
     def decode(self, prefixes: Sequence[bytes], size: int | None = None) -> list[Pixels]:
         """Paint prefixes; with ``size`` the smallest low-pass picture whose long side is that."""
@@ -207,13 +269,14 @@ class PhotoCodec:
 
     def parse(self, stream: bytes) -> tuple[Parse, Steps, Size]:
         """Begin to read a stream: nothing of its payload is decided yet. Raises CodecError."""
-        size, order, length = header.parse(stream)
-        grid, steps = self.geometry(size, order)
-        return Parse(grid, *self.statistics(), stream, length), steps, size
+        size, order, networks, length = self._own_header(stream)
+        grid, steps = self.geometry(size, order, networks)
+        return Parse(grid, *self.statistics(networks), stream, length), steps, size
 
-    def statistics(self) -> tuple[Models, Fixed]:
+    def statistics(self, networks: bool = False) -> tuple[Models, Fixed]:
         """What a scan begins with: models, which adapt, and what stays."""
-        return tables.fresh(self._models), self._fixed
+        own = self._known[networks]
+        return tables.fresh(own.models), own.fixed
 
     def _painted_cuts(self, stream: bytes, cuts: Sequence[int], splits: int) -> Iterator[Pixels]:
         parse, steps, size = self.parse(stream)
@@ -221,33 +284,23 @@ class PhotoCodec:
             parse.advance(cut)
             yield self.painted(parse, steps, size, splits)
 
-    def painted(self, parse: Parse, steps: Steps, size: Size, splits: int = 0) -> Pixels:
-        """What is decided so far, as it is after so many splits: uint8 [H, W, 3]."""
-        grid = parse.grid
-        most = int(grid.bands[0, LEVEL])
-        splits = min(splits, most)
-        shape = sizes_of(size.height, size.width, most)[splits]
+    def painted(
+        self, parse: Parse, steps: Steps, size: Size, splits: int = 0, within: Tile | None = None
+    ) -> Pixels:
+        """What is decided so far, as it is after so many splits: uint8 [H, W, 3].
 
-        def synthesise(channel: int) -> NDArray[np.float32]:
-            part = grid.of(channel)
-            known, negative = parse.known[part], parse.negative[part]
-            return transform.synthesise(known, negative, grid, steps, channel, shape)
-
-        gain = transform.gain_of(size, splits)
-        return transform.to_rgb(self._each_channel(synthesise), steps, gain)
-
-    def _each_channel(self, work: Callable[[int], T]) -> list[T]:
-        if self._several:
-            return list(self._pool.map(work, range(3)))
-        return [work(channel) for channel in range(3)]
+        A network corrects all cells, or those ``within``.
+        """
+        network = self._networks["synthesis"] if steps.networks else None
+        return painter.painted(parse, steps, size, splits, self._threads, network, within)
 
     def inspect(self, stream: bytes) -> Inspection:
         """The header, the order, and which passes each stretch of the payload tells."""
         head = self.header(stream)
-        parse, _, size = self.parse(stream)
-        order = header.parse(stream)[1]
+        size, order, networks, length = self._own_header(stream)
+        parse, _, _ = self.parse(stream)
         symbols = parse.advance(len(stream))
-        chunks = pass_chunks(parse, *self.statistics(), head.length_bytes, len(stream))
+        chunks = pass_chunks(parse, *self.statistics(networks), length, len(stream))
         return Inspection.of(
             self,
             head,
@@ -258,6 +311,7 @@ class PhotoCodec:
                 "width": size.width,
                 "height": size.height,
                 "order": ORDERS[order],
+                **({"networks": networks} if self.has_networks else {}),
                 "symbols": symbols,
                 "passes": parse.passes_done,
             },
@@ -270,14 +324,3 @@ def _splits_for(size: Size, side: int) -> int:
     while longest > 1 and (longest + 1) // 2 >= side:
         longest, splits = (longest + 1) // 2, splits + 1
     return splits
-
-
-def _passes_needed(passes: Ints, gains: NDArray[np.float64], samples: int) -> int:
-    """How many passes leave ``GOOD_PSNR``; ``gains`` [3, B, LAST_PLANES + 1, 2]."""
-    channel, band, plane, kind = passes.T
-    late = plane < transform.LAST_PLANES
-    won = np.where(late, gains[channel, band, np.minimum(plane, transform.LAST_PLANES), kind], 0)
-    left = gains[:, :, transform.LAST_PLANES, 0].sum() + won[::-1].cumsum()[::-1]
-    target = 255**2 / 10 ** (GOOD_PSNR / 10) * samples
-    needed = np.flatnonzero(left > target)  # before that pass, so much is left
-    return int(needed[-1]) + 1 if len(needed) else 0

@@ -1,20 +1,42 @@
-"""What prefixes of a photo are worth: at which lengths, at which resolution, by which measures."""
+"""What prefixes of a photo are worth: at which lengths, at which resolution, by which measures.
+
+A synthesis network computes on all pixels, whatever resolution is measured. So of a large photo it
+corrects the middle of some prefixes; what that is worth, in dB, is taken to hold everywhere, and to
+lie evenly (in the logarithm of the length) between them.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
 import numpy as np
+from numpy.typing import NDArray
 
 from service.codec.geometry import Size
 from service.codec.interface import Level
+from service.codec.photo.cells import CELL, Tile
 from service.codec.pixels import Pixels
 from service.quality.ms_ssim import MS_SSIM_SIDE, ms_ssim
 from service.quality.psnr import psnr
 from service.quality.ssim import BLOCK, block_ssim
 
+Gain = NDArray[np.float64]
+NOTHING: Gain = np.zeros(3)
 SHORTEST_BYTES = 128
 COUNT = 16
 LONG_SIDE = 512
 """Pixels: a larger photo is measured as the low-pass picture that has at least so many."""
+
+
+CORRECTED = (11, 13, 15)
+"""Which prefixes a network corrects of a photo that has more than ``CORRECTED_PIXELS``."""
+CORRECTED_PIXELS = 2**18
+AROUND = 5
+"""Cells around what is measured that are corrected too: the outermost have no neighbours."""
+LEAST_UNLIKE = 1e-6
+"""Of 1 - SSIM: what is still told from nothing."""
 
 
 def splits_of(size: Size) -> int:
@@ -49,3 +71,68 @@ def level(length_bytes: int, wanted: Pixels, shown: Pixels) -> Level:
         float(psnr(a, b)[0]),
         None if scales[0] is None else float(scales[0]),
     )
+
+
+def corrected_of(cuts: Sequence[int], size: Size) -> Collection[int]:
+    """Which of the cuts a network corrects in part; none: it corrects all of all of them."""
+    return CORRECTED if size.pixels > CORRECTED_PIXELS and len(cuts) == COUNT else ()
+
+
+class Part(NamedTuple):
+    """The middle of a photo: cells that are measured, those that are corrected for it, splits."""
+
+    measured: Tile
+    corrected: Tile
+    splits: int
+
+    def of(self, picture: Pixels) -> Pixels:
+        """Its pixels."""
+        side = CELL >> self.splits
+        top, left, rows, columns = (side * number for number in self.measured)
+        return np.ascontiguousarray(picture[top : top + rows, left : left + columns])
+
+
+def part_of(size: Size, splits: int) -> Part:
+    """A third of each side, or what MS-SSIM takes; and what lies around."""
+    least = -(-MS_SSIM_SIDE // (CELL >> splits))
+    measured, corrected = [], []
+    for cells in (size.height // CELL, size.width // CELL):
+        length = min(cells, max(cells // 3, least))
+        first = (cells - length) // 2
+        low, high = max(0, first - AROUND), min(cells, first + length + AROUND)
+        measured.append((first, length))
+        corrected.append((low, high - low))
+    tiles = [
+        Tile(top, left, rows, columns) for (top, rows), (left, columns) in (measured, corrected)
+    ]
+    return Part(tiles[0], tiles[1], splits)
+
+
+def gain(better: Level, without: Level) -> Gain:
+    """By how many dB PSNR, SSIM and MS-SSIM are better: [3]."""
+    return _decibels(better) - _decibels(without)
+
+
+def corrected(found: Sequence[Level], gains: Mapping[int, Gain]) -> tuple[Level, ...]:
+    """Levels measured without a network, and what it adds to some of them, ascending."""
+    if not gains:
+        return tuple(found)
+    places = np.log([found[n].bytes for n in gains])
+    known = np.stack(list(gains.values()))
+    made = []
+    for level in found:
+        more = [np.interp(np.log(level.bytes), places, column) for column in known.T]
+        psnr, ssim, msssim = (_decibels(level) + more).tolist()
+        scales = None if level.msssim is None else _likeness(msssim)
+        made.append(replace(level, psnr=psnr, ssim=_likeness(ssim), msssim=scales))
+    return tuple(made)
+
+
+def _decibels(level: Level) -> Gain:
+    """PSNR, SSIM and MS-SSIM (0 where there is none) in dB."""
+    unlike = [1 - level.ssim, 1.0 if level.msssim is None else 1 - level.msssim]
+    return np.array([level.psnr, *(-10 * np.log10(np.maximum(unlike, LEAST_UNLIKE)))])
+
+
+def _likeness(decibels: float) -> float:
+    return float(1 - 10 ** (-decibels / 10))

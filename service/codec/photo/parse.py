@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from service.codec.photo.bitplane_coder import READ, STATE, Fixed, Models, scan
 from service.codec.photo.order import Grid, Ints
+from service.codec.photo.precision import Place
 
 _NO_VALUES = np.zeros(1, np.int32)
 _NO_PRICE = np.zeros((1, 2))
@@ -59,6 +60,11 @@ class Parse:
     def passes_done(self) -> int:
         """How many passes are decided whole."""
         return int(self._state[4])
+
+    @property
+    def place(self) -> Place:
+        """Where it stands."""
+        return Place(self.passes_done, int(self._state[6]))
 
     @property
     def complete(self) -> bool:

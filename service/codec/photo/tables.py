@@ -8,6 +8,7 @@ from __future__ import annotations
 import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,6 +113,20 @@ def read(path: Path) -> Stored:
     if (np.diff(stored.squash.astype(np.int32)) < 0).any() or not stored.squash[0]:
         raise ArtifactError(f"{path}: squash falls, or begins at 0")
     return stored
+
+
+class Tables(NamedTuple):
+    """A file's tables, ready to be used."""
+
+    stored: Stored
+    fixed: Fixed
+    models: Models
+
+
+def opened(path: Path) -> Tables:
+    """Read, check and prepare a file. Raises ArtifactError."""
+    stored = read(path)
+    return Tables(stored, fixed_of(stored), models_of(stored))
 
 
 def fixed_of(stored: Stored) -> Fixed:

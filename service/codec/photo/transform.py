@@ -9,6 +9,7 @@ on one after the other, or side by side: a channel's plane is the only picture i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -43,6 +44,8 @@ Small = NDArray[np.int8]
 MIDDLE = np.float32(128)
 LAST_PLANES = 6
 """Planes over which an encoder knows what each pass takes from the squared error."""
+DETAILS = ((0, 1), (1, 0), (1, 1))
+"""Where the bands of a level lie among its samples: first row and column of every second one."""
 
 
 class Steps(NamedTuple):
@@ -50,14 +53,21 @@ class Steps(NamedTuple):
 
     ``sizes`` float32 [3, B]: the step of each band. ``means`` float32 [3, B, planes, 3]: where in a
     cell its mean lies, by plane and for magnitudes 1, 2 and 3, more. ``axes`` float32 [3, 3].
+    ``networks``: whether they stand between the coefficients and what is coded of them.
     """
 
     sizes: NDArray[np.float32]
     means: NDArray[np.float32]
     axes: NDArray[np.float32]
+    networks: bool = False
 
 
-def steps_of(stored: Stored, order: int, grid: Grid) -> Steps:
+def band_of(grid: Grid, level: int) -> int:
+    """The first of a level's three bands."""
+    return 1 + 3 * (int(grid.bands[0, LEVEL]) - level)
+
+
+def steps_of(stored: Stored, order: int, grid: Grid, networks: bool = False) -> Steps:
     """The painting tables of an order for a grid."""
     level, orient = grid.bands[:, LEVEL], grid.bands[:, ORIENT]
     column = np.where(orient == 0, 0, np.minimum(level, DEEPEST))
@@ -71,7 +81,7 @@ def steps_of(stored: Stored, order: int, grid: Grid) -> Steps:
     group = (np.arange(3)[:, None, None] * ORIENTS + kinds[:, None]) * RANKS + rank
     means = stored.centroids[order][group].astype(np.float32) / np.float32(256)
     axes = stored.colours.astype(np.float32) / np.float32(2**14)
-    return Steps(sizes, means, axes)
+    return Steps(sizes, means, axes, networks)
 
 
 def analyse(
@@ -80,39 +90,54 @@ def analyse(
     """Write a channel's integers into ``values`` [coefficients]; what its passes are worth.
 
     ``picture`` uint8 [H, W, 3]. Returned float64 [B, LAST_PLANES + 1, 2]: by how much the squared
-    error of pixels falls at each plane, significance and refinement; last, what remains. A step
-    that is so many times ``finer`` makes larger integers.
+    error of pixels falls at each plane, significance and refinement; last, what remains, and the
+    largest magnitude. A step that is so many times ``finer`` makes larger integers.
     """
+    return quantise((), project(picture, steps, channel), grid, steps, channel, values, finer)
+
+
+def project(picture: Pixels, steps: Steps, channel: int) -> Plane:
+    """A colour axis of uint8 [H, W, 3]: float32 [H, W], its middle 0."""
     plane = np.empty(picture.shape[:2], np.float32)
     _project(picture, steps.axes[channel], plane)
+    return plane
+
+
+def quantise(
+    split: Sequence[Plane],
+    plane: Plane,
+    grid: Grid,
+    steps: Steps,
+    channel: int,
+    values: Ints,
+    finer: int = 1,
+) -> NDArray[np.float64]:
+    """As ``analyse``, of a plane of which ``split`` are the finest levels, each interleaved."""
     gains = np.zeros((len(grid.bands), LAST_PLANES + 1, 2))
     bands = grid.bands.tolist()
-    at = len(bands)
-    while at > 1:
-        wavelet.forward(plane)
-        at -= 3
-        for band, (down, right) in zip(range(at, at + 3), ((0, 1), (1, 0), (1, 1)), strict=True):
-            _quantise(
-                plane[down::2, right::2],
-                float(steps.sizes[channel, band]),
-                steps.means[channel, band],
-                values,
-                bands[band][OFFSET],
-                bands[band][STRIDE],
-                finer * ((2 << TOP + bands[band][LEVEL]) - 1),
-                gains[band],
-            )
-        plane = np.ascontiguousarray(plane[::2, ::2])
-    _quantise(
-        plane,
-        float(steps.sizes[channel, 0]),
-        steps.means[channel, 0],
-        values,
-        bands[0][OFFSET],
-        bands[0][STRIDE],
-        finer * ((2 << TOP + bands[0][LEVEL]) - 1),
-        gains[0],
-    )
+
+    def one(part: Plane, band: int) -> None:
+        _quantise(
+            part,
+            float(steps.sizes[channel, band]),
+            steps.means[channel, band],
+            values,
+            bands[band][OFFSET],
+            bands[band][STRIDE],
+            finer * ((2 << TOP + bands[band][LEVEL]) - 1),
+            gains[band],
+        )
+
+    for level in range(1, bands[0][LEVEL] + 1):
+        if level <= len(split):
+            details = split[level - 1]
+        else:
+            wavelet.forward(plane)
+            details, plane = plane, np.ascontiguousarray(plane[::2, ::2])
+        first = band_of(grid, level)
+        for band, (down, right) in enumerate(DETAILS, first):
+            one(details[down::2, right::2], band)
+    one(plane, 0)
     return gains
 
 
@@ -125,31 +150,42 @@ def synthesise(
     that low-pass picture, in the units of pixels.
     """
     bands = grid.bands.tolist()
-    first = bands[0]
-    plane = np.empty((first[ROWS], first[COLUMNS]), np.float32)
-    args = (known, negative, steps, channel)
-    _fill(plane, *args, 0, first)
-    at = 1
+    plane = np.empty((bands[0][ROWS], bands[0][COLUMNS]), np.float32)
+    _fill(plane, known, negative, steps, channel, 0, bands[0])
+    level = bands[0][LEVEL]
     while plane.shape != shape:
-        level = bands[at][LEVEL]
-        wide = bands[at][COLUMNS] + plane.shape[1]
-        high = bands[at + 1][ROWS] + plane.shape[0]
-        larger = np.empty((high, wide), np.float32)
-        larger[::2, ::2] = plane
-        for band, (down, right) in zip(range(at, at + 3), ((0, 1), (1, 0), (1, 1)), strict=True):
-            _fill(larger[down::2, right::2], *args, band, bands[band])
-        wavelet.inverse(larger)
-        plane, at = larger, at + 3
         assert level >= 1
+        larger = details(known, negative, grid, steps, channel, level)
+        plane, level = joined(plane, larger), level - 1
     return plane
+
+
+def details(
+    known: Ints, negative: Small, grid: Grid, steps: Steps, channel: int, level: int
+) -> Plane:
+    """A level's details in their places, interleaved: the low-pass ones are not written yet."""
+    bands = grid.bands.tolist()
+    first = band_of(grid, level)
+    across, down_ = bands[first], bands[first + 1]
+    plane = np.empty((across[ROWS] + down_[ROWS], across[COLUMNS] + down_[COLUMNS]), np.float32)
+    for band, (down, right) in enumerate(DETAILS, first):
+        part = plane[down::2, right::2]
+        _fill(part, known, negative, steps, channel, band, bands[band])
+    return plane
+
+
+def joined(low: Plane, level: Plane) -> Plane:
+    """One level undone, in the place of its details."""
+    level[::2, ::2] = low
+    wavelet.inverse(level)
+    return level
 
 
 def low_pass(picture: Pixels, steps: Steps, splits: int) -> Pixels:
     """A picture after so many splits: what a whole stream would paint there."""
     planes = []
-    for axis in steps.axes:
-        plane = np.empty(picture.shape[:2], np.float32)
-        _project(picture, axis, plane)
+    for channel in range(3):
+        plane = project(picture, steps, channel)
         for _ in range(splits):
             wavelet.forward(plane)
             plane = np.ascontiguousarray(plane[::2, ::2])
@@ -248,6 +284,7 @@ def _quantise(
             size = abs(value)
             whole = min(int(size), largest)
             values[at + x] = whole if value >= 0 else -whole
+            gains[LAST_PLANES, 1] = max(gains[LAST_PLANES, 1], whole)
             if whole == 0:
                 gains[LAST_PLANES, 0] += size * size * square
                 continue

@@ -137,7 +137,12 @@ class EmbeddedCodec:
         """The header of a prefix. Raises CodecError for one that is not to be decoded here."""
         return header_of(self, prefix)
 
-    def cost(self, size: Size, prefix_bytes: int | None = None) -> int:
+    def cost(
+        self,
+        size: Size,
+        prefix_bytes: int | None = None,
+        of: Size | None = None,  # noqa: ARG002 - thumbnails have one size
+    ) -> int:
         """By the networks' work; a prefix costs the same at any length."""
         kmac = self._kmac.get("encode" if prefix_bytes is None else "decode", 1.0)
         rounds = 0 if prefix_bytes is not None else ROUNDS.get(self.effort, 0)
@@ -195,6 +200,10 @@ class EmbeddedCodec:
         batch = thumbnails(pictures, [1.0] * len(streams))
         parts = (slice(at, at + LARGEST_BATCH) for at in range(0, len(streams), LARGEST_BATCH))
         return [levels for part in parts for levels in self._levels(batch[part], streams[part])]
+
+    def coded_size(self, size: Size) -> Size:
+        """That of the picture."""
+        return size
 
     def measured_size(self, size: Size) -> Size:
         """That of the picture."""

@@ -55,7 +55,7 @@ async def raster(request: Request, stream: bytes, output: Output, size: int | No
     services = services_of(request)
     codec = painter_of(services, stream)
     aspect = codec.header(stream).aspect
-    job = ToDecode(stream, None, THUMB)
+    job = ToDecode(stream, None, THUMB, THUMB)
 
     async def make() -> bytes:
         with services.rasters.admitted(*_taken(codec, job, _shown(size, aspect), output)):
@@ -83,7 +83,7 @@ async def photo_raster(
     usual = max(services.settings.raster_sizes, default=USUAL_SIDE)
     placed = frame.placed(own, min(USUAL_SIDE, usual))
     # what is decoded is halved as long as that leaves enough
-    job = ToDecode(prefix, placed.side, own.within(2 * placed.side))
+    job = ToDecode(prefix, placed.side, own.within(2 * placed.side), own)
 
     async def make() -> bytes:
         with services.rasters.admitted(*_taken(codec, job, placed.shown, output)):
@@ -104,7 +104,7 @@ def check_size(services: Services, name: str, side: int | None) -> None:
 
 def _taken(codec: Codec, job: ToDecode, shown: Size, output: Output) -> tuple[int, int]:
     """Cost and memory of a raster, from its prefix to its file."""
-    cost = codec.cost(job.painted, len(job.prefix)) + shown.pixels * PAINT_COST[output]
+    cost = codec.cost(job.painted, len(job.prefix), job.own) + shown.pixels * PAINT_COST[output]
     return cost, 3 * job.painted.pixels + shown.pixels * PAINT_PIXEL_BYTES + len(job.prefix)
 
 

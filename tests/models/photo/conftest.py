@@ -24,4 +24,4 @@ def pictures() -> list[Pixels]:
 
 @pytest.fixture(scope="session")
 def stored() -> Stored:
-    return tables.read(packaged_artifacts() / "photo" / "tables.npz")
+    return tables.read(packaged_artifacts() / "photo.1" / "tables.npz")

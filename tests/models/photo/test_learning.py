@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from models.photo import learning
-from service.codec.photo import bitplane_coder, tables
+from service.codec.photo import bitplane_coder, encoder, tables
+from service.codec.photo.cells import Split
 from service.codec.photo.order import DEEPEST, PLANES
 from service.codec.photo.prices import scan_prices
+from service.codec.photo.threads import Threads
 from tests.support.photos import crops
 
 
@@ -74,3 +76,32 @@ def test_weighted_orders_have_larger_steps_at_the_finest_level(made) -> None:
     default, psnr, eyes = made.scales.astype(int)
     assert (default[:, 1] > psnr[:, 1]).all()
     assert (eyes[:, 1] > default[:, 1]).all()
+
+
+class Brighter:
+    """In place of an analysis network: details twice as large, or as they are."""
+
+    def __init__(self, factor: int) -> None:
+        self.factor = factor
+
+    def run(self, split: Split, *_: object) -> None:
+        for fine in split.fine:
+            for level in fine:
+                level *= self.factor
+
+    def analyse(self, tile, grid, steps) -> Split:
+        return encoder.analysed(tile, grid, steps, Threads(1), self)  # type: ignore[arg-type]
+
+
+def test_tables_are_counted_again_over_what_an_analysis_makes(made, tiles) -> None:
+    plain = learning.quantised(made, 0, tiles[:2])
+    same = learning.quantised(made, 0, tiles[:2], Brighter(1).analyse)
+    for one, other in zip(plain.values, same.values, strict=True):
+        assert (one == other).all()
+    once, again = (
+        learning.again(made, tiles[:3], Brighter(factor).analyse, sampled=2) for factor in (1, 2)
+    )
+    assert (again.colours == made.colours).all()
+    assert (again.scales == made.scales).all()
+    fine = again.usual[:, 1:, :3].astype(int) - once.usual[:, 1:, :3]
+    assert 0.7 < fine.mean() < 1.7

@@ -53,7 +53,7 @@ def test_work_waits_up_to_its_cost_and_batches_are_of_one_size(codec: Codec) -> 
         batcher = decoder(codec, settings, Metrics())
         batcher.start()
         deadline = asyncio.get_running_loop().time() + 60
-        jobs = [ToDecode(made.stream, size, THUMB) for size in (None, 16, None, 8)]
+        jobs = [ToDecode(made.stream, size, THUMB, THUMB) for size in (None, 16, None, 8)]
         shown = await batcher.submit(jobs, deadline)
         with pytest.raises(QueueFullError):
             await asyncio.gather(*(batcher.submit(jobs[:1], deadline) for _ in range(3)))

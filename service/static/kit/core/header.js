@@ -7,6 +7,9 @@ export class StreamError extends Error {
   name = "StreamError";
 }
 
+/** A stream that may be whole, but that this kit has no decoder for: the service may. */
+export class UnpaintableError extends StreamError {}
+
 /** Wire id, version and aspect ratio (width / height) of a prefix. Throws StreamError. */
 export function readHeader(bytes) {
   if (bytes.length < HEADER_BYTES) {

@@ -1,6 +1,6 @@
 /** How an element paints a photo: first a few hundred bytes, then at each doubling, then all. */
 
-import { StreamError } from "../core/header.js";
+import { StreamError, UnpaintableError } from "../core/header.js";
 import { LONGEST_BYTES, readPhotoHeader } from "../photo/header.js";
 import { PhotoStream, prepare } from "../photo/photos.js";
 import { bitsAPixel, rasterOf } from "./choices.js";
@@ -76,8 +76,9 @@ export class PhotoPainting {
         if (this.#isTooSlow) this.#takeRaster();
       }
     } catch (error) {
-      // without WebAssembly, the service may
-      if (this.#isClosed || (!(error instanceof StreamError) && this.#takeRaster())) return;
+      // without WebAssembly, or for what has no decoder here, the service may
+      const isDamaged = error instanceof StreamError && !(error instanceof UnpaintableError);
+      if (this.#isClosed || (!isDamaged && this.#takeRaster())) return;
       this.close();
       this.#host.fail(error);
     } finally {

@@ -6,17 +6,21 @@ export const WIRE_ID = 16;
 /** Of the header, at most. */
 export const LONGEST_BYTES = HEADER_BYTES + 5;
 const ORDERS = 3;
+/** Of the flags: networks, which version 2 is the first to have. */
+const NETWORKS = 32;
+const FIRST_WITH_NETWORKS = 2;
 const LONGEST_SIDE = 2 ** 14 - 1;
 const MOST_PIXELS = 2 ** 24;
 
-/** Size, order and length of the header of a prefix. Throws StreamError. */
+/** Size, order, networks and length of the header of a prefix. Throws StreamError. */
 export function readPhotoHeader(bytes) {
   const { wireId, version, aspect } = readHeader(bytes);
   if (wireId !== WIRE_ID) throw new StreamError(`wire id ${wireId} is no photo's`);
   if (bytes.length <= HEADER_BYTES) throw new StreamError("the stream ends within its header");
   const flags = bytes[HEADER_BYTES];
   const order = flags >> 6;
-  if (order >= ORDERS || (flags & 63) !== 0) {
+  const known = version < FIRST_WITH_NETWORKS ? 0 : NETWORKS;
+  if (order >= ORDERS || (flags & 63 & ~known) !== 0) {
     throw new StreamError(`flags of ${flags} are not of this version`);
   }
   const [width, next] = readNumber(bytes, HEADER_BYTES + 1);
@@ -28,7 +32,8 @@ export function readPhotoHeader(bytes) {
   if (aspectCode(width / height) !== bytes[1] >> 1) {
     throw new StreamError(`${width}x${height} has another aspect than the second byte says`);
   }
-  return { version, aspect, width, height, order, length };
+  const hasNetworks = (flags & NETWORKS) !== 0;
+  return { version, aspect, width, height, order, hasNetworks, length };
 }
 
 /** Nearest code of an aspect ratio; no ratio of sides lies in the middle of two. */

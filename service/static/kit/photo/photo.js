@@ -32,6 +32,7 @@ export class Photo {
   /** Of the header of a prefix; `module`: the compiled kernel. Rejects with StreamError. */
   static async open(module, tables, bytes) {
     const header = readPhotoHeader(bytes);
+    if (header.hasNetworks) throw new StreamError("there is no synthesis network here");
     if (header.version !== tables.version) {
       throw new StreamError(`version ${header.version} is not ${tables.version}`);
     }

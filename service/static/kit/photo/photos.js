@@ -3,7 +3,7 @@
  * met. This thread fetches a version's tables, and gives them to whoever decodes.
  */
 
-import { StreamError } from "../core/header.js";
+import { StreamError, UnpaintableError } from "../core/header.js";
 import { Turn } from "../core/turns.js";
 import { startWorker } from "../worker/start.js";
 import { readPhotoHeader } from "./header.js";
@@ -42,7 +42,8 @@ export class PhotoStream {
    * height, rgba, size, symbols, length, isFinal, tookMs }. Rejects with StreamError.
    */
   async paint(bytes, length = bytes.length, need = ALL, isDraft = false) {
-    const { version } = readPhotoHeader(bytes);
+    const { version, hasNetworks } = readPhotoHeader(bytes);
+    if (hasNetworks) throw new UnpaintableError(`no network here for version ${version} of photo`);
     const decoder = await decoderOf(version);
     if (decoder !== this.#decoder) this.#sent = 0; // another worker than before
     this.#decoder = decoder;
@@ -73,7 +74,9 @@ export async function decodePhoto(bytes, { size = Infinity } = {}) {
 
 async function decoderOf(version) {
   remote ??= startRemote();
-  if (!(version in VERSIONS)) throw new StreamError(`no decoder here for version ${version} of photo`);
+  if (!(version in VERSIONS)) {
+    throw new UnpaintableError(`no decoder here for version ${version} of photo`);
+  }
   const [worker, tables] = await Promise.all([remote, VERSIONS[version]()]);
   const decoder = worker ?? (await (here ??= ofThisThread()));
   const versions = given.get(decoder) ?? new Set();

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from service.codec.geometry import Size
 from service.codec.photo import levels, tables
-from service.codec.photo.codec import GOOD_PSNR, PhotoCodec
+from service.codec.photo.codec import PhotoCodec
+from service.codec.photo.encoder import GOOD_PSNR
 from service.codec.photo.tables import ORDERS
 from service.errors import ArtifactError, CodecError
 from service.quality.psnr import psnr
@@ -48,6 +49,15 @@ def test_a_stream_ends_when_its_picture_is_good(photo: PhotoCodec, pictures, str
         if len(stream) < room - 8:
             assert quality(picture, shown) == pytest.approx(GOOD_PSNR, abs=0.8)
         assert len(stream) <= room + photo.minimum_bytes
+
+
+@pytest.mark.parametrize("networks", [False, True])
+def test_a_picture_of_large_coefficients_alone_is_told(photo: PhotoCodec, networks: bool) -> None:
+    """A gradient has nothing in the last planes, by which an encoder knows when it is done."""
+    y, x = np.indices((200, 300))
+    picture = np.stack((x / 2, y / 2, (x + y) / 4), 2).astype(np.uint8)
+    stream = photo.stream(picture, networks=networks)
+    assert quality(picture, photo.decode([stream])[0]) > 38
 
 
 def test_more_bytes_are_a_better_picture(photo: PhotoCodec, pictures, streams) -> None:

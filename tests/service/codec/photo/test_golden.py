@@ -1,4 +1,4 @@
-"""Streams of version 1 that are kept: they say and paint what they always did."""
+"""Streams that are kept, of each version: they say and paint what they always did."""
 
 from __future__ import annotations
 
@@ -9,17 +9,28 @@ import numpy as np
 import pytest
 
 from service.codec.photo.codec import PhotoCodec
+from service.codec.registry import folders, load_codec
+from service.inference import Runtime
+from service.settings import packaged_artifacts
 
-VECTORS = Path(__file__).parents[3] / "vectors" / "photo"
+VECTORS = Path(__file__).parents[3] / "vectors"
 
 
-@pytest.mark.parametrize("number", range(6))
-def test_golden_streams_paint_as_they_always_did(photo: PhotoCodec, number: int) -> None:
-    vector = json.loads((VECTORS / "streams.json").read_text())["streams"][number]
-    painted = np.load(VECTORS / "pictures.npz")
-    stream = bytes.fromhex(vector["stream"])
-    for length in vector["prefixes"]:
-        (picture,) = photo.decode([stream[:length]])
-        expected = painted[f"{vector['name']}-{length}"]
-        assert np.abs(picture.astype(int) - expected).max() <= 1
-        assert photo.inspect(stream[:length]).facts["symbols"] == vector["symbols"][str(length)]
+@pytest.mark.parametrize("folder", folders(packaged_artifacts())["photo"], ids=lambda f: f.name)
+def test_golden_streams_paint_as_they_always_did(folder: Path) -> None:
+    codec = load_codec(folder, Runtime("cpu", 2))
+    assert isinstance(codec, PhotoCodec)
+    vectors = json.loads((VECTORS / folder.name / "streams.json").read_text())["streams"]
+    painted = np.load(VECTORS / folder.name / "pictures.npz")
+    with_networks = 0
+    for vector in vectors:
+        stream = bytes.fromhex(vector["stream"])
+        for length in vector["prefixes"]:
+            (picture,) = codec.decode([stream[:length]])
+            expected = painted[f"{vector['name']}-{length}"]
+            assert np.abs(picture.astype(int) - expected).max() <= 1, vector["name"]
+            facts = codec.inspect(stream[:length]).facts
+            assert facts["symbols"] == vector["symbols"][str(length)]
+        with_networks += bool(facts.get("networks"))
+    assert len(vectors) >= 6
+    assert (with_networks > 0) == codec.has_networks

@@ -14,19 +14,25 @@ from service.errors import CodecError
 SIDES = st.integers(1, 2**14 - 1)
 
 
-@given(SIDES, SIDES, st.integers(0, len(ORDERS) - 1), st.binary(max_size=5))
-def test_what_was_packed_is_read(width: int, height: int, order: int, rest: bytes) -> None:
+@given(SIDES, SIDES, st.integers(0, len(ORDERS) - 1), st.booleans(), st.binary(max_size=5))
+def test_what_was_packed_is_read(
+    width: int, height: int, order: int, networks: bool, rest: bytes
+) -> None:
     size = Size(width, height)
     if size.pixels > PHOTO_PIXELS:
         with pytest.raises(ValueError, match="pixels at most"):
             header.pack(16, 1, size, order)
         return
-    packed = header.pack(16, 1, size, order)
+    networks = networks and header.may_have_networks(size)
+    packed = header.pack(16, 1, size, order, networks)
     assert len(packed) <= header.LONGEST_BYTES
-    assert header.parse(packed + rest) == (size, order, len(packed))
+    assert header.parse(packed + rest, True) == (size, order, networks, len(packed))
     for cut in range(2, len(packed)):
         with pytest.raises(CodecError):
-            header.parse(packed[:cut])
+            header.parse(packed[:cut], True)
+    if networks:  # of a version that has none
+        with pytest.raises(CodecError, match="flags"):
+            header.parse(packed)
 
 
 @pytest.mark.parametrize(
@@ -47,3 +53,22 @@ def test_what_was_packed_is_read(width: int, height: int, order: int, rest: byte
 def test_other_headers_are_refused(stream: str, why: str) -> None:
     with pytest.raises(CodecError, match=why):
         header.parse(bytes.fromhex(stream))
+
+
+@pytest.mark.parametrize(
+    ("stream", "why"),
+    [
+        ("8280103f3f", "flags"),  # a map
+        ("82803f3f3f", "flags"),
+        ("8280203f3f", "64 pixels or more"),
+        ("82aa202c40", "aspect"),
+    ],
+)
+def test_headers_with_networks_that_are_refused(stream: str, why: str) -> None:
+    with pytest.raises(CodecError, match=why):
+        header.parse(bytes.fromhex(stream), True)
+
+
+def test_a_small_picture_gets_no_header_with_networks() -> None:
+    with pytest.raises(ValueError, match="64 pixels or more"):
+        header.pack(16, 2, Size(4000, 63), 0, True)

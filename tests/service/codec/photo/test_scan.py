@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 
 from service.codec.geometry import Size
-from service.codec.photo import bitplane_coder, tables
+from service.codec.photo import bitplane_coder, encoder, tables
 from service.codec.photo.codec import PhotoCodec
+from service.codec.photo.order import Grid, Ints
+from service.codec.photo.threads import Threads
+from service.codec.pixels import Pixels
 from tests.support.uncompiled import uncompiled
 
 
@@ -19,6 +22,13 @@ def state_at(photo: PhotoCodec, stream: bytes, *cuts: int) -> tuple[Any, ...]:
     for cut in cuts:
         symbols = parse.advance(cut)
     return symbols, parse.known.tobytes(), (parse.negative * (parse.known != 0)).tobytes()
+
+
+def integers(photo: PhotoCodec, picture: Pixels, networks: bool) -> tuple[Ints, Ints, Grid]:
+    """What a stream spells, its passes, and where all stand."""
+    grid, steps = photo.geometry(Size.of(picture), 0, networks)
+    network = photo.network("analysis") if networks else None
+    return *encoder.quantised(picture, grid, steps, Threads(1), network), grid
 
 
 def test_python_and_machine_code_say_the_same(
@@ -58,9 +68,9 @@ def test_threads_do_not_touch_each_other(photo: PhotoCodec, pictures, streams) -
 def test_what_was_written_is_read(photo: PhotoCodec, pictures) -> None:
     """Every decided magnitude is the encoder's, at the plane that its middle says."""
     picture = pictures[1]
-    stream = photo.stream(picture)
-    grid, steps = photo.geometry(Size.of(picture), 0)
-    values, _ = photo._quantised(picture, grid, steps)
+    networks = photo.has_networks
+    stream = photo.stream(picture, networks=networks)
+    values, _, _ = integers(photo, picture, networks)
     for cut in (100, 1000, len(stream)):
         parse, _, _ = photo.parse(stream)
         parse.advance(cut)
@@ -75,16 +85,17 @@ def test_what_was_written_is_read(photo: PhotoCodec, pictures) -> None:
 def test_a_prefix_costs_no_more_than_its_information(photo: PhotoCodec, pictures) -> None:
     """Bytes a symbol over the ideal: the range coder's rounding, and the end's three bytes."""
     picture = pictures[2]
-    grid, steps = photo.geometry(Size.of(picture), 0)
-    values, passes = photo._quantised(picture, grid, steps)
-    payload = photo._written(grid._replace(passes=passes), values, 10**6)
+    networks = photo.has_networks
+    values, passes, grid = integers(photo, picture, networks)
+    own = photo.tables(networks)
+    payload = encoder.written(grid._replace(passes=passes), own, values, 10**6)
     price = np.zeros((len(passes), 2))
     places = 3 * grid.coefficients
     bitplane_coder.scan(
         bitplane_coder.PRICE,
         grid._replace(passes=passes),
-        tables.fresh(photo._models),
-        photo._fixed,
+        tables.fresh(own.models),
+        own.fixed,
         values,
         np.zeros(places, np.int32),
         np.zeros(places, np.int8),

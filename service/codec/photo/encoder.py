@@ -1,0 +1,107 @@
+"""A photo -> integers, with or without the analysis network, and how many passes are written."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.codec.entropy.range_coder import MARGIN
+from service.codec.photo import bitplane_coder, transform, wavelet
+from service.codec.photo.cells import CHANNELS, LEVELS, Split, Units
+from service.codec.photo.networks import CellNetwork
+from service.codec.photo.order import ORIENTS, Grid, Ints
+from service.codec.photo.tables import Tables, fresh
+from service.codec.photo.threads import Threads
+from service.codec.photo.transform import Steps, band_of
+from service.codec.photo.wavelet import Plane
+from service.codec.pixels import Pixels
+
+GOOD_PSNR = 42.0
+"""dB: a stream ends once its picture is so close, or at ``bits_a_pixel``."""
+_NO_PRICE = np.zeros((1, 2))
+_NO_COUNTS = np.zeros((1, 1, 2), np.int64)
+
+
+def quantised(
+    picture: Pixels, grid: Grid, steps: Steps, threads: Threads, network: CellNetwork | None
+) -> tuple[Ints, Ints]:
+    """The integers of uint8 [H, W, 3], and the passes until it is good enough."""
+    values = np.zeros(3 * grid.coefficients, np.int32)
+    split = analysed(picture, grid, steps, threads, network) if network else None
+
+    def one(channel: int) -> NDArray[np.float64]:
+        own = values[grid.of(channel)]
+        if split is None:
+            return transform.analyse(picture, grid, steps, channel, own)
+        fine, low = split.fine[channel], split.low[channel]
+        return transform.quantise(fine, low, grid, steps, channel, own)
+
+    gains = np.stack(threads.each_channel(one))
+    needed = passes_needed(grid.passes, gains, picture.size)
+    if network:
+        finer = np.flatnonzero(grid.passes[:needed, 2] < network.last_plane)
+        needed = int(finer[0]) if len(finer) else needed
+    return values, grid.passes[:needed]
+
+
+def analysed(
+    picture: Pixels, grid: Grid, steps: Steps, threads: Threads, network: CellNetwork
+) -> Split:
+    """What is coded in place of a picture's coefficients, the three finest levels apart."""
+
+    def one(channel: int) -> tuple[Plane, list[Plane]]:
+        plane, fine = transform.project(picture, steps, channel), []
+        for _ in range(LEVELS):
+            wavelet.forward(plane)
+            fine.append(plane)
+            plane = np.ascontiguousarray(plane[::2, ::2])
+        return plane, fine
+
+    low, fine = zip(*threads.each_channel(one), strict=True)
+    split = Split(list(low), list(fine))
+    network.run(split, steps_as_units(grid, steps), threads)
+    return split
+
+
+def steps_as_units(grid: Grid, steps: Steps) -> Units:
+    """What the analysis network counts coefficients in."""
+    fine = np.empty((CHANNELS, LEVELS, ORIENTS, 2), np.float32)
+    for level in range(1, LEVELS + 1):
+        first = band_of(grid, level)
+        fine[:, level - 1] = steps.sizes[:, first : first + ORIENTS, None]
+    return Units(steps.sizes[:, 0].copy(), fine)
+
+
+def written(grid: Grid, tables: Tables, values: Ints, room_bytes: int) -> bytes:
+    """The payload of the grid's passes, in so many bytes at most."""
+    out = np.zeros(room_bytes + MARGIN, np.uint8)
+    places = 3 * grid.coefficients
+    length = bitplane_coder.scan(
+        bitplane_coder.WRITE,
+        grid,
+        fresh(tables.models),
+        tables.fixed,
+        values,
+        np.zeros(places, np.int32),
+        np.zeros(places, np.int8),
+        np.zeros(3 * grid.flags, np.int8),
+        np.zeros(bitplane_coder.STATE, np.int64),
+        out,
+        0,
+        _NO_PRICE,
+        _NO_COUNTS,
+    )
+    return out[:length].tobytes()
+
+
+def passes_needed(passes: Ints, gains: NDArray[np.float64], samples: int) -> int:
+    """How many passes leave ``GOOD_PSNR``; ``gains`` [3, B, LAST_PLANES + 1, 2]."""
+    channel, band, plane, kind = passes.T
+    late = plane < transform.LAST_PLANES
+    won = np.where(late, gains[channel, band, np.minimum(plane, transform.LAST_PLANES), kind], 0)
+    largest = gains[channel, band, transform.LAST_PLANES, 1]
+    won[~late & (largest >= 2.0 ** (plane + kind))] = np.inf  # what no picture does without
+    left = gains[:, :, transform.LAST_PLANES, 0].sum() + won[::-1].cumsum()[::-1]
+    target = 255**2 / 10 ** (GOOD_PSNR / 10) * samples
+    needed = np.flatnonzero(left > target)  # before that pass, so much is left
+    return int(needed[-1]) + 1 if len(needed) else 0

@@ -77,7 +77,7 @@ location: /v1/images/yqdlfpmmgkqvv7qgb226rehngy
         """200
 
 {"default": "prefixel", "uploads": ["prefixel", "photo"], "codecs": [{"name": "photo",
-   "wire_id": 16, "version": 1, "kind": "photo", ...}, ...]}""",
+   "wire_id": 16, "version": 2, "kind": "photo", ...}, ...]}""",
     ),
     "/livez": Example(f"curl -s {HOST}/livez", '200\n\n{"status": "ok"}'),
     "/readyz": Example(f"curl -s {HOST}/readyz", '200\n\n{"status": "ok", "device": "cpu"}'),

@@ -60,6 +60,7 @@ def arguments() -> argparse.Namespace:
     add("--version", type=int, default=2, help="version in the stream's header (%(default)s)")
     add("--tiles", type=int, default=240, help="that tables are counted over (%(default)s)")
     add("--first-plane", type=int, default=7, help="that the synthesis is used from (%(default)s)")
+    add("--last-plane", type=int, default=1, help="that streams end with (%(default)s)")
     add("--seed", type=int, default=0)
     add("--hardware", default=f"CPU, {platform.machine()}", help="of the training")
     return parser.parse_args()
@@ -181,7 +182,8 @@ def manifest_of(
         version=options.version,
         paper=PAPER,
         section="networks",
-        config=asdict(shape) | {"first_plane": options.first_plane},
+        config=asdict(shape)
+        | {"first_plane": options.first_plane, "last_plane": options.last_plane},
         graphs={name: artifact.Graph(**asdict(graph)) for name, graph in exported.items()},
         opset=graphs.OPSET,
         weights_dtype="analysis float16, synthesis int8, tables of 8 and 16 bits",
@@ -198,7 +200,7 @@ def history(weights: Path, hardware: str) -> artifact.Training:
     with np.load(weights) as z:
         told = json.loads(str(z[kept.HISTORY]))
     plan, last = told["plan"], told["last"]
-    options = ("batch", "crop", "cuts", "rate", "structure", "rate_weight", "samples")
+    options = ("batch", "crop", "cuts", "rate", "structure", "perceived", "rate_weight", "samples")
     words = [f"--{name.replace('_', '-')} {plan[name]}" for name in options if name in plan]
     return artifact.Training(
         command=" ".join(("python -m models.photo train", *words)),
@@ -207,7 +209,10 @@ def history(weights: Path, hardware: str) -> artifact.Training:
         hardware=hardware,
         data_sha256="",
         seed=plan["seed"],
-        loss=f"log of D with {plan['structure']} MS-SSIM, and bits",
+        loss=(
+            f"log of D with {plan['structure']} MS-SSIM, {plan.get('perceived', 0)} of its slopes"
+            " SSIMULACRA2's, and bits"
+        ),
     )
 
 

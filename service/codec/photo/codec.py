@@ -46,6 +46,7 @@ from service.inference import Runtime
 from service.quality.ms_ssim import MS_SSIM_SIDE
 
 BITS_A_PIXEL = 2.0
+SQUARED_ERROR = ORDERS.index("psnr")
 MOST_BITS_A_PIXEL = 8
 """What a stream may have that another encoder made."""
 LEAST_PAYLOAD_BYTES = 512
@@ -175,7 +176,8 @@ class PhotoCodec:
     ) -> bytes:
         """The whole stream of uint8 [H, W, 3], told in one of ``ORDERS``.
 
-        With ``networks`` or without; None: as is better for this picture (``choice``).
+        With ``networks`` or without; None: as is better for this picture (``choice``), and without
+        in the order for squared error, which they were not trained for.
         """
         number = self.order if order is None else ORDERS.index(order)
         if networks is None:
@@ -183,7 +185,7 @@ class PhotoCodec:
         return self._stream(picture, number, networks, self.bits_a_pixel)
 
     def _prefers_networks(self, picture: Pixels, order: int) -> bool:
-        may = self.has_networks and self._may_have_networks
+        may = self.has_networks and self._may_have_networks and order != SQUARED_ERROR
         if not may or not header.may_have_networks(Size.of(picture)):
             return False
         sample = choice.sample_of(picture)

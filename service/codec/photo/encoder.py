@@ -37,7 +37,11 @@ def quantised(
         return transform.quantise(fine, low, grid, steps, channel, own)
 
     gains = np.stack(threads.each_channel(one))
-    return values, grid.passes[: passes_needed(grid.passes, gains, picture.size)]
+    needed = passes_needed(grid.passes, gains, picture.size)
+    if network:
+        finer = np.flatnonzero(grid.passes[:needed, 2] < network.last_plane)
+        needed = int(finer[0]) if len(finer) else needed
+    return values, grid.passes[:needed]
 
 
 def analysed(

@@ -33,6 +33,7 @@ class CellNetwork:
     """One of both networks, loaded. Thread-safe.
 
     ``first_plane``: known less precisely than that, a picture is better off without synthesis.
+    ``last_plane``: streams end with it, since the networks were hardly trained for finer ones.
     """
 
     def __init__(self, artifact: Artifact, runtime: Runtime, role: str) -> None:
@@ -43,10 +44,11 @@ class CellNetwork:
         self._stages = [
             runtime.session(artifact.graph(f"{role}-{n}"), "nothing") for n in range(count)
         ]
-        first_plane = artifact.manifest.config.get("first_plane")
-        if not isinstance(first_plane, int):
-            raise ArtifactError(f"{artifact.manifest.name}: config.first_plane is {first_plane}")
-        self.first_plane = first_plane
+        planes = [artifact.manifest.config.get(name) for name in ("first_plane", "last_plane")]
+        first_plane, last_plane = planes
+        if not isinstance(first_plane, int) or not isinstance(last_plane, int):
+            raise ArtifactError(f"{artifact.manifest.name}: first_plane, last_plane are {planes}")
+        self.first_plane, self.last_plane = first_plane, last_plane
         self._tile = TILE if runtime.device_name == "cpu" else DEVICE_TILE
         self.channels, self.told = self._checked(artifact.manifest.name, role)
 

@@ -114,7 +114,7 @@ def test_levels_of_a_large_photo_are_near_what_is_shown(photo: PhotoCodec) -> No
         parse.advance(one.bytes)
         exact = levels.level(one.bytes, wanted, photo.painted(parse, steps, size, splits))
         assert one.psnr == pytest.approx(exact.psnr, abs=0.8)
-        assert one.ssim == pytest.approx(exact.ssim, abs=0.02)
+        assert one.ssim == pytest.approx(exact.ssim, abs=0.03)
         assert one.msssim == pytest.approx(exact.msssim, abs=0.02)
 
 

@@ -6,7 +6,7 @@ export const VERSIONS = {
   },
   2: {
     tables: async () => ({ ...(await import("./tables-1-aa336040.js")).default, version: 2 }),
-    networkTables: async () => (await import("./tables-2-730f8064.js")).default,
-    weights: async () => (await import("./weights-2-8917c575.js")).default,
+    networkTables: async () => (await import("./tables-2-323cd2bc.js")).default,
+    weights: async () => (await import("./weights-2-1fca6a42.js")).default,
   },
 };

@@ -199,7 +199,7 @@ def generate_photo(artifacts: list[artifact.Artifact]) -> dict[str, bytes]:
         lines = "".join(f"    {load},\n" for load in loads)
         entries.append(f"  {version}: {{\n{lines}  }},\n")
     made["versions.js"] = (
-        "/** Made by `python -m models.export.browser`: tables and weights of versions of photo. */\n"
+        "/** Made by `python -m models.export.browser`: tables and weights of each version. */\n"
         f"export const NEWEST = {max(by_version)};\n"
         f"export const VERSIONS = {{\n{''.join(entries)}}};\n"
     ).encode()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from models.export.browser import ROOT
@@ -15,7 +15,7 @@ PACKAGES = ROOT / "tests" / "kit" / "bundlers" / "node_modules"
 def main(
     command: str,
     description: str | None,
-    targets: dict[Path, Callable[[Path], bytes]],
+    targets: Mapping[Path, Callable[[Path], bytes]],
     source: str,
 ) -> None:
     """The command line; what makes a target is given the folder of npm's packages."""

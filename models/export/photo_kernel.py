@@ -39,7 +39,7 @@ def compiled(packages: Path, source: str) -> bytes:
     """The WebAssembly module: it takes its memory as ``env.memory``, and allocates nothing."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "kernel.wasm"
-        command = [
+        command: list[str | Path] = [
             "node",
             packages / "assemblyscript" / "bin" / "asc.js",
             source,

@@ -1,9 +1,9 @@
 """The synthesis network of ``photo`` -> the browser kit's file of its weights.
 
-    u32 first plane, channels, widened, blocks, told, hidden; for each layer in turn (the one that
-    is told; enter; around, widen, narrow and gains of each block; leave) f16 scales and biases
-    [outputs]; for each layer int8 weights [outputs, inputs], to be multiplied by the scale of their
-    output. Little endian. All gains are worked out of one layer that is told.
+u32 first plane, channels, widened, blocks, told, hidden; for each layer in turn (the one that
+is told; enter; around, widen, narrow and gains of each block; leave) f16 scales and biases
+[outputs]; for each layer int8 weights [outputs, inputs], to be multiplied by the scale of their
+output. Little endian. All gains are worked out of one layer that is told.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """``python -m models.export.script``: the kit's modules -> ``prefixel.js``, for a <script> tag.
 
-esbuild does it, of the packages that ``npm ci`` puts into tests/kit/bundlers. The weights of photos'
-networks, larger than all the rest, stay files beside it.
+esbuild does it, of the packages that ``npm ci`` puts into tests/kit/bundlers. The weights of
+photos' networks, larger than all the rest, stay files beside it.
 """
 
 from __future__ import annotations

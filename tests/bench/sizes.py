@@ -7,12 +7,11 @@ import re
 
 import httpx
 
-
 LATER = r"tables|weights"
 
 
 def modules(base: str, names: list[str], later: str = LATER) -> dict[str, int]:
-    """Bytes as sent, of modules and of what they import; at run time, names that match ``later``."""
+    """Bytes as sent, of modules and what they import; of later imports, what matches ``later``."""
     seen: dict[str, int] = {}
     left = list(names)
     while left:

@@ -1,4 +1,4 @@
-/** Made by `python -m models.export.browser`: tables and weights of versions of photo. */
+/** Made by `python -m models.export.browser`: tables and weights of each version. */
 export const NEWEST = 2;
 export const VERSIONS = {
   1: {

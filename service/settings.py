@@ -47,7 +47,8 @@ class Settings(BaseSettings):
         default=None, description="Folder of the artifacts; unset: those installed with the package"
     )
     codecs: Words = Field(
-        default=(), description="Codecs to load; empty: every artifact that is there"
+        default=(),
+        description="Codecs to load; empty: every artifact but the slow ones, which must be named",
     )
     default_codec: str = Field(
         default="prefixel", description="Codec of thumb.*, /v1/thumbs and /v1/encode, unless named"

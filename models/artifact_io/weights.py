@@ -10,25 +10,29 @@ from onnx import numpy_helper
 from torch import Tensor
 
 from models.artifact_io.names import BYTES, HALF, SCALE
+from service.codec import artifact
 
 PREFIX = "inner."
 
 
 def read(folder: Path) -> dict[str, Tensor]:
-    """A state dict of ``encoder.*`` and ``decoder.*``, float32, from an artifact's two graphs."""
-    weights = {}
-    for half in ("encoder", "decoder"):
-        for tensor in onnx.load(folder / f"{half}.onnx").graph.initializer:
-            if tensor.name.startswith(PREFIX):
-                name = tensor.name.removeprefix(PREFIX).removesuffix(HALF)
-                array = numpy_helper.to_array(tensor).astype("float32")
-                weights[f"{half}.{name}"] = torch.from_numpy(array)
-    return weights
+    """A state dict of ``encoder.*`` and so on, float32, from an artifact's graphs."""
+    opened = artifact.read(folder)
+    return {
+        f"{role}.{name.removeprefix(PREFIX)}": weight
+        for role in opened.manifest.graphs
+        for name, weight in _of_graph(opened.network(role)).items()
+    }
 
 
 def read_module(path: Path) -> dict[str, Tensor]:
     """A state dict, float32, of a module that ``graphs.export`` wrote."""
-    stored = {t.name: numpy_helper.to_array(t) for t in onnx.load(path).graph.initializer}
+    return _of_graph(path.read_bytes())
+
+
+def _of_graph(graph: bytes) -> dict[str, Tensor]:
+    model = onnx.load_model_from_string(graph)
+    stored = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
     weights = {}
     for full, array in stored.items():
         name = full.removesuffix(HALF).removesuffix(BYTES)

@@ -16,7 +16,14 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from models.export.graphs import Exported, Flat, export, round_to_bytes, round_to_half
+from models.export.graphs import (
+    LARGEST,
+    Exported,
+    Flat,
+    export,
+    round_to_bytes,
+    round_to_half,
+)
 from models.zoo.johnston2017 import codec as johnston2017
 from models.zoo.toderici2016 import codec as toderici2016
 from models.zoo.toderici2016.network import BITS, TILE, Decoder, Encoder
@@ -26,15 +33,18 @@ EXAMPLE = 2, 2, 3
 """Pictures, rows and columns of bits while a graph is traced: any that are not 0 or 1."""
 
 
-def round_weights(model: nn.Module, eight_bits: bool) -> None:
-    """Give the model the weights that are shipped, so that parity compares like with like."""
+def round_weights(model: nn.Module, eight_bits: bool, largest: int = LARGEST[0]) -> None:
+    """Give the model the weights that are shipped, so that parity compares like with like.
+
+    ``largest`` is that of the whole numbers which ``eight_bits`` keeps.
+    """
     round_to_half(model)
     if not eight_bits:
         return
     with torch.no_grad():
         for layer in model.modules():
             if isinstance(layer, nn.Conv2d):
-                layer.weight.copy_(round_to_bytes(layer.weight))
+                layer.weight.copy_(round_to_bytes(layer.weight, largest))
 
 
 def export_graphs(model: Codec, out: Path, *, eight_bits: bool) -> dict[str, Exported]:
@@ -71,7 +81,8 @@ def _half(
     eight_bits: bool,
 ) -> Exported:
     batch, rows, columns = EXAMPLE
-    states = half.start(batch, TILE * rows, TILE * columns)
+    # a cell's states begin as one tensor, which a trace would take for one input
+    states = [state.clone() for state in half.start(batch, TILE * rows, TILE * columns)]
     inputs = (names[0], *(f"state_{n}" for n in range(len(states))))
     outputs = (names[1], *(f"next_{n}" for n in range(len(states))))
     result, _ = half(value, states)

@@ -110,6 +110,7 @@ def export(
 
 
 SIZELESS = {"Add", "Concat", "Conv", "DepthToSpace", "Div", "Elu", "Mul", "Resize", "Sigmoid"}
+SIZELESS |= {"ConvTranspose", "Gather", "Relu", "Slice"}
 SIZELESS |= {"Split", "Sub", "Tanh", "Clip", "Sqrt", "Reciprocal", "Less", "Where"}
 SIZELESS |= {"Abs", "Exp", "Gemm", "Log", "Neg", "Relu", "Sign", "Unsqueeze"}
 """Operations of these graphs that hold no height and no width of what they were traced at."""
@@ -142,7 +143,7 @@ def _trims(graph: onnx.ModelProto, node: onnx.NodeProto) -> bool:
     return node.op_type == "Slice" and bool(ends) and bool((ends[0] < 0).all())
 
 
-LARGEST = (127, 31, 17)
+LARGEST = (127, 31, 17, 15)
 """Whole numbers that weights are rounded to, at most: what a byte holds, or fewer, to pack well."""
 
 

@@ -13,7 +13,7 @@ from models.zoo.mentzer2018 import rate
 from models.zoo.mentzer2018.codec import Codec
 
 AT_ONCE = 7
-COUNTED = 256
+COUNTED = 64
 """Tiles whose symbols are counted for the tables."""
 
 

@@ -79,7 +79,6 @@ class Session:
             parts = sum(other.share for other in run.phases[index:])
             lasts = (end - self.clock()) * phase.share / parts
             trained.train(self.tiles, phase, lasts, lambda *seen, p=phase: self.note(run, p, *seen))
-        model = trained.averaged.eval()
         gmac = round(sum(each[what] * n for what, n in trained.samples.items()), 1)
         history = {
             "run": asdict(run),
@@ -89,16 +88,39 @@ class Session:
             "seconds": round(trained.seconds, 1),
             "gmac": gmac,
         }
+        return self.keep(run, trained, history)
+
+    def again(self, runs: Sequence[Run], start: Path) -> list[Row]:
+        """Networks of an earlier session with statistics estimated anew: kept and measured."""
+        rows: list[Row] = []
+        self.out.mkdir(parents=True, exist_ok=True)
+        for run in runs:
+            earlier = start / f"{run.name}.npz"
+            model = Codec(Config(**kept.history(earlier)["config"]))
+            model.load_state_dict(kept.read(earlier))
+            trained = Timed(run, model, self.options, self.clock)
+            trained.settle(self.tiles)
+            rows += self.keep(run, trained, dict(kept.history(earlier)))
+        (self.out / "table.md").write_text(table(rows))
+        print(table(rows), flush=True)
+        return rows
+
+    def keep(self, run: Run, trained: Timed, history: dict[str, object]) -> list[Row]:
+        """Keep the average, and measure what is kept; each map of several by its own statistics."""
+        model = trained.averaged.eval()
         path = self.out / f"{run.name}.npz"
         kept.pack(model.state_dict(), history, path)
-        model.load_state_dict(kept.read(path))  # what is kept is what is measured
+        model.load_state_dict(kept.read(path))
         rows: list[Row] = []
         for head in range(max(1, run.heads)):
+            if run.heads > 1:
+                trained.settle(self.tiles, head)
             tables = measuring.counted(model, self.tiles[: measuring.COUNTED], head)
             found = measuring.figures(model, self.photos, tables, head)
             name = f"{run.name}/{head + 1}" if run.heads > 1 else run.name
             row: Row = {"run": name, **{column: found[column] for column in COLUMNS}}
-            rows.append(row | {"seconds": trained.seconds, "gmac": gmac})
+            worked: Row = {name: float(str(history[name])) for name in ("seconds", "gmac")}
+            rows.append(row | worked)
             print(rows[-1], flush=True)
         return rows
 

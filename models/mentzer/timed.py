@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from models.mentzer import losses
+from models.mentzer import losses, statistics
 from models.mentzer.runs import Learns, Phase, Run
 from models.training.photos import random_crops
 from models.zoo.mentzer2018 import rate
@@ -27,9 +27,8 @@ from models.zoo.mentzer2018.codec import Codec
 
 AHEAD = 4
 SPOKEN_SECONDS = 10.0
-WARM, BEGIN, FROZEN = 0.03, 0.1, 0.75
-"""Shares of a phase: the rate rises; the squared error fades; then statistics stand still, as in
-use."""
+WARM, BEGIN = 0.03, 0.1
+"""Shares of a phase: the rate rises; the squared error fades."""
 FINAL_RATE = 0.01
 
 
@@ -79,11 +78,8 @@ class Timed:
         spoken, window = began, torch.zeros(4, device=self.options.device)
         self.prepare(phase.learns)
         events: deque[torch.cuda.Event] = deque()
-        steps, spoken_at, frozen = 0, 0, False
+        steps, spoken_at = 0, 0
         while (passed := (self.clock() - began) / seconds) < 1:
-            if passed > FROZEN and not frozen:
-                self.freeze()
-                frozen = True
             window += self.step(self.draw(tiles), phase.learns, passed, steps)
             steps += 1
             self.throttle(events)
@@ -98,9 +94,16 @@ class Timed:
         self.samples[phase.learns] = steps * self.options.batch
         if steps > spoken_at:
             self.say(phase, 1.0, window / (steps - spoken_at))
+        if phase.learns != "context":
+            self.settle(tiles)
         self.seconds += self.clock() - began
         report(self.averaged.eval(), steps * self.options.batch, 1.0)
         self.model.load_state_dict(self.averaged.state_dict())
+
+    def settle(self, tiles: Tensor, head: int | None = None) -> None:
+        """Give the average statistics of its own: of one importance map, or of all in turns."""
+        drawn = (self.draw(tiles) for _ in range(statistics.BATCHES))
+        statistics.estimate(self.averaged, drawn, head)
 
     def prepare(self, learns: Learns) -> None:
         """Adam, what is averaged, and which statistics move."""
@@ -124,7 +127,7 @@ class Timed:
         self.means, self.now = map(list, zip(*pairs, strict=True))
 
     def freeze(self) -> None:
-        """Statistics of batches give way to those that moved with them."""
+        """What is normalised is what is used: statistics stand still."""
         for layer in self.model.modules():
             if isinstance(layer, BatchNorm):
                 layer.eval()

@@ -7,14 +7,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from service.cli import evaluate_photos
+from service.cli import evaluate_photos, evaluate_recurrent
+from service.cli.files import Failures
 from service.codec.geometry import THUMB_SIDE
 from service.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from service.evaluation.data.pictures import Pictures
+    from service.evaluation.data.pictures import Pictures, Refused
     from service.evaluation.measure.summary import Counting
     from service.evaluation.run import EvaluationPlan, Subject
 
@@ -28,6 +29,8 @@ Toderici et al. 2015 (nearest setting, never under the target), at exactly the t
 paper's own table, and Bjontegaard rate differences. The folder OUT gets the report, CSV files,
 rate-distortion plots and a cache, so that a run that was stopped goes on where it was. Needs the
 extra 'evaluate'.
+
+A picture of --data that does not open is named on stderr and left out; the exit code is 1 then.
 
 --codec photo, alone, measures whole photos as they are: OUT/photos.md, photos.csv and photos.png.
 """
@@ -90,14 +93,19 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="(%(default)s)")
     evaluate_photos.add_arguments(parser)
+    evaluate_recurrent.add_arguments(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Evaluate and print the report; 0. Raises ConfigurationError for wrong use."""
+    """Evaluate and print the report; 0, or 1 where a picture did not open.
+
+    Raises ConfigurationError for wrong use.
+    """
     from rich.console import Console
 
     from service.evaluation.run import evaluate
+    from service.settings import read_settings
 
     missing = [name for name in EXTRA if find_spec(name) is None]
     if missing:
@@ -106,13 +114,20 @@ def run(arguments: argparse.Namespace) -> int:
         )
     if arguments.codec == ("photo",):
         return evaluate_photos.run(arguments)
-    plan = make_plan(arguments)
+    folder = arguments.artifacts or read_settings().artifacts()
+    if evaluate_recurrent.are_recurrent(folder, arguments.codec):
+        return evaluate_recurrent.run(arguments, folder)
+    failures = Failures()
+    plan = make_plan(arguments, failures.left_out)
     print(evaluate(plan, Console(stderr=True)), end="")
-    return 0
+    return failures.code
 
 
-def make_plan(arguments: argparse.Namespace) -> EvaluationPlan:
-    """Check the arguments, load pictures and codecs. Raises ConfigurationError."""
+def make_plan(arguments: argparse.Namespace, refused: Refused | None = None) -> EvaluationPlan:
+    """Check the arguments, load pictures and codecs. Raises ConfigurationError.
+
+    ``refused`` hears of each picture that is left out.
+    """
     from service.evaluation.baselines import find_baselines
     from service.evaluation.data.drawings import other_kinds
     from service.evaluation.data.pictures import free_photos, load_pictures, parse_splits
@@ -129,7 +144,7 @@ def make_plan(arguments: argparse.Namespace) -> EvaluationPlan:
     pictures = chosen_of(
         other_kinds(THUMB_SIDE)
         if arguments.kind
-        else load_pictures(arguments.data, None if arguments.full else THUMB_SIDE),
+        else load_pictures(arguments.data, None if arguments.full else THUMB_SIDE, refused),
         arguments,
     )
     sheet = None

@@ -6,10 +6,11 @@ import argparse
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from service.cli.files import Failures
 from service.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from service.evaluation.data.pictures import Pictures
+    from service.evaluation.data.pictures import Pictures, Refused
     from service.evaluation.photos.run import PhotoPlan
 
 STEPS = 200
@@ -42,20 +43,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Evaluate and print the page; 0. Raises ConfigurationError for wrong use."""
+    """Evaluate and print the page; 0, or 1 where a photo did not open.
+
+    Raises ConfigurationError for wrong use.
+    """
     from rich.console import Console
 
     from service.evaluation.photos.page import evaluate_photos
 
     if arguments.ssimulacra2 and find_spec("ssimulacra2") is None:
         raise ConfigurationError("ssimulacra2 not installed: pip install 'prefixel[evaluate]'")
-    plan = make_plan(arguments)
+    failures = Failures()
+    plan = make_plan(arguments, failures.left_out)
     print(evaluate_photos(plan, Console(stderr=True), arguments.name), end="")
-    return 0
+    return failures.code
 
 
-def make_plan(arguments: argparse.Namespace) -> PhotoPlan:
-    """Check the arguments, load photos and codecs. Raises ConfigurationError."""
+def make_plan(arguments: argparse.Namespace, refused: Refused | None = None) -> PhotoPlan:
+    """Check the arguments, load photos and codecs. Raises ConfigurationError.
+
+    ``refused`` hears of each photo that is left out.
+    """
     from service.cli.evaluate import chosen_of
     from service.codec import artifact
     from service.codec.photo.codec import PhotoCodec
@@ -77,7 +85,7 @@ def make_plan(arguments: argparse.Namespace) -> PhotoPlan:
     if arguments.steps < 2 and arguments.steps != 0:
         raise ConfigurationError(f"--steps is 0, or 2 or more, not {arguments.steps}")
     baselines = find_photo_baselines(arguments.baselines)
-    pictures: Pictures = chosen_of(load_pictures(arguments.data, None), arguments)
+    pictures: Pictures = chosen_of(load_pictures(arguments.data, None, refused), arguments)
     folder = arguments.artifacts or read_settings().artifacts()
     codecs = load_newest(folder, ("photo", "prefixel"), Runtime("cpu", threads=1))
     photo = codecs["photo"]

@@ -228,6 +228,11 @@ class Failures:
         self.count += 1
         print(f"prefixel: {source}: {text}", file=sys.stderr)
 
+    def left_out(self, error: ConfigurationError) -> None:
+        """Tell of a file that is left out of a whole; its error names it."""
+        self.count += 1
+        print(f"prefixel: {error}; it is left out", file=sys.stderr)
+
     @property
     def code(self) -> int:
         """The exit code: 1 when anything failed."""

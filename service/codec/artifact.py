@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import lzma
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from service.errors import ArtifactError
 
 MANIFEST = "manifest.json"
+PACKED = ".xz"
+"""What the file of a graph ends with whose weights, of few bits, are packed."""
 
 
 class _Part(BaseModel):
@@ -34,7 +37,10 @@ class TableFile(_Part):
 
 
 class Training(_Part):
-    """How the weights came to be; ``data_sha256`` names pixels that are not published."""
+    """How the weights came to be; ``data_sha256`` names pixels that are not published.
+
+    ``gmac`` is what it computed forward, in 10^9 multiplications; backward is about twice as much.
+    """
 
     command: str
     samples: int
@@ -43,6 +49,7 @@ class Training(_Part):
     data_sha256: str
     seed: int
     loss: str
+    gmac: float | None = None
 
 
 class Score(_Part):
@@ -58,7 +65,9 @@ class Manifest(_Part):
 
     ``iterations`` and ``bits_shape`` are a recurrent codec's, ``tables`` an embedded one's; a
     photo codec's that has networks are those of streams with them, and ``closed_form`` those of
-    streams without. A family refuses an artifact that lacks what it needs.
+    streams without; ``pixel_limit`` is that of a codec whose pixels are dear. A family refuses an
+    artifact that lacks what it needs. ``on_request``: it is loaded where it is named, and not with
+    all that are there.
     """
 
     name: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
@@ -77,6 +86,8 @@ class Manifest(_Part):
     weights_dtype: str
     parameters: int
     kmac_per_pixel: dict[str, float]
+    pixel_limit: int | None = Field(default=None, ge=1)
+    on_request: bool = False
     training: tuple[Training, ...]
     parity: dict[str, float | int | str]
     scores: tuple[Score, ...]
@@ -97,6 +108,15 @@ class Artifact:
             return self.folder / self.manifest.graphs[role].file
         except KeyError:
             raise ArtifactError(f"{self.folder / MANIFEST} has no graph {role!r}") from None
+
+    def network(self, role: str) -> bytes:
+        """The graph itself, unpacked. Raises ArtifactError when there is none, or it is damaged."""
+        path = self.graph(role)
+        try:
+            packed = path.read_bytes()
+            return lzma.decompress(packed) if path.suffix == PACKED else packed
+        except (OSError, lzma.LZMAError) as error:
+            raise ArtifactError(f"{path} cannot be read: {error}") from error
 
     def tables(self) -> Path:
         """File of the integer tables. Raises ArtifactError when the manifest has none."""

@@ -167,6 +167,10 @@ class Codec(Format, Protocol):
         """
         ...
 
+    def coded_size(self, size: Size) -> Size:
+        """That at which a picture of ``size`` is coded: one that costs too much is shrunk."""
+        ...
+
     def encode(
         self,
         pictures: Sequence[Pixels],

@@ -8,11 +8,13 @@ from pathlib import Path
 
 from service.codec import artifact
 from service.codec.artifact import Artifact
+from service.codec.importance.codec import ImportanceMapCodec
 from service.codec.interface import Codec, Effort
 from service.codec.photo.codec import BITS_A_PIXEL, PhotoCodec
 from service.codec.prefixel.codec import EmbeddedCodec
 from service.codec.recurrent.adaptive_patches import PatchCodec
 from service.codec.recurrent.codec import RecurrentCodec
+from service.codec.recurrent.full_resolution import FullResolutionCodec
 from service.codec.versions import VersionedCodec
 from service.errors import ArtifactError, ConfigurationError
 from service.inference import Runtime
@@ -31,6 +33,8 @@ class Encoding:
 DEFAULT_ENCODING = Encoding()
 FAMILIES: dict[str, Callable[[Artifact, Runtime, Encoding], Codec]] = {
     "embedded": lambda artifact, runtime, how: EmbeddedCodec(artifact, runtime, how.effort),
+    "full-resolution": lambda artifact, runtime, _: FullResolutionCodec(artifact, runtime),
+    "importance-map": lambda artifact, runtime, _: ImportanceMapCodec(artifact, runtime),
     "patches": lambda artifact, runtime, _: PatchCodec(artifact, runtime),
     "photo": lambda artifact, runtime, how: PhotoCodec(
         artifact, runtime, bits_a_pixel=how.bits_a_pixel, networks=how.networks
@@ -73,6 +77,12 @@ def available(artifacts: Path) -> tuple[str, ...]:
     return tuple(folders(artifacts))
 
 
+def usual(artifacts: Path) -> tuple[str, ...]:
+    """Those of them that are loaded where none is named. Raises ArtifactError."""
+    there = folders(artifacts).items()
+    return tuple(name for name, mine in there if not artifact.read_manifest(mine[-1]).on_request)
+
+
 def newest(artifacts: Path, name: str) -> Path:
     """The folder of a codec's newest version. Raises ConfigurationError, ArtifactError."""
     return _chosen(artifacts, (name,))[name][-1]
@@ -81,13 +91,13 @@ def newest(artifacts: Path, name: str) -> Path:
 def load_codecs(
     artifacts: Path, names: Sequence[str], runtime: Runtime, how: Encoding = DEFAULT_ENCODING
 ) -> dict[str, Codec]:
-    """Load the codecs of these names, or all that are there when ``names`` is empty.
+    """Load the codecs of these names; when ``names`` is empty, all that need not be named.
 
     Where several versions are there, all are loaded: the newest encodes, each decodes. Raises
     ConfigurationError for a name that is not there, ArtifactError for one that is damaged.
     """
     codecs: dict[str, Codec] = {}
-    for name, mine in _chosen(artifacts, names).items():
+    for name, mine in _chosen(artifacts, names or usual(artifacts)).items():
         versions = [load_codec(folder, runtime, how) for folder in mine]
         codecs[name] = versions[0] if len(versions) == 1 else VersionedCodec(versions)
     return codecs
@@ -97,7 +107,7 @@ def load_newest(
     artifacts: Path, names: Sequence[str], runtime: Runtime, how: Encoding = DEFAULT_ENCODING
 ) -> dict[str, Codec]:
     """As ``load_codecs``, but for what only encodes and reads what it encoded."""
-    chosen = _chosen(artifacts, names)
+    chosen = _chosen(artifacts, names or usual(artifacts))
     return {name: load_codec(mine[-1], runtime, how) for name, mine in chosen.items()}
 
 

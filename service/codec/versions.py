@@ -76,6 +76,10 @@ class VersionedCodec:
             streams, lambda codec, at: codec.measure(_of(pictures, at), _of(streams, at))
         )
 
+    def coded_size(self, size: Size) -> Size:
+        """The newest's."""
+        return self._newest.coded_size(size)
+
     def measured_size(self, size: Size) -> Size:
         """The newest's."""
         return self._newest.measured_size(size)

@@ -42,7 +42,7 @@ def encoder(codec: Codec, settings: Settings, metrics: Metrics) -> Batcher[ToEnc
 def encoded(codec: Codec, jobs: list[ToEncode]) -> list[Encoded]:
     """One batch, in its order; levels are measured where a job asks for them.
 
-    A stream that a job brings along has none where it is of another size than the picture.
+    A stream that a job brings along has none where it is of another size than the picture's now.
     """
     rgb = [job.picture.pixels(codec.kind) for job in jobs]
     made = [Encoded(job.stream or b"", ()) for job in jobs]
@@ -53,7 +53,7 @@ def encoded(codec: Codec, jobs: list[ToEncode]) -> list[Encoded]:
             made[n] = one
     for n, job in enumerate(jobs):
         size = codec.header(job.stream).size if job.stream else None
-        if job.stream and size in (None, Size.of(rgb[n])):
+        if job.stream and size in (None, codec.coded_size(Size.of(rgb[n]))):
             made[n] = Encoded(job.stream)
     asked = [n for n, job in enumerate(jobs) if job.measured]
     levels = measured(codec, [rgb[n] for n in asked], [made[n] for n in asked])

@@ -18,11 +18,13 @@ TINY = Widths((4, 8, 8, 8), (8, 8, 8, 8, 8))
 ITERATIONS = 3
 
 
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Codec, Path]:
-    """Residual scaling: the reconstruction that has all graphs."""
+@pytest.fixture(scope="module", params=["gru", "lstm"])
+def exported(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Codec, Path]:
+    """Residual scaling: the reconstruction that has all graphs. An LSTM has two states a cell."""
     torch.manual_seed(4)
-    model = Codec(Config("gru", "scaling", TINY, gain_width=4)).eval()
+    model = Codec(Config(request.param, "scaling", TINY, gain_width=4)).eval()
     round_weights(model, eight_bits=True)
     folder = tmp_path_factory.mktemp("graphs")
     assert set(export_graphs(model, folder, eight_bits=True)) == {"encoder", "decoder", "gain"}

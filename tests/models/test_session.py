@@ -335,6 +335,14 @@ def test_an_entropy_model_learns_a_codecs_bits(tmp_path: Path) -> None:
     assert outcome.last["saved_2"] > outcome.first["saved_2"] + 0.005
 
 
+def test_areas_are_those_under_the_last_line(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    steps = [f"psnr_after_{n}" for n in range(1, 17)]
+    rows = [",".join(["gmac", *steps]), ",".join(["1"] + ["9"] * 16), ",".join(["7"] + ["32"] * 16)]
+    (tmp_path / "a" / "log.csv").write_text("\n".join(rows) + "\n")
+    assert "| a | 60.00 | 32.00 | 7 |" in results.areas(tmp_path)
+
+
 def test_a_table_has_a_line_a_run() -> None:
     done = Outcome("a", 100, 4.0, 12.0, {"ssim_2": 0.5, "psnr_2": 20.0}, {"psnr_2": 21.0})
     assert "| a | 100 | 4.0 | 25 | 12 | ssim_2 0.5000 psnr_2 20.0000 |" in results.table([done])

@@ -26,6 +26,7 @@ from rich.progress import Progress
 from service.bench.connection import Answer, Connection, Endpoint
 from service.bench.load import Outcome, open_loop
 from service.codec.geometry import Size
+from service.codec.interface import Codec
 from service.codec.photo.codec import PhotoCodec
 from service.codec.photo.header import may_have_networks, pack
 from service.codec.registry import load_codec
@@ -67,10 +68,9 @@ def seeds_of(codec: PhotoCodec) -> list[bytes]:
     return found
 
 
-def in_process(claims: Claims, cases: int, seed: int) -> list[bytes]:
+def in_process(claims: Claims, codec: Codec, seeds: list[bytes], cases: int, seed: int) -> None:
     """Each mutation inspected and painted: a picture of the header's size, or a CodecError."""
-    codec = codec_of_photos()
-    seeds, seen = seeds_of(codec), Counter[str]()
+    seen = Counter[str]()
     slowest, before = 0.0, psutil.Process().memory_info().rss / 2**20
     failures: list[str] = []
     for number in range(cases):
@@ -95,7 +95,6 @@ def in_process(claims: Claims, cases: int, seed: int) -> list[bytes]:
         f"{cases} mutated streams in process: a picture or a CodecError",
         f"{dict(seen)}, slowest {slowest:.2f} s, {before:.0f} -> {after:.0f} MiB {failures[:5]}",
     )
-    return seeds
 
 
 def over_http(claims: Claims, server: Server, seeds: list[bytes], cases: int, seed: int) -> None:
@@ -210,7 +209,9 @@ async def edges(claims: Claims, server: Server) -> None:
 def prove(cases: int, seed: int) -> Claims:
     """All of it at one service, which takes photos of 16 megapixels."""
     claims = Claims()
-    seeds = in_process(claims, cases, seed)
+    codec = codec_of_photos()
+    seeds = seeds_of(codec)
+    in_process(claims, codec, seeds, cases, seed)
     with running_service(
         REAL,
         PREFIXEL_PHOTO_SIDE=4096,

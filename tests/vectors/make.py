@@ -14,6 +14,7 @@ import numpy as np
 from service.codec.photo.codec import PhotoCodec
 from service.codec.photo.tables import ORDERS
 from service.codec.recurrent.adaptive_patches import PatchCodec
+from service.codec.recurrent.full_resolution import FullResolutionCodec
 from service.codec.registry import load_newest
 from service.inference import Runtime
 from service.settings import packaged_artifacts
@@ -23,6 +24,9 @@ PREFIXES = (2, 3, 18, 33, 64, 66, 128, 200, 258, 400, 512)
 
 PHOTO_SIDES = [(96, 64), (61, 45), (7, 5), (1, 40), (130, 9), (48, 77)]
 """Of golden photos: width and height."""
+
+SLOW_SIDES = [(48, 40), (20, 33)]
+"""The same where a pixel is dear."""
 
 NETWORK_SIDES = [(96, 64), (131, 97), (70, 143)]
 """Of those with networks, where a codec has them."""
@@ -39,9 +43,13 @@ def main() -> None:
     codec = load_newest(packaged_artifacts(), [name], Runtime("cpu", 1))[name]
     aspects = [1.0, 1.5, 0.5625, 6.0, 0.2, 1.3333]
     sides = PHOTO_SIDES if codec.kind == "photo" else [(32, 32)] * len(aspects)
+    if isinstance(codec, FullResolutionCodec):
+        sides = SLOW_SIDES
     drawn = crops(len(sides), seed=11)
     pictures = [np.asarray(c.resize(side)) for c, side in zip(drawn, sides, strict=True)]
-    named = {f"crop-{n}": e.stream for n, e in enumerate(codec.encode(pictures, aspects))}
+    named = {
+        f"crop-{n}": e.stream for n, e in enumerate(codec.encode(pictures, aspects[: len(sides)]))
+    }
     if isinstance(codec, PhotoCodec):
         named = {f"crop-{n}": codec.stream(p, networks=False) for n, p in enumerate(pictures)}
         if codec.has_networks:

@@ -20,12 +20,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from models.artifact_io import weights
 from models.training import kept
 from models.training.session import pictures, probe, results, stepping
 from models.training.session.pictures import Pictures
 from models.training.session.problems import CodecProblem, EntropyProblem, Problem, build
 from models.training.session.runs import RUNS, Recipe
 from models.training.session.timed import Outcome, Timed
+from service.codec import artifact
 
 LAST_SECONDS = 2.0
 """Kept free at the end: the last archive."""
@@ -182,7 +184,7 @@ class Session:
         return one
 
     def weights_of(self, places: tuple[str, ...]) -> dict[str, Tensor]:
-        """Of the first place that has any: a run of this session, or a kept file."""
+        """Of the first place that has any: a run of this session, a kept file, an artifact."""
         for place in places:
             outcome = self.done.get(place)
             if outcome and outcome.weights:
@@ -191,6 +193,9 @@ class Session:
             if place.endswith(".npz") and Path(place).exists():
                 print(f"  begins with {place}", flush=True)
                 return kept.read(Path(place))
+            if Path(place, artifact.MANIFEST).exists():
+                print(f"  begins with {place}", flush=True)
+                return weights.read(Path(place))
         raise FileNotFoundError(f"none of {', '.join(places)}")
 
     def free(self) -> None:

@@ -1,13 +1,19 @@
 """What a session leaves: a table, and all files of its folder in one archive, cut into pieces.
 
 cat session.tar.* | tar x
+
+``python -m models.training.session.results FOLDER`` prints, of the logs of an unpacked one, areas
+under PSNR from .125 to 2 bpp, as Johnston et al. 2017 print them in tables 1 and 2.
 """
 
 from __future__ import annotations
 
+import argparse
+import csv
 import io
 import tarfile
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from models.training.session.timed import Outcome
@@ -64,3 +70,29 @@ def table(outcomes: Sequence[Outcome]) -> str:
             f"| {headline(one.first)} | {headline(one.last)} | {one.words} |"
         )
     return "\n".join(lines)
+
+
+def areas(folder: Path) -> str:
+    """A line a run that has PSNR after each of its steps, by the trapezoid rule."""
+    lines = ["| run | area, dB | at 2 bpp, dB | forward GMAC |", "|-|-:|-:|-:|"]
+    for log in sorted(folder.glob("*/log.csv")):
+        with log.open(newline="") as file:
+            last = list(csv.DictReader(file))[-1]
+        after = [float(value) for key, value in last.items() if key.startswith("psnr_after")]
+        if len(after) > 1:
+            area = sum((one + other) / 16 for one, other in pairwise(after))
+            lines.append(
+                f"| {log.parent.name} | {area:.2f} | {after[-1]:.2f} | {float(last['gmac']):.0f} |"
+            )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Print the areas."""
+    parser = argparse.ArgumentParser(prog="python -m models.training.session.results")
+    parser.add_argument("folder", type=Path, help="what the archive was unpacked to")
+    print(areas(parser.parse_args().folder))
+
+
+if __name__ == "__main__":
+    main()

@@ -16,16 +16,18 @@ class Phase(NamedTuple):
 
 FROM_NOTHING = Phase(0.3, 8, False), Phase(0.6, 16, False), Phase(1.0, 16, True)
 GOING_ON = Phase(0.5, 16, False), Phase(1.0, 16, True)
-KEPT = "models/checkpoints/"
+SHIPPED = "models/artifacts/gru-entropy"
+"""Where the networks of 2017 begin: with what the same network learned of 2016's hard tiles."""
+FROM_HARD = "gru-hard", SHIPPED
 
 
 @dataclass(frozen=True)
 class Recipe:
     """One run. ``share`` is its part of the minutes, against the others'.
 
-    ``start_from`` names runs of this session or kept files: the first that is there. With ``equal``
-    ("samples" or "gmac", and an earlier run) it ends when it has seen or computed as much as that
-    one; its share is then only a limit. ``bits`` a weight are kept: 16 are a float16.
+    ``start_from`` names runs of this session, kept files or artifacts: the first that is there.
+    With ``equal`` ("samples" or "gmac", and an earlier run) it ends when it has seen or computed as
+    much as that one; its share is then only a limit. ``bits`` a weight are kept: 16 are a float16.
     """
 
     name: str
@@ -46,8 +48,14 @@ class Recipe:
 
 
 def _of_2017(name: str, system: str, share: float, **options: object) -> Recipe:
-    """64x64 crops of photo tiles where the paper has 128x128."""
-    usual: dict[str, object] = {"crop": 64, "batch": 32, "loss": "dssim", "phases": GOING_ON}
+    """64x64 crops of photo tiles where the paper has 128x128; begun with ``gru-hard``."""
+    usual: dict[str, object] = {
+        "crop": 64,
+        "batch": 32,
+        "loss": "dssim",
+        "phases": GOING_ON,
+        "start_from": FROM_HARD,
+    }
     return Recipe(name, system, "photos", share, **{**usual, **options})  # type: ignore[arg-type]
 
 
@@ -63,7 +71,7 @@ def _diffusion(k: int) -> Recipe:
         (0.6, 1.3, 1.9, 2.5)[k],
         batch=16,
         rate=4e-4,
-        start_from=("gru-dssim", KEPT + "gru-dssim.npz"),
+        start_from=("gru-dssim", *FROM_HARD),
         equal=("samples", "gru-diffusion-0") if k else None,
         bits=8,
     )
@@ -80,18 +88,18 @@ def _entropy(codec: str, system: str) -> Recipe:
         batch=64,
         rate=3e-3,
         phases=(Phase(1.0, 16, True),),
-        start_from=(KEPT + "gru-dssim.npz",),
+        start_from=(SHIPPED,),
         codec=f"gru-{codec}",
     )
 
 
 RUNS = (
-    _of_2017("gru-dssim", "gru", 1.3, start_from=(KEPT + "gru-dssim.npz",)),
+    Recipe("gru-hard", "gru-one-shot", "high-entropy", 1.0),
+    _of_2017("gru-dssim", "gru", 1.3),
     _of_2017(  # as far as gru-dssim, from the same weights: the pair is compared
         "gru-prime",
         "gru-prime",
         1.6,
-        start_from=(KEPT + "gru-dssim.npz",),
         equal=("gmac", "gru-dssim"),
     ),
     _of_2017(
@@ -99,18 +107,16 @@ RUNS = (
         "gru-prime",
         1.3,
         rate=6e-4,
-        start_from=("gru-prime", KEPT + "gru-dssim.npz"),
+        start_from=("gru-prime", *FROM_HARD),
     ),
     Recipe("lstm-scaling", "lstm-scaling", "thumbnails", 1.2),
     Recipe("gru-thumbs", "gru-one-shot", "thumbnails", 1.0),
-    Recipe("gru-hard", "gru-one-shot", "high-entropy", 1.0),
     Recipe("residual-gru-hard", "residual-gru-one-shot", "high-entropy", 1.2),
     _of_2017(
         "gru-l1",
         "gru",
         1.6,
         loss="absolute",
-        start_from=(KEPT + "gru-l1.npz",),
         equal=("gmac", "gru-dssim"),
     ),
     *(_diffusion(k) for k in range(4)),

@@ -49,6 +49,7 @@ class BatchNorm(nn.Module):
 
     running_mean: Tensor
     running_var: Tensor
+    momentum = 0.1
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -59,9 +60,8 @@ class BatchNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[N, channels, H, W] -> the same shape."""
         statistics = self.running_mean, self.running_var
-        return functional.batch_norm(
-            x, *statistics, self.weight, self.bias, self.training, momentum=0.1, eps=1e-5
-        )
+        learned = self.weight, self.bias
+        return functional.batch_norm(x, *statistics, *learned, self.training, self.momentum, 1e-5)
 
 
 class Normalised(nn.Module):

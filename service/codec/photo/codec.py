@@ -214,6 +214,10 @@ class PhotoCodec:
             for picture, stream in zip(pictures, streams, strict=True)
         ]
 
+    def coded_size(self, size: Size) -> Size:
+        """That of the picture."""
+        return size
+
     def measured_size(self, size: Size) -> Size:
         """A low-pass resolution of a photo that is larger."""
         splits = levels.splits_of(size)

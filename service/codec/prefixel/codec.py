@@ -201,6 +201,10 @@ class EmbeddedCodec:
         parts = (slice(at, at + LARGEST_BATCH) for at in range(0, len(streams), LARGEST_BATCH))
         return [levels for part in parts for levels in self._levels(batch[part], streams[part])]
 
+    def coded_size(self, size: Size) -> Size:
+        """That of the picture."""
+        return size
+
     def measured_size(self, size: Size) -> Size:
         """That of the picture."""
         return size

@@ -12,7 +12,7 @@ section 3.4). Source: Toderici et al. 2015, section 3.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import copy
 from typing import Any, Protocol, Self
 
@@ -39,7 +39,7 @@ from service.quality.psnr import psnr
 from service.quality.ssim import block_ssim
 
 LARGEST_BATCH = 64
-_FROM_BYTE = 1.8 / 255
+FROM_BYTE = 1.8 / 255
 _TO_BYTE = 255 / 1.8
 Floats = NDArray[np.float32]
 
@@ -145,6 +145,10 @@ class RecurrentCodec:
             for picture, stream in zip(pictures, streams, strict=True)
         ]
 
+    def coded_size(self, size: Size) -> Size:
+        """That of the picture."""
+        return size
+
     def measured_size(self, size: Size) -> Size:
         """That of the picture."""
         return size
@@ -154,7 +158,7 @@ class RecurrentCodec:
 
         ``pictures`` and what is painted are uint8 [N, 32, 32, 3].
         """
-        x = pictures.transpose(0, 3, 1, 2).astype(np.float32) * _FROM_BYTE - np.float32(0.9)
+        x = pictures.transpose(0, 3, 1, 2).astype(np.float32) * FROM_BYTE - np.float32(0.9)
         residual = x = np.ascontiguousarray(x, np.float32)
         encoder, decoder = RecurrentStage(self._encoder, len(x)), self.decoder(len(x))
         for _ in range(self._iterations):
@@ -257,12 +261,14 @@ def levels_at(
 class RecurrentStage:
     """Encoder or decoder with the states of one batch, zero at the start."""
 
-    def __init__(self, session: Session, batch: int) -> None:
+    def __init__(self, session: Session, batch: int, rows: int = 0, columns: int = 0) -> None:
+        """``rows`` and ``columns`` of bits where the graph leaves them free."""
         self._session = session
         first, *states = session.inputs
         self._input, self._names = first.name, [tensor.name for tensor in states]
         self._states: list[NDArray[Any]] = [
-            np.zeros((batch, *_fixed(tensor.shape)), np.float32) for tensor in states
+            np.zeros((batch, *_lengths(tensor.shape, {"h": rows, "w": columns})), np.float32)
+            for tensor in states
         ]
 
     def fork(self) -> Self:
@@ -299,11 +305,17 @@ def bit_order(shape: tuple[int, int, int]) -> NDArray[np.int64]:
     return np.array(order)
 
 
-def _fixed(shape: tuple[int | str | None, ...]) -> tuple[int, ...]:
-    """A state's shape without its batch."""
-    if not all(isinstance(length, int) for length in shape[1:]):
-        raise ArtifactError(f"a state has the shape {shape}: only the batch may vary")
-    return tuple(length for length in shape[1:] if isinstance(length, int))
+def _lengths(shape: tuple[int | str | None, ...], free: Mapping[str, int]) -> tuple[int, ...]:
+    """A state's shape without its batch; "8*h" is eight times the rows of bits."""
+    lengths = []
+    for length in shape[1:]:
+        if isinstance(length, str) and free.get(length.rpartition("*")[2]):
+            scale, _, name = length.rpartition("*")
+            length = int(scale or 1) * free[name]
+        if not isinstance(length, int):
+            raise ArtifactError(f"a state has the shape {shape}: only the batch may vary")
+        lengths.append(length)
+    return tuple(lengths)
 
 
 def to_rgb(planes: Floats) -> Pixels:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,12 +59,16 @@ class Pictures:
         return f"{len(self)} pictures of {sizes}, sha256 {self.digest[:16]}"
 
 
-def load_pictures(path: Path, size: int | None) -> Pictures:
+Refused = Callable[[ConfigurationError], None]
+
+
+def load_pictures(path: Path, size: int | None, refused: Refused | None = None) -> Pictures:
     """Pictures of a folder (in the order of their names) or of an .npz file with ``rgb``.
 
     ``size``: a folder's pictures are squashed to that side with the service's own Lanczos filter;
     None leaves them as they are. An .npz holds uint8 [N, H, W, 3] and is taken as it is.
-    Raises ConfigurationError when there are none, or one cannot be read.
+    A file that cannot be read is left out where ``refused`` is there to hear which and why.
+    Raises ConfigurationError when there are none, or one cannot be read and nobody hears of it.
     """
     if path.suffix == ".npz" and path.is_file():
         return _from_arrays(path)
@@ -73,8 +78,17 @@ def load_pictures(path: Path, size: int | None) -> Pictures:
     if not files:
         raise ConfigurationError(f"{path} holds no pictures")
     opener = Opener(Limits())
-    rgb = tuple(_open(file, opener, size) for file in files)
-    return Pictures(tuple(str(file.relative_to(path)) for file in files), rgb)
+    found: dict[str, Pixels] = {}
+    for file in files:
+        try:
+            found[str(file.relative_to(path))] = _open(file, opener, size)
+        except ConfigurationError as error:
+            if refused is None:
+                raise
+            refused(error)
+    if not found:
+        raise ConfigurationError(f"{path} holds no picture that can be read")
+    return Pictures(tuple(found), tuple(found.values()))
 
 
 def free_photos(size: int) -> Pictures:

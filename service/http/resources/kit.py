@@ -24,7 +24,11 @@ STATIC = Path(__file__).parents[2] / "static"
 TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".css": "text/css; charset=utf-8",
+    ".pxl": "application/vnd.prefixel",
+    ".jpg": "image/jpeg",
 }
+PACKED = ("application/vnd.prefixel", "image/jpeg")
+"""What gzip makes no smaller."""
 RELEASE_DIGITS = 12
 IMMUTABLE = b"public, max-age=31536000, immutable"
 FRESH = b"public, max-age=300, stale-while-revalidate=86400"
@@ -47,7 +51,9 @@ class File:
 
 def make_file(content: bytes, media_type: str) -> File:
     """Compress once; ``bodies`` by content coding, "" being none."""
-    bodies = {"": content, "gzip": gzip.compress(content, 9, mtime=0)}
+    bodies = {"": content}
+    if media_type not in PACKED:
+        bodies["gzip"] = gzip.compress(content, 9, mtime=0)
     digests = {coding: hashlib.sha256(body).digest() for coding, body in bodies.items()}
     return File(media_type, bodies, digests)
 
@@ -107,7 +113,8 @@ def resources(*, demo: bool) -> tuple[Resource, ...]:
 
 
 def _reply(request: Request, file: File, headers: Headers) -> Reply:
-    coding = "gzip" if _takes_gzip(request.headers.get("accept-encoding", "")) else ""
+    takes_gzip = "gzip" in file.bodies and _takes_gzip(request.headers.get("accept-encoding", ""))
+    coding = "gzip" if takes_gzip else ""
     common = (
         *headers,
         (b"vary", b"Accept-Encoding"),

@@ -144,6 +144,37 @@ def test_a_session_keeps_what_ends_tells_what_fails_and_stops_in_time(
     assert (tmp_path / "first.csv").read_text().startswith("phase,samples,passed,ms_ssim")
 
 
+@torch.no_grad()
+def test_a_training_ends_with_statistics_of_its_average() -> None:
+    trained = timed(runs.Run("x", "x", 1, channels=6, target_bpp=0.1))
+    ticks = itertools.count()
+    trained.clock = lambda: float(next(ticks))
+    tiles = pictures(1, 176)
+    with torch.enable_grad():
+        trained.train(tiles, runs.TOGETHER[0], 8, lambda *_: None)
+    photo = trained.draw(tiles)
+    used = trained.averaged.encoder(photo)
+    of_batch = trained.averaged.encoder.train()(photo)  # all are one tile, flipped or not
+    assert float((used - of_batch).abs().mean()) < 0.1 * float(of_batch.std())
+
+
+def test_statistics_of_an_earlier_session_are_estimated_anew(tmp_path: Path) -> None:
+    run = runs.Run("first", "x", 1, channels=6, heads=2, target_bpp=0.1)
+    ticks = itertools.count()
+    given = pictures(4, 176), pictures(1, 176)
+    session = Session(OPTIONS, TINY, *given, tmp_path, clock=lambda: float(next(ticks)))
+    trained = timed(run)
+    trained.averaged.encoder.first.norm.running_mean.fill_(7)
+    history = {"run": {}, "config": vars(trained.model.config), "seconds": 3, "gmac": 4}
+    session.keep(run, trained, history)
+    (tmp_path / "before").mkdir()
+    (tmp_path / "first.npz").rename(tmp_path / "before" / "first.npz")
+    rows = session.again([run], tmp_path / "before")
+    assert [(row["run"], row["gmac"]) for row in rows] == [("first/1", 4), ("first/2", 4)]
+    mean = kept.read(tmp_path / "first.npz")["encoder.first.norm.running_mean"]
+    assert float(mean.abs().max()) < 3
+
+
 def test_letters_name_runs() -> None:
     assert [run.letter for run in runs.chosen("g,b")] == ["b", "g", "g", "g"]
     with pytest.raises(ValueError, match="no run z"):

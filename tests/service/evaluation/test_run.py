@@ -291,10 +291,26 @@ def test_a_paper_s_system_stands_beside_the_printed_table(
     assert "beside the paper" not in capsys.readouterr().out
 
 
-def test_all_is_every_artifact(folder: Path, tmp_path: Path) -> None:
+def test_all_are_those_that_are_loaded_where_none_is_named(folder: Path, tmp_path: Path) -> None:
     from service.cli.evaluate import load_subjects
-    from service.codec.registry import available
+    from service.codec.registry import usual
 
     shipped = Path(service.cli.evaluate.__file__).parents[2] / "models" / "artifacts"
     arguments = Namespace(artifacts=shipped, codec=("all",), effort=(), device="cpu")
-    assert tuple(one.codec.name for one in load_subjects(arguments)) == available(shipped)
+    assert tuple(one.codec.name for one in load_subjects(arguments)) == usual(shipped)
+
+
+def test_a_picture_that_does_not_open_is_named_and_the_rest_is_measured(
+    codec: CountingCodec, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "2.png").write_bytes(b"no picture")
+    wanted = ["--codec", "grey", "--baselines", "none", "--targets", "64"]
+    assert evaluate(folder, tmp_path / "out", *wanted) == 1
+    said = capsys.readouterr()
+    assert "3 pictures of 32x32" in said.out
+    assert "2.png" in said.err
+    assert "left out" in said.err
+    for rest in ("0.png", "1.png", "3.png"):
+        (folder / rest).write_bytes(b"no picture")
+    assert evaluate(folder, tmp_path / "none", *wanted) == 2
+    assert "no picture that can be read" in capsys.readouterr().err

@@ -78,6 +78,7 @@ export class PrefixelImage extends Element {
   /** Of a photo: what paints it, once that is here; whether all its bytes that are wanted are. */
   #photo = null;
   #isWhole = false;
+  #hasMore = false;
   #isStep = false;
   #isLoaded = false;
 
@@ -182,8 +183,11 @@ export class PrefixelImage extends Element {
 
   #show(bytes, queue) {
     this.#fetching?.abort();
-    if (!isContinued(this.#bytes, bytes)) this.#renew();
-    else if (bytes.length < this.#bytes.length) this.#closePhoto();
+    const isSame = isContinued(this.#bytes, bytes);
+    const isShorter = isSame && bytes.length < this.#bytes.length;
+    if (!isSame) this.#renew();
+    else if (isShorter) this.#closePhoto();
+    this.#hasMore = isShorter && this.#frame.isPainted;
     this.#bytes = bytes;
     if (isPhoto(bytes)) {
       this.#showPhoto(true);
@@ -209,6 +213,7 @@ export class PrefixelImage extends Element {
       this.#photo ??= new PhotoPainting({
         element: this,
         frame: this.#frame,
+        hasMore: this.#hasMore,
         settle: (picture, isLast) => this.#settlePhoto(picture, isLast),
         takeRaster: (url) => this.#loadImage(url),
         fail: (error) => this.fail(error),
@@ -236,6 +241,7 @@ export class PrefixelImage extends Element {
   /** What comes now may be of another encoding. */
   #renew() {
     this.#generation += 1;
+    this.#hasMore = false;
     this.#closePhoto();
   }
 

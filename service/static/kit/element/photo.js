@@ -43,8 +43,8 @@ export class PhotoPainting {
   #resized;
 
   /**
-   * `host`: its `element` and `frame`; `settle(picture, isLast)`, `takeRaster(url)` and `fail(error)`
-   * are told.
+   * `host`: its `element` and `frame`; `hasMore`: whether more of the same stream is on the screen;
+   * `settle(picture, isLast)`, `takeRaster(url)` and `fail(error)` are told.
    */
   constructor(host) {
     this.#host = host;
@@ -111,7 +111,8 @@ export class PhotoPainting {
     if (here > before) {
       if (!this.#isWhole && here < Math.max(FIRST_BYTES, 2 * before)) return null;
       const most = before === 0 ? FIRST_BYTES : Math.max(2 * before, before + STEP_BYTES);
-      const length = Math.min(here, most);
+      // whoever asks for fewer bytes than before does not want to see fewer still
+      const length = before === 0 && this.#host.hasMore ? here : Math.min(here, most);
       return { length, need, isDraft: !this.#isWhole || length < here };
     }
     const { isFinal, isRough, size } = this.#shown;

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from service.http.resources.demo import FORMATS, LONGEST_BYTES, candidates
+from service.http.jobs.comparison import FORMATS, LONGEST_BYTES, candidates
 from service.quality.ssim import block_ssim
 from tests.support.photos import crops, encoded
 from tests.support.server import running_service
@@ -24,7 +24,7 @@ def server():
 
 def compare(server, body, token="word"):
     headers = {"Authorization": f"Bearer {token}"}
-    return httpx.post(server.url + "/demo/compare", content=body, headers=headers, timeout=60)
+    return httpx.post(server.url + "/demo/compare/thumb", content=body, headers=headers, timeout=60)
 
 
 def pixels_of(png):
@@ -33,7 +33,7 @@ def pixels_of(png):
 
 def test_without_the_setting_there_is_no_such_path():
     with running_service() as plain:
-        answer = httpx.post(plain.url + "/demo/compare", content=encoded("jpeg"))
+        answer = httpx.post(plain.url + "/demo/compare/thumb", content=encoded("jpeg"))
     assert answer.status_code == 404
 
 

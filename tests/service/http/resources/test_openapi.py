@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
+import os
 import re
+import shutil
+import subprocess
 
 import httpx
 import pytest
 
-from service.http.resources.openapi import page
-from tests.support.server import running_service
+from service.http.resources.docs_examples import EXAMPLES, HOST
+from service.http.resources.docs_page import page
+from tests.support.photos import encoded
+from tests.support.server import REAL, running_service
 
 
 @pytest.fixture(scope="module")
@@ -89,3 +95,52 @@ def test_docs_escape_what_the_document_holds():
         }
     )
     assert evil not in made
+
+
+def test_docs_have_one_entry_a_path_uploads_first_with_contents(server, document):
+    text = httpx.get(server.url + "/docs").text
+    anchors = re.findall(r'<section id="([^"]+)">', text)
+    assert len(anchors) == len(set(anchors)) == len(document["paths"])
+    assert anchors[0] == "v1-images"
+    assert re.findall(r'<li><a href="#([^"]+)">', text) == anchors
+
+
+def test_every_path_has_an_example(document):
+    assert set(document["paths"]) == set(EXAMPLES)
+
+
+def test_docs_render_markdown_and_no_html():
+    operation = {"description": "a `code` and <b>", "responses": {}, "operationId": "x"}
+    made = page({"info": {"title": "T", "version": "1"}, "paths": {"/x": {"get": operation}}})
+    assert "a <code>code</code> and &lt;b&gt;" in made
+
+
+def test_every_curl_line_of_the_docs_is_answered_as_it_says(tmp_path):
+    curl = shutil.which("curl")
+    if curl is None and "CI" not in os.environ:
+        pytest.skip("curl is not installed")
+    assert curl is not None, "CI needs curl"
+    (tmp_path / "photo.jpg").write_bytes(encoded("jpeg"))
+    environment = {"PREFIXEL_CODECS": "prefixel,photo"}
+    with running_service(REAL, **environment) as real:
+        answer = httpx.post(f"{real.url}/v1/images", content=encoded("jpeg"), timeout=60)
+        for path in EXAMPLES:
+            example = EXAMPLES[path]
+            line = example.curl.replace(HOST, real.url) + " -D headers"
+            found = subprocess.run(
+                ["bash", "-c", f"id={answer.json()['id']}; {line}"],
+                cwd=tmp_path,
+                capture_output=True,
+                check=True,
+            )
+            head, _, body = example.answer.partition("\n\n")
+            status, *headers = head.split("\n")
+            said = (tmp_path / "headers").read_text().lower()
+            # an upload that is known is 200
+            assert f" {'200' if path == '/v1/images' else status} " in said.split("\n")[0], path
+            for header in headers:
+                name, _, _ = header.partition(": ")
+                wanted = header if name in ("content-type", "content-length") else f"{name}: "
+                assert wanted in said, (path, header)
+            if body.startswith("{"):
+                assert set(re.findall(r'^\{"(\w+)"', body)) <= set(json.loads(found.stdout)), path

@@ -8,6 +8,8 @@ Those of ``prefixel`` lie in the kit's folder thumb/, those of ``photo`` in phot
 
 The names hold the SHA-256 of their content, so that they may be cached for ever.
 
+Weights of ``photo`` are as ``models.export.photo_network`` says. Those of ``prefixel``:
+
     weights: u32 width, widened, blocks, known, hidden, told; the two layers that tell, f16 weights
     [outputs, inputs] and f16 biases [outputs] each; for each convolution in turn (the first;
     around, widen and narrow of each block; the last) f16 scales and f16 biases [outputs], and f16
@@ -32,7 +34,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from models.artifact_io.names import BYTES, HALF, SCALE
-from models.export import photo_tables
+from models.export import photo_network, photo_tables
 from models.export.kit import KIT, PHOTO, ROOT, SHIFT, THUMB, literal
 from service.codec import artifact
 from service.codec.prefixel import tables as prefixel_tables
@@ -164,10 +166,10 @@ def generate(artifacts: list[artifact.Artifact]) -> dict[str, bytes]:
 
 
 def generate_photo(artifacts: list[artifact.Artifact]) -> dict[str, bytes]:
-    """Content by file name, for photos: each version's tables come when one of its streams does.
+    """Content by file name, for photos: a version's tables come when one of its streams does.
 
-    Of a version with networks those of its closed form: the kit cannot paint the others, and says
-    so. Raises ArtifactError for artifacts that are no versions of ``photo``.
+    A version with networks has tables of its own for their streams, and weights of the synthesis.
+    Raises ArtifactError for artifacts that are no versions of ``photo``.
     """
     by_version = {one.manifest.version: one for one in artifacts}
     is_photo = all(one.manifest.wire_id == PHOTO_WIRE_ID for one in artifacts)
@@ -176,18 +178,28 @@ def generate_photo(artifacts: list[artifact.Artifact]) -> dict[str, bytes]:
     made: dict[str, bytes] = {}
     entries = []
     names: dict[str, str] = {}
+
+    def added(kind: str, version: int, content: bytes) -> str:
+        name = f"{kind}-{version}-{_digits(content)}.js"
+        made[name] = content
+        return f'(await import("./{name}")).default'
+
     for version, one in sorted(by_version.items()):
-        digest = hashlib.sha256(photo_tables.path_of(one).read_bytes()).hexdigest()
+        closed = photo_tables.path_of(one, networks=False)
+        digest = hashlib.sha256(closed.read_bytes()).hexdigest()
         if digest in names:  # a closed form that stays
-            load = f'({{ ...(await import("./{names[digest]}")).default, version: {version} }})'
+            loads = [f"tables: async () => ({{ ...{names[digest]}, version: {version} }})"]
         else:
-            tables = photo_tables.tables_module(one)
-            names[digest] = name = f"tables-{version}-{_digits(tables)}.js"
-            made[name] = tables
-            load = f'(await import("./{name}")).default'
-        entries.append(f"  {version}: async () => {load},\n")
+            names[digest] = added("tables", version, photo_tables.tables_module(one))
+            loads = [f"tables: async () => {names[digest]}"]
+        if one.manifest.graphs:
+            tables = added("tables", version, photo_tables.tables_module(one, networks=True))
+            weights = added("weights", version, weights_module(photo_network.pack(one)))
+            loads += [f"networkTables: async () => {tables}", f"weights: async () => {weights}"]
+        lines = "".join(f"    {load},\n" for load in loads)
+        entries.append(f"  {version}: {{\n{lines}  }},\n")
     made["versions.js"] = (
-        "/** Made by `python -m models.export.browser`: the tables of each version of photo. */\n"
+        "/** Made by `python -m models.export.browser`: tables and weights of each version. */\n"
         f"export const NEWEST = {max(by_version)};\n"
         f"export const VERSIONS = {{\n{''.join(entries)}}};\n"
     ).encode()

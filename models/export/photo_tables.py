@@ -23,18 +23,19 @@ _UNTOLD = 128
 Whole = NDArray[np.int64]
 
 
-def path_of(one: Artifact) -> Path:
-    """The tables of streams without networks."""
-    return one.closed_form() if one.manifest.graphs else one.tables()
+def path_of(one: Artifact, *, networks: bool) -> Path:
+    """The tables of streams with networks, or without."""
+    return one.closed_form() if one.manifest.graphs and not networks else one.tables()
 
 
-def tables_module(one: Artifact) -> bytes:
+def tables_module(one: Artifact, *, networks: bool = False) -> bytes:
     """The tables as the default export of a module."""
-    stored = tables.read(path_of(one))
+    stored = tables.read(path_of(one, networks=networks))
     # what is coded already gzip packs best as base64
     models = photo_models.pack(stored.logits, stored.seen)
     values = {
         "version": one.manifest.version,
+        **({"hasNetworks": "true"} if networks else {}),
         "step": int(stored.step[0]),
         "colours": _list(stored.colours),
         "scales": _list(stored.scales),

@@ -1,6 +1,7 @@
 """``python -m models.export.script``: the kit's modules -> ``prefixel.js``, for a <script> tag.
 
-esbuild does it, of the packages that ``npm ci`` puts into tests/kit/bundlers.
+esbuild does it, of the packages that ``npm ci`` puts into tests/kit/bundlers. The weights of
+photos' networks, larger than all the rest, stay files beside it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ BANNER = f"/* Made of the kit's modules by `{COMMAND}`. */"
 
 def main() -> None:
     """Write the script, or compare."""
-    kept_current.main(COMMAND, __doc__, SCRIPT, script, "the modules")
+    kept_current.main(COMMAND, __doc__, {SCRIPT: script}, "the modules")
 
 
 def script(packages: Path) -> bytes:
@@ -31,6 +32,7 @@ def script(packages: Path) -> bytes:
         "--format=iife",
         "--target=es2022",
         "--charset=ascii",
+        f"--external:{KIT / 'photo' / 'weights-*'}",
         f"--banner:js={BANNER}",
         # the script says itself where its worker is
         "--log-override:empty-import-meta=silent",

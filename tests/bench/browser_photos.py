@@ -12,6 +12,7 @@ bytes       what is loaded for photos beside the rest of the kit, as it is sent
 from __future__ import annotations
 
 import itertools
+import re
 import statistics
 import time
 from io import BytesIO
@@ -129,7 +130,8 @@ def measure(browser: Browser, server_url: str) -> None:
             f"that one lasted {lasted:.1f} ms (a traced run)"
         )
     _service(sources[0], len(half))
-    print(f"photos: {_bytes(server_url)} bytes are loaded for them, gzipped")
+    for words, size in _bytes(server_url).items():
+        print(f"photos: {size} bytes {words}, gzipped")
 
 
 def _page(
@@ -201,10 +203,16 @@ def _service(source: str, length: int) -> None:
         )
 
 
-def _bytes(server_url: str) -> int:
-    """Of the modules that the first photo loads, and thumbnails do not."""
+def _bytes(server_url: str) -> dict[str, int]:
+    """What the first photo loads, and thumbnails do not; and then its network."""
     base = kit_url(server_url)
     before = modules(base, ["element.js", "worker/worker.js"])
-    photos = modules(base, ["element/photo.js", "worker/photo-worker.js"])
-    new = photos.keys() - before.keys()
-    return sum(photos[name] for name in new)
+    named = httpx.get(f"{base}/photo/versions.js").text
+    tables = re.findall(r'networkTables: .*import\("\./([^"]+)"', named)[-1]
+    weights = re.findall(r'weights: .*import\("\./([^"]+)"', named)[-1]
+    at_once = modules(base, ["element/photo.js", "worker/photo-worker.js"], later=tables)
+    network = modules(base, [f"photo/{weights}", "photo/network_kernel.js"], later="^$")
+    return {
+        "are loaded for them": sum(at_once[name] for name in at_once.keys() - before.keys()),
+        "and then for the network": sum(network.values()),
+    }

@@ -7,9 +7,11 @@ import re
 
 import httpx
 
+LATER = r"tables|weights"
 
-def modules(base: str, names: list[str]) -> dict[str, int]:
-    """Bytes as sent, of modules and of what they import; of imports at run time, only tables."""
+
+def modules(base: str, names: list[str], later: str = LATER) -> dict[str, int]:
+    """Bytes as sent, of modules and what they import; of later imports, what matches ``later``."""
     seen: dict[str, int] = {}
     left = list(names)
     while left:
@@ -19,7 +21,7 @@ def modules(base: str, names: list[str]) -> dict[str, int]:
         answer = httpx.get(f"{base}/{name}", headers={"Accept-Encoding": "gzip"})
         seen[name] = int(answer.raise_for_status().headers["content-length"])
         named = re.findall(r'from "(\.[^"]+)"|import "(\.[^"]+)"', answer.text)
-        later = re.findall(r'import\("(\.[^"]+(?:tables|weights)[^"]+)"\)', answer.text)
-        found = [a or b for a, b in named] + later
+        asked = re.findall(r'import\("(\.[^"]+)"\)', answer.text)
+        found = [a or b for a, b in named] + [one for one in asked if re.search(later, one)]
         left += [posixpath.normpath(posixpath.join(name, "..", one)) for one in found]
     return seen

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -18,6 +20,7 @@ from tests.browser.support import inline, kit_url, serve_page, shown, told
 from tests.support.photos import encoded, free_photos
 from tests.support.server import REAL, running_service
 
+VECTORS = Path(__file__).parents[1] / "vectors" / "photo"
 WIDTH = 320
 """Of elements, in CSS pixels: half of the photo's 640."""
 
@@ -231,17 +234,47 @@ def test_without_webassembly_the_service_paints(context, page, server, kit, sour
     assert httpx.get(asked[0]).status_code == 200
 
 
-def test_the_service_paints_a_stream_with_networks(context, page, kit, source, stream):
-    """The kit has none; the header, which says how large the photo is, is read all the same."""
+@pytest.fixture(scope="module")
+def with_networks():
+    """The largest golden stream that has networks."""
+    told = json.loads((VECTORS / "streams.json").read_text())["streams"]
+    hexes = [one["stream"] for one in told if one["name"].startswith("networks")]
+    return bytes.fromhex(max(hexes, key=len))
+
+
+def test_a_photo_with_networks_is_painted_at_once_then_corrected(
+    context, page, server, kit, with_networks, watched
+):
+    """Rough, where it is in view, everywhere; weights are fetched after the first picture."""
+    asked = []
+    context.on("request", lambda r: asked.append(r.url))
+    above = '<div style="height: calc(100vh - 40px)"></div>'
+    cut = with_networks[:2000]
+    page.goto(serve_page(context, f'{above}<prefixel-img data-stream="{inline(cut)}" alt="">', kit))
+    told(page, "load")
+    details = [one["detail"] for one in told(page, "paint")]
+    assert [one["isFinal"] for one in details[-3:]] == [False, False, True]
+    assert np.abs(shown(page) - by_service(server, cut)).max() <= 1
+    whole = inline(with_networks)
+    page.evaluate(f"document.querySelector('prefixel-img').dataset.stream = '{whole}'")
+    final = f"detail?.bytes === {len(with_networks)} && detail.isFinal"
+    page.wait_for_function(f"told.some(({{ detail }}) => {final})")
+    assert np.abs(shown(page) - by_service(server, with_networks)).max() <= 1
+    assert sum("photo/weights-" in url for url in asked) == 1
+    assert sum("photo/tables-" in url for url in asked) == 1
+
+
+def test_without_the_weights_the_service_paints(context, page, kit, source, with_networks, watched):
     asked = []
     context.on("request", lambda r: "photo.webp" in r.url and asked.append(r.url))
-    body = stream[:2] + bytes([stream[2] | 32]) + stream[3:]
+    context.route("**/photo/weights-*", lambda route: route.abort())
     headers = {"access-control-allow-origin": "*"}
-    context.route("**/photo.pxl*", lambda route: route.fulfill(body=body, headers=headers))
+    context.route("**/photo.pxl*", lambda route: route.fulfill(body=with_networks, headers=headers))
+    watched.allowed.append("Failed to load resource")
     page.goto(serve_page(context, f'<prefixel-img src="{source}" alt=""></prefixel-img>', kit))
     told(page, "load")
     assert len(asked) == 1
-    assert page.evaluate("told.filter(({ kind }) => kind === 'paint' || kind === 'error')") == []
+    assert not any(one["detail"]["isFinal"] for one in told(page, "paint"))
 
 
 def test_where_the_network_is_quicker_than_the_decoder_the_service_paints(

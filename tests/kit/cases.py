@@ -2,6 +2,7 @@
 
 parse.npz      streams of photos and of noise at many lengths, and every symbol they decide
 photo.npz      photos, what cuts of them decide of each coefficient, and what they paint
+networks.npz   photos with networks, and what cuts of them paint
 network.npz    a synthesis network of random weights (weights.bin) and what it paints
 """
 
@@ -34,6 +35,9 @@ NAME, PHOTO = "prefixel", "photo"
 PHOTO_SIDES = [(300, 230), (67, 301), (150, 151), (400, 9)]
 """Of photos, width and height: several groups of blocks, odd sides, a long strip."""
 CUTS = 7
+NETWORK_SIDES = [(300, 230), (67, 181)]
+"""The same of those with networks: sides that are no multiples of a cell's."""
+NETWORK_CUTS = 5
 WIDTH = 43
 """Odd, so that the last pair of outputs is not whole."""
 
@@ -104,6 +108,31 @@ def write_photos(folder: Path) -> None:
     )
 
 
+def write_photo_networks(folder: Path) -> None:
+    """Whole streams with networks, one behind the other; of the cuts [N, K] pictures."""
+    codec = load_newest(packaged_artifacts(), [PHOTO], Runtime("cpu", 1))[PHOTO]
+    assert isinstance(codec, PhotoCodec)
+    drawn = crops(len(NETWORK_SIDES), seed=19, size_range=(300, 400))
+    whole, cuts = [], []
+    made: dict[str, NDArray[np.generic]] = {}
+    for n, (crop, sides) in enumerate(zip(drawn, NETWORK_SIDES, strict=True)):
+        stream = codec.stream(np.asarray(crop.resize(sides)), networks=True)
+        parse, steps, size = codec.parse(stream)
+        whole.append(stream)
+        cuts.append([round(cut) for cut in np.geomspace(200, len(stream), NETWORK_CUTS)])
+        for k, cut in enumerate(cuts[-1]):
+            parse.advance(cut)
+            for splits in (0, 1, 2):
+                made[f"painted-{n}-{k}-{splits}"] = codec.painted(parse, steps, size, splits)
+    np.savez_compressed(
+        folder / "networks.npz",
+        lengths=np.array([len(stream) for stream in whole], np.int32),
+        streams=np.frombuffer(b"".join(whole), np.uint8),
+        cuts=np.array(cuts, np.int32),
+        **made,
+    )
+
+
 def write_network(folder: Path) -> None:
     """Weights of 8 bits, and pictures [N, 32, 32, 3] with what is made of them."""
     network = random_network(folder)
@@ -140,6 +169,7 @@ def main() -> None:
     folder = parser.parse_args().folder
     write_parse(folder)
     write_photos(folder)
+    write_photo_networks(folder)
     write_network(folder)
 
 

@@ -57,7 +57,8 @@ def test_the_kernel_of_the_kit_is_made_of_its_source() -> None:
     assert kernel.MODULE.read_text() == made, "run python -m models.export.kernel"
 
 
-def test_the_kernel_of_photos_is_made_of_its_source() -> None:
+@pytest.mark.parametrize("target", photo_kernel.MODULES, ids=lambda target: target.name)
+def test_the_kernels_of_photos_are_made_of_their_source(target: Path) -> None:
     node()
-    made = photo_kernel.module(tools("assemblyscript"))
-    assert photo_kernel.MODULE.read_text() == made, "run python -m models.export.photo_kernel"
+    made = photo_kernel.module(tools("assemblyscript"), photo_kernel.MODULES[target])
+    assert target.read_bytes() == made, f"run {photo_kernel.COMMAND}"

@@ -15,7 +15,7 @@
  * `width`, `height`, `loading`, `srcset`, `sizes`, `decoding`, `fetchpriority`, and the properties
  * `object-fit` and `object-position` are as for an <img>; `loading="lazy"` holds for the stream too.
  * Events: `paint` (a prefix is on the screen; `detail.bytes` of it), `load` (the full picture is, or
- * all that is fetched of a photo), `error` (with `error`). None bubbles.
+ * all that is fetched of a photo, corrected by its network), `error` (with `error`). None bubbles.
  */
 
 import { HEADER_BYTES, StreamError, readHeader } from "../core/header.js";

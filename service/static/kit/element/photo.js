@@ -1,4 +1,7 @@
-/** How an element paints a photo: first a few hundred bytes, then at each doubling, then all. */
+/**
+ * How an element paints a photo: first a few hundred bytes, then at each doubling, then all; at last
+ * as its network corrects it, what is in view first.
+ */
 
 import { StreamError, UnpaintableError } from "../core/header.js";
 import { LONGEST_BYTES, readPhotoHeader } from "../photo/header.js";
@@ -10,6 +13,8 @@ const FIRST_BYTES = 300;
 const STEP_BYTES = 32768;
 /** Pixels that a box takes at least: one that has no size yet may get one. */
 const LEAST_PIXELS = 32;
+/** Of a height. */
+const WHOLE = [0, 1];
 /** What is left to parse once all bytes are here may last so long; then the service paints. */
 const PATIENCE_MS = 2000;
 
@@ -28,9 +33,12 @@ export class PhotoPainting {
   #host;
   #bytes = new Uint8Array(0);
   #isWhole = false;
-  #shown = { length: 0, isFinal: false, width: 0, height: 0, size: { width: 0, height: 0 } };
+  #shown = { length: 0, isFinal: false, isRough: false, width: 0, height: 0, size: { width: 0, height: 0 } };
   #parsed = { bytes: 0, ms: 0 };
   #isBusy = false;
+  #isCorrecting = false;
+  /** How many bytes are corrected where they are in view. */
+  #inView = 0;
   #isClosed = false;
   #resized;
 
@@ -63,16 +71,24 @@ export class PhotoPainting {
   }
 
   async #run() {
-    if (this.#isBusy) return;
+    if (this.#isBusy) {
+      if (this.#isCorrecting && !this.#next()?.within) this.#stream.interrupt();
+      return;
+    }
     this.#isBusy = true;
     try {
       for (let wish = this.#next(); wish && !this.#isClosed; wish = this.#next()) {
-        const { length, need, isDraft } = wish;
-        const picture = await this.#stream.paint(this.#bytes, length, need, isDraft);
+        const { length, isDraft, within = null } = wish;
+        this.#isCorrecting = within !== null;
+        const picture = await this.#stream.paint(this.#bytes, wish);
+        this.#isCorrecting = false;
         if (this.#isClosed) return;
-        this.#measure(picture);
+        if (picture === null) continue;
+        if (within) this.#inView = length;
+        else this.#measure(picture);
         this.#shown = picture;
-        this.#host.settle(picture, !isDraft && length === this.#bytes.length);
+        const isAll = !isDraft && length === this.#bytes.length;
+        this.#host.settle(picture, isAll && !picture.isRough);
         if (this.#isTooSlow) this.#takeRaster();
       }
     } catch (error) {
@@ -99,12 +115,21 @@ export class PhotoPainting {
       const length = before === 0 && this.#host.hasMore ? here : Math.min(here, most);
       return { length, need, isDraft: !this.#isWhole || length < here };
     }
-    const { isFinal, size } = this.#shown;
+    const { isFinal, isRough, size } = this.#shown;
     const isLarger = ["width", "height"].some((side) => {
       return this.#shown[side] < Math.min(need[side], size[side]);
     });
     if (!this.#isWhole || before === 0 || (isFinal && !isLarger)) return null;
-    return { length: before, need, isDraft: false };
+    const wish = { length: before, need, isDraft: false };
+    return isRough && !isLarger ? { ...wish, ...this.#visible(before) } : wish;
+  }
+
+  /** The part of the height that is to be corrected now. */
+  #visible(length) {
+    const { top, bottom, height } = this.#host.element.getBoundingClientRect();
+    const within = [Math.max(0, -top / height), Math.min(1, (innerHeight - top) / height)];
+    const isAway = bottom <= 0 || top >= innerHeight;
+    return { within: isAway || this.#inView === length ? WHOLE : within, isAway };
   }
 
   /** Let the service paint the photo, where it is the service's; whether it is. */

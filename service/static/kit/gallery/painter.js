@@ -29,15 +29,31 @@ export class Painter {
   async show(prefix, need, aspect) {
     const wish = { prefix, need };
     this.#wanted = wish;
+    this.#photo?.interrupt();
     while (this.#isBusy) await this.#isBusy;
     if (wish !== this.#wanted) return null;
     const work = this.#paint(wish);
     this.#isBusy = work.catch(() => {});
+    let correcting = false;
     try {
       const picture = await work;
       if (this.#wanted === null) return null;
       this.#put(picture, aspect ?? picture.aspect);
+      if (picture.isRough && wish === this.#wanted) correcting = this.#correct(wish, aspect);
       return picture;
+    } finally {
+      this.#isBusy = correcting;
+    }
+  }
+
+  /** What its network makes of a photo, unless something else is wanted by then. */
+  async #correct(wish, aspect) {
+    const { prefix, need } = wish;
+    try {
+      const picture = await this.#photo.paint(prefix, { need, within: [0, 1] });
+      if (picture && wish === this.#wanted) this.#put(picture, aspect ?? picture.aspect);
+    } catch {
+      // the closed form stays
     } finally {
       this.#isBusy = false;
     }
@@ -52,7 +68,7 @@ export class Painter {
     }
     this.#photo ??= new PhotoStream();
     this.#length = prefix.length;
-    return this.#photo.paint(prefix, prefix.length, need);
+    return this.#photo.paint(prefix, { need });
   }
 
   #put({ width, height, rgba }, aspect) {

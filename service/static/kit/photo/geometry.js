@@ -15,7 +15,7 @@ const ORIENTS = 3;
 const KIND_OF = [0, 1, 1, 2];
 export const DEEPEST = 6;
 const PLANES = 16;
-const TOP = 8;
+export const TOP = 8;
 export const OCTAVE = 64;
 
 /** A picture's sides after 0 .. all of its splits: [{ width, height }]. */

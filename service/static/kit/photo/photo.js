@@ -4,15 +4,18 @@
  */
 
 import { StreamError } from "../core/header.js";
-import { CHANNELS, geometryOf, groupOf, once } from "./geometry.js";
+import { Corrected } from "./corrected.js";
+import { CHANNELS, TOP, geometryOf, groupOf, once } from "./geometry.js";
 import { readPhotoHeader } from "./header.js";
-import { PASS, WORDS, newState } from "./state.js";
+import { LEVELS, begins, precisionOf } from "./precision.js";
+import { BLOCK, PASS, WORDS, newState } from "./state.js";
 import { meansOf, stepOf } from "./tables.js";
 
 const PAGE_BYTES = 65536;
+/** Below lie the constants of the network's kernel. */
+const FIRST = 2048;
 /** Bytes of the payload that the kernel is given at once. */
 const WINDOW_BYTES = 16384;
-const TOP = 8;
 const AGES = 3;
 const LOW_BACK = 1.230174104914001 / Math.SQRT2;
 const HIGH_BACK = 1 / LOW_BACK;
@@ -22,7 +25,7 @@ export class Photo {
   #memory;
   #tables;
   #geometry;
-  #end = 1024;
+  #end = FIRST;
   #state;
   #window;
   #fields = {};
@@ -32,9 +35,9 @@ export class Photo {
   /** Of the header of a prefix; `module`: the compiled kernel. Rejects with StreamError. */
   static async open(module, tables, bytes) {
     const header = readPhotoHeader(bytes);
-    if (header.hasNetworks) throw new StreamError("there is no synthesis network here");
-    if (header.version !== tables.version) {
-      throw new StreamError(`version ${header.version} is not ${tables.version}`);
+    const { version, hasNetworks } = header;
+    if (version !== tables.version || hasNetworks !== tables.hasNetworks) {
+      throw new StreamError(`version ${version} has other tables`);
     }
     const memory = new WebAssembly.Memory({ initial: 1 });
     const { exports } = await WebAssembly.instantiate(module, { env: { memory } });
@@ -97,8 +100,40 @@ export class Photo {
     return this.symbols;
   }
 
+  /** Whether so much is known that a network is used. */
+  begins(network) {
+    return this.header.hasNetworks && begins(this.#known, this.#geometry, network.firstPlane);
+  }
+
+  /** What `network` makes of what is decided now; until it is closed nothing else may be painted. */
+  correct(network, most) {
+    this.#painter ??= this.#placeMeans();
+    const begin = this.#end;
+    return new Corrected(network, most, {
+      memory: this.#memory,
+      geometry: this.#geometry,
+      known: this.#known,
+      stepAt: (channel, band) => this.#stepAt(channel, band),
+      allocate: (bytes) => this.#allocate(bytes),
+      place: (array) => this.#place(array),
+      low: (channel, plane, stride, height) => {
+        const end = this.#end;
+        const painter = this.#paintersPlaces(4 * stride * height, 0, stride);
+        this.#synthesise(painter, channel, LEVELS, plane, painter.spare);
+        this.#end = end;
+      },
+      dequantise: (channel, band, plane, stride, top, end) => {
+        this.#dequantise(channel, band, plane, stride, top, end);
+      },
+      paint: (splits, corrected) => this.paint(splits, corrected),
+      close: () => {
+        this.#end = begin;
+      },
+    });
+  }
+
   /** The picture of what is decided, after so many splits: { width, height, rgba }. */
-  paint(splits = 0) {
+  paint(splits = 0, corrected = null) {
     const levels = this.sizes.length - 1;
     const left = Math.min(splits, levels);
     const { width, height } = this.sizes[left];
@@ -106,7 +141,7 @@ export class Photo {
     const painter = this.#paintersPlaces(stride * height * 4, width * height * 4, stride);
     const { planes, spare, axes, out } = painter;
     for (let channel = 0; channel < CHANNELS; channel += 1) {
-      this.#synthesise(painter, channel, left, planes[channel], spare);
+      this.#synthesise(painter, channel, left, planes[channel], spare, corrected);
     }
     const gain = this.#gain(left);
     const colours = this.#tables.colours.map((part) => part / 2 ** 14 / gain);
@@ -211,31 +246,49 @@ export class Photo {
     return means;
   }
 
+  get #known() {
+    const state = this.#words(this.#state, WORDS);
+    return precisionOf(this.#geometry, state[PASS], state[BLOCK]);
+  }
+
+  #stepAt(channel, band) {
+    return stepOf(this.#tables, this.header.order, channel, this.#geometry.bands[band]);
+  }
+
+  #meansAt(channel, band) {
+    const { means, bandBytes } = this.#painter;
+    return means + (channel * this.#geometry.bands.length + band) * bandBytes;
+  }
+
+  #dequantise(channel, band, plane, stride, top = 0, end = this.#geometry.bands[band].rows) {
+    const [step, means] = [this.#stepAt(channel, band), this.#meansAt(channel, band)];
+    this.#kernel.dequantise(this.#state, channel, band, step, means, plane, stride, top, end);
+  }
+
   /** A channel's plane into `plane`, by turns with `spare`. */
-  #synthesise({ means, bandBytes, steps, scratch }, channel, splits, plane, spare) {
-    const { bands, sizes } = this.#geometry;
+  #synthesise({ bandBytes, steps, scratch }, channel, splits, plane, spare, corrected = null) {
+    const { sizes } = this.#geometry;
     const levels = sizes.length - 1;
-    const meansAt = (band) => means + (channel * bands.length + band) * bandBytes;
-    const stepAt = (band) => stepOf(this.#tables, this.header.order, channel, bands[band]);
-    let [now, next] = (levels - splits) % 2 ? [spare, plane] : [plane, spare];
-    let stride = (sizes[levels].width + 7) & ~7;
-    this.#kernel.dequantise(this.#state, channel, 0, stepAt(0), meansAt(0), now, stride);
-    for (let level = levels; level > splits; level -= 1) {
+    const from = corrected ? LEVELS : levels;
+    let [next, other] = (from - splits) % 2 ? [plane, spare] : [spare, plane];
+    let now = corrected ? corrected.low(channel) : other;
+    let stride = (sizes[from].width + 7) & ~7;
+    if (!corrected) this.#dequantise(channel, 0, now, stride);
+    for (let level = from; level > splits; level -= 1) {
       const first = 1 + 3 * (levels - level);
       const { width, height } = sizes[level - 1];
       const [lowAcross, highAcross] = width > 1 ? [LOW_BACK, HIGH_BACK] : [1, 1];
       const [lowDown, highDown] = height > 1 ? [LOW_BACK, HIGH_BACK] : [1, 1];
-      new Float32Array(this.#memory.buffer, steps, CHANNELS).set([
-        stepAt(first) * highAcross * lowDown,
-        stepAt(first + 1) * lowAcross * highDown,
-        stepAt(first + 2) * highAcross * highDown,
-      ]);
+      const scales = [highAcross * lowDown, lowAcross * highDown, highAcross * highDown];
+      const stepped = scales.map((scale, n) => scale * this.#stepAt(channel, first + n));
+      new Float32Array(this.#memory.buffer, steps, CHANNELS).set(corrected ? scales : stepped);
       const wider = (width + 7) & ~7;
       this.#kernel.synthesise(
-        this.#state, channel, first, now, stride, lowAcross * lowDown,
-        steps, meansAt(first), bandBytes, next, wider, scratch,
+        this.#state, channel, first, now, stride, lowAcross * lowDown, steps,
+        this.#meansAt(channel, first), bandBytes, next, wider, scratch,
+        corrected ? corrected.bands(channel, level) : 0,
       );
-      [now, next, stride] = [next, now, wider];
+      [now, next, other, stride] = [next, other, next, wider];
     }
   }
 

@@ -9,8 +9,8 @@ import { startWorker } from "../worker/start.js";
 import { readPhotoHeader } from "./header.js";
 import { NEWEST, VERSIONS } from "./versions.js";
 
-/** About 5 ms of parsing in the page's own thread. */
-const SLICE_BYTES = 2048;
+/** About 5 ms of parsing, or of correcting, in the page's own thread. */
+const SLICES = { sliceBytes: 2048, sliceCells: 128 };
 
 let remote = null;
 let here = null;
@@ -20,9 +20,13 @@ const given = new WeakMap();
 /** What nothing but a stream's own pixels ends. */
 export const ALL = { width: Infinity, height: Infinity };
 
+/** Of a height. */
+const WHOLE = [0, 1];
+
 /** Start the worker, and give it the newest tables, while bytes are on their way. */
 export function prepare() {
-  decoderOf(NEWEST).catch(() => {}); // who paints is told
+  // who paints is told
+  decoderOf({ version: NEWEST, hasNetworks: "networkTables" in VERSIONS[NEWEST] }).catch(() => {});
 }
 
 /** One stream, of which longer and longer prefixes are painted. */
@@ -30,6 +34,7 @@ export class PhotoStream {
   #key;
   #sent = 0;
   #decoder = null;
+  #isInterrupted = false;
 
   constructor() {
     keys += 1;
@@ -38,18 +43,29 @@ export class PhotoStream {
 
   /**
    * Paint the first `length` of `bytes`, a prefix no shorter than the last one. `need`: the pixels
-   * that it takes at least, of { width, height }; a `draft` may have fewer. Resolves with { width,
-   * height, rgba, size, symbols, length, isFinal, tookMs }. Rejects with StreamError.
+   * that it takes at least, of { width, height }; one that `isDraft` may have fewer. Resolves with { width,
+   * height, rgba, size, symbols, length, isRough, isFinal, tookMs }: it is rough where the stream has
+   * a network that would correct it, and is not by then within a part of its height, such as [0, 1].
+   * What `isAway` comes last. Where it was interrupted, with null. Rejects with StreamError.
    */
-  async paint(bytes, length = bytes.length, need = ALL, isDraft = false) {
-    const { version, hasNetworks } = readPhotoHeader(bytes);
-    if (hasNetworks) throw new UnpaintableError(`no network here for version ${version} of photo`);
-    const decoder = await decoderOf(version);
+  async paint(bytes, { length = bytes.length, need = ALL, within = null, ...kind } = {}) {
+    const header = readPhotoHeader(bytes);
+    this.#isInterrupted = false;
+    const decoder = await decoderOf(header);
+    if (header.hasNetworks && within) await giveNetwork(decoder, header.version);
+    if (within && this.#isInterrupted) return null;
     if (decoder !== this.#decoder) this.#sent = 0; // another worker than before
     this.#decoder = decoder;
     const from = Math.min(this.#sent, length);
     this.#sent = length;
-    return decoder.paint({ key: this.#key, from, bytes: bytes.slice(from, length), length, ...need, isDraft });
+    const more = bytes.slice(from, length);
+    return decoder.paint({ key: this.#key, from, bytes: more, length, ...need, within, ...kind });
+  }
+
+  /** Correct no more of it: something else is wanted. */
+  interrupt() {
+    this.#isInterrupted = true;
+    this.#decoder?.interrupt(this.#key);
   }
 
   /** Let go of what is kept of it. */
@@ -65,32 +81,47 @@ export async function decodePhoto(bytes, { size = Infinity } = {}) {
   const isWide = width >= height;
   const need = { width: isWide ? size : 1, height: isWide ? 1 : size };
   try {
-    const { rgba, symbols, ...painted } = await stream.paint(bytes, bytes.length, need);
+    const { rgba, symbols, ...painted } = await stream.paint(bytes, { need, within: WHOLE });
     return { width: painted.width, height: painted.height, aspect, rgba, bytes, symbols, isFinal: true };
   } finally {
     stream.close();
   }
 }
 
-async function decoderOf(version) {
+async function decoderOf({ version, hasNetworks }) {
   remote ??= startRemote();
-  if (!(version in VERSIONS)) {
-    throw new UnpaintableError(`no decoder here for version ${version} of photo`);
-  }
-  const [worker, tables] = await Promise.all([remote, VERSIONS[version]()]);
+  const kind = hasNetworks ? "networkTables" : "tables";
+  const tables = VERSIONS[version]?.[kind];
+  if (!tables) throw new UnpaintableError(`no decoder here for version ${version} of photo`);
+  const [worker, stored] = await Promise.all([remote, tables()]);
   const decoder = worker ?? (await (here ??= ofThisThread()));
-  const versions = given.get(decoder) ?? new Set();
-  given.set(decoder, versions);
-  if (!versions.has(version)) decoder.giveTables(version, tables);
-  versions.add(version);
+  once(decoder, `${kind} ${version}`, () => decoder.giveTables(version, stored));
   return decoder;
+}
+
+/** The synthesis of a version, which is fetched when the first picture is to be corrected. */
+async function giveNetwork(decoder, version) {
+  const [{ kernelModule }, weights] = await Promise.all([
+    import("./network_kernel.js"),
+    VERSIONS[version].weights(),
+  ]);
+  once(decoder, `network ${version}`, () => {
+    decoder.giveNetwork(version, { code: kernelModule(), weights });
+  });
+}
+
+function once(decoder, name, give) {
+  const names = given.get(decoder) ?? new Set();
+  given.set(decoder, names);
+  if (!names.has(name)) give();
+  names.add(name);
 }
 
 /** Its code is not loaded where there is a worker, which has it. */
 async function ofThisThread() {
   const { PhotoDecoder } = await import("./decoder.js");
   const turn = new Turn();
-  return new PhotoDecoder(SLICE_BYTES, () => (turn.isOver ? turn.next() : undefined));
+  return new PhotoDecoder({ ...SLICES, pause: () => (turn.isOver ? turn.next() : undefined) });
 }
 
 async function startRemote() {
@@ -114,8 +145,20 @@ class RemoteDecoder {
     });
   }
 
-  giveTables(version, tables) {
-    this.#worker.postMessage({ work: "giveTables", version, tables });
+  giveTables(...given) {
+    this.#worker.postMessage({ work: "giveTables", given });
+  }
+
+  giveNetwork(...given) {
+    this.#worker.postMessage({ work: "giveNetwork", given });
+  }
+
+  interrupt(...given) {
+    this.#worker.postMessage({ work: "interrupt", given });
+  }
+
+  close(...given) {
+    this.#worker.postMessage({ work: "close", given });
   }
 
   paint(wish) {
@@ -127,14 +170,10 @@ class RemoteDecoder {
     });
   }
 
-  close(key) {
-    this.#worker.postMessage({ work: "close", key });
-  }
-
   #settle({ id, picture, failed, isStream }) {
     const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);
-    if (picture) waiting.resolve(picture);
+    if (failed === undefined) waiting.resolve(picture);
     else waiting.reject(isStream ? new StreamError(failed) : new Error(failed));
   }
 }

@@ -7,8 +7,9 @@ const FIELDS = [
   "stretch", "squash", "rates", "coarse", "smooth", "known", "negative", "active",
 ];
 const FIRST_FIELD = 13;
-/** Which pass the parse is at. */
+/** Which pass and block the parse is at. */
 export const PASS = 8;
+export const BLOCK = 10;
 export const WORDS = FIRST_FIELD + FIELDS.length;
 
 /** One at its beginning, with these fields. */

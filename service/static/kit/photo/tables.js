@@ -37,6 +37,7 @@ export async function unpack(kernel, stored) {
   const fixed = fixedOf(unpackSquash(stored.squash));
   return {
     version: stored.version,
+    hasNetworks: stored.hasNetworks ?? false,
     fixed,
     models: {
       ...(await modelsOf(kernel, stored.models, fixed)),

@@ -1,6 +1,12 @@
-/** Made by `python -m models.export.browser`: the tables of each version of photo. */
+/** Made by `python -m models.export.browser`: tables and weights of each version. */
 export const NEWEST = 2;
 export const VERSIONS = {
-  1: async () => (await import("./tables-1-aa336040.js")).default,
-  2: async () => ({ ...(await import("./tables-1-aa336040.js")).default, version: 2 }),
+  1: {
+    tables: async () => (await import("./tables-1-aa336040.js")).default,
+  },
+  2: {
+    tables: async () => ({ ...(await import("./tables-1-aa336040.js")).default, version: 2 }),
+    networkTables: async () => (await import("./tables-2-323cd2bc.js")).default,
+    weights: async () => (await import("./weights-2-1fca6a42.js")).default,
+  },
 };

@@ -3,8 +3,8 @@
 import { StreamError } from "../core/header.js";
 import { PhotoDecoder } from "../photo/decoder.js";
 
-/** About 25 ms of parsing. */
-const SLICE_BYTES = 8192;
+/** About 25 ms of parsing, or of correcting. */
+const SLICES = { sliceBytes: 8192, sliceCells: 512 };
 const { port1, port2 } = new MessageChannel();
 
 /** Until the messages that are here already were taken. */
@@ -15,16 +15,16 @@ function pause() {
   });
 }
 
-const decoder = new PhotoDecoder(SLICE_BYTES, pause);
+const decoder = new PhotoDecoder({ ...SLICES, pause });
 
 addEventListener("message", async ({ data: { id, work, ...given } }) => {
   try {
-    if (work === "giveTables") decoder.giveTables(given.version, given.tables);
-    else if (work === "close") decoder.close(given.key);
-    else {
-      const picture = await decoder.paint(given);
-      postMessage({ id, picture }, { transfer: [picture.rgba.buffer] });
+    if (work !== "paint") {
+      decoder[work](...given.given);
+      return;
     }
+    const picture = await decoder.paint(given);
+    postMessage({ id, picture }, { transfer: picture ? [picture.rgba.buffer] : [] });
   } catch (error) {
     postMessage({ id, failed: error.message, isStream: error instanceof StreamError });
   }

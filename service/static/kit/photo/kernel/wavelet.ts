@@ -24,23 +24,26 @@ let columns: i32 = 0;
 let lowRow: usize = 0;
 let highRow: usize = 0;
 
-/** A band alone, times `step`: where synthesis begins. */
+/** Rows `top` to `end` of a band alone, times `step`: where synthesis begins. */
 export function dequantise(
   photo: Photo, channel: i32, band: i32, step: f32, means: usize, out: usize, outStride: i32,
+  top: i32, end: i32,
 ): void {
   const shape = bandOf(photo, band);
-  for (let y = 0; y < shape.rows; y += 1) {
+  for (let y = top; y < end; y += 1) {
     fill(photo, channel, shape, y, step, means, out + (<usize>(y * outStride) << 2));
   }
 }
 
 /**
  * `source`, the low-pass picture (to be multiplied by `scale`), and the bands `first` and the two
- * after it become `out`. `steps`: f32 [3], of each band; `means`: f32 [3, meansSize].
+ * after it become `out`. `steps`: f32 [3], of each band; `means`: f32 [3, meansSize]. Bands that are
+ * worked out already are `given`: usize, i32 [3, 2], f32 planes and their strides; 0 for none.
  */
 export function synthesise(
   photo: Photo, channel: i32, first: i32, source: usize, sourceStride: i32, scale: f32,
   steps: usize, means: usize, meansBytes: usize, out: usize, outStride: i32, scratch: usize,
+  given: usize,
 ): void {
   const across = bandOf(photo, first);
   const below = bandOf(photo, first + 1);
@@ -54,13 +57,19 @@ export function synthesise(
   highRow = lowRow + (<usize>outStride << 1) + 48;
   for (let k = 0; 2 * k < rows + 4; k += 1) {
     if (2 * k < rows) {
-      scaled(source + (<usize>(k * sourceStride) << 2), scale, below.columns);
-      fill(photo, channel, across, k, load<f32>(steps), means, highRow);
+      scaled(source + (<usize>(k * sourceStride) << 2), scale, below.columns, lowRow);
+      if (given) again(given, k, load<f32>(steps), across.columns, highRow);
+      else fill(photo, channel, across, k, load<f32>(steps), means, highRow);
       liftAcross(2 * k);
     }
     if (2 * k + 1 < rows) {
-      fill(photo, channel, below, k, load<f32>(steps, 4), means + meansBytes, lowRow);
-      fill(photo, channel, diagonal, k, load<f32>(steps, 8), means + 2 * meansBytes, highRow);
+      if (given) {
+        again(given + 8, k, load<f32>(steps, 4), below.columns, lowRow);
+        again(given + 16, k, load<f32>(steps, 8), diagonal.columns, highRow);
+      } else {
+        fill(photo, channel, below, k, load<f32>(steps, 4), means + meansBytes, lowRow);
+        fill(photo, channel, diagonal, k, load<f32>(steps, 8), means + 2 * meansBytes, highRow);
+      }
       liftAcross(2 * k + 1);
     }
     if (rows > 1) {
@@ -72,12 +81,17 @@ export function synthesise(
   }
 }
 
-/** A row of the low-pass picture into the low half. */
-function scaled(from: usize, scale: f32, count: i32): void {
+/** A row of a band that is given. */
+function again(given: usize, y: i32, scale: f32, count: i32, out: usize): void {
+  scaled(load<usize>(given) + (<usize>(y * load<i32>(given, 4)) << 2), scale, count, out);
+}
+
+/** A row of a plane into half a row. */
+function scaled(from: usize, scale: f32, count: i32, out: usize): void {
   const factor = f32x4.splat(scale);
   for (let x = 0; x < count; x += FLOATS) {
     const place = <usize>x << 2;
-    v128.store(lowRow + place, f32x4.mul(v128.load(from + place), factor));
+    v128.store(out + place, f32x4.mul(v128.load(from + place), factor));
   }
 }
 

@@ -115,7 +115,7 @@ def round_kernels(network: Correction) -> None:
 
     Blocks and steering have 63 levels; what all that loses is in docs/evaluation/ablation.md.
     """
-    most, few, _ = graphs.LARGEST
+    most, few, *_ = graphs.LARGEST
     with torch.no_grad():
         for name, weight in network.named_parameters():
             if weight.ndim > 1 and not name.startswith("told."):

@@ -60,6 +60,10 @@ class TorchSession:
             list(node.input),
             {one.name: helper.get_attribute_value(one) for one in node.attribute},
         )
+        if node.op_type == "Slice":
+            names, bounds = names[:1], names[1:]
+            lists = [self._constants[name].tolist() if name else None for name in bounds]
+            attributes |= dict(zip(("starts", "ends", "axes", "steps"), lists, strict=False))
         if node.op_type in LISTED:  # a shape or axes: asking a device for them would wait for it
             attributes[LISTED[node.op_type]] = self._constants[names.pop()].tolist()
         return OPERATORS[node.op_type], names, list(node.output), attributes
@@ -184,25 +188,48 @@ def _gather(x: Values, index: Values, *, axis: int = 0) -> Values:
 
 LISTED = {"Reshape": "shape", "Unsqueeze": "axes", "ReduceMean": "axes"}
 """Operators whose last input is constant numbers."""
+
+
+def _slice(
+    x: Values,
+    starts: list[int],
+    ends: list[int],
+    axes: list[int] | None = None,
+    steps: list[int] | None = None,
+) -> Values:
+    places = [slice(None)] * x.ndim
+    axes, steps = axes or list(range(len(starts))), steps or [1] * len(starts)
+    for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
+        places[axis] = slice(start, end, step)
+    return x[tuple(places)]
+
+
 OPERATORS: dict[str, Operator] = {
+    "Abs": torch.abs,
     "Add": torch.add,
     "Cast": lambda x, to: x.to(TORCH_TYPES[to]),
+    "Concat": lambda *parts, axis: torch.cat(parts, axis),
     "Conv": _conv,
     "ConvTranspose": _conv_transpose,
     "DepthToSpace": _depth_to_space,
     "DequantizeLinear": _dequantize,
     "Div": torch.div,
+    "Exp": torch.exp,
     "Gather": _gather,
     "Gemm": _gemm,
     "Greater": torch.gt,
     "Identity": lambda x: x,
     "Less": torch.lt,
+    "Log": torch.log,
     "Mul": torch.mul,
+    "Neg": torch.neg,
     "Pow": torch.pow,
     "ReduceMean": _mean,
     "Relu": torch.relu,
     "Reshape": _reshape,
     "Sigmoid": torch.sigmoid,
+    "Sign": torch.sign,
+    "Slice": _slice,
     "Split": _split,
     "Sub": torch.sub,
     "Tanh": torch.tanh,

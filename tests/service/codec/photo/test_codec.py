@@ -47,7 +47,10 @@ def test_a_stream_ends_when_its_picture_is_good(photo: PhotoCodec, pictures, str
         [shown] = photo.decode([stream])
         room = photo.bits_a_pixel * Size.of(picture).pixels / 8
         if len(stream) < room - 8:
-            assert quality(picture, shown) == pytest.approx(GOOD_PSNR, abs=0.8)
+            # with networks it ends with the last plane that they know
+            has_networks = photo.inspect(stream).facts["networks"]
+            found, least = quality(picture, shown), 39.5 if has_networks else GOOD_PSNR - 0.8
+            assert least < found < GOOD_PSNR + 0.8
         assert len(stream) <= room + photo.minimum_bytes
 
 

@@ -64,7 +64,9 @@ class TorchSession:
             names, bounds = names[:1], names[1:]
             lists = [self._constants[name].tolist() if name else None for name in bounds]
             attributes |= dict(zip(("starts", "ends", "axes", "steps"), lists, strict=False))
-        if node.op_type in LISTED:  # a shape or axes: asking a device for them would wait for it
+        if (
+            node.op_type in LISTED and len(names) > 1
+        ):  # a shape or axes: asking a device for them would wait for it
             attributes[LISTED[node.op_type]] = self._constants[names.pop()].tolist()
         return OPERATORS[node.op_type], names, list(node.output), attributes
 
@@ -177,8 +179,10 @@ def _mean(
     return x.mean(axes, keepdim=bool(keepdims))
 
 
-def _split(x: Values, *, axis: int, num_outputs: int) -> tuple[Values, ...]:
-    return x.chunk(num_outputs, axis)
+def _split(
+    x: Values, *, axis: int, num_outputs: int = 1, sizes: list[int] | None = None
+) -> tuple[Values, ...]:
+    return x.split(sizes, axis) if sizes else x.chunk(num_outputs, axis)
 
 
 def _gather(x: Values, index: Values, *, axis: int = 0) -> Values:
@@ -186,7 +190,7 @@ def _gather(x: Values, index: Values, *, axis: int = 0) -> Values:
     return taken.reshape(*x.shape[:axis], *index.shape, *x.shape[axis + 1 :])
 
 
-LISTED = {"Reshape": "shape", "Unsqueeze": "axes", "ReduceMean": "axes"}
+LISTED = {"Reshape": "shape", "Split": "sizes", "Unsqueeze": "axes", "ReduceMean": "axes"}
 """Operators whose last input is constant numbers."""
 
 

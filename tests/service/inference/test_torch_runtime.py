@@ -23,7 +23,9 @@ def test_a_graph_gives_the_same(graph) -> None:
     assert (one.inputs, one.outputs) == (other.inputs, other.outputs)
     given = {}
     for tensor in one.inputs:
-        shape = [length if isinstance(length, int) else 3 for length in tensor.shape]
+        # sides of maps are larger than what a kernel looks at
+        named = {name: 3 if name == "N" else 12 for name in tensor.shape if isinstance(name, str)}
+        shape = [named.get(length, length) for length in tensor.shape]
         given[tensor.name] = draw.uniform(0, 1, shape).astype(tensor.dtype)
     wanted, found = one.run(given), other.run(given)
     for name, array in wanted.items():

@@ -1,7 +1,7 @@
 """``python -m models.export.script``: the kit's modules -> ``prefixel.js``, for a <script> tag.
 
-esbuild does it, of the packages that ``npm ci`` puts into tests/kit/bundlers. The weights of
-photos' networks, larger than all the rest, stay files beside it.
+esbuild does it, of the packages that ``npm ci`` puts into tests/kit/bundlers. The weights and the
+tables of photos' networks, larger than all the rest, stay files beside it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,12 @@ def main() -> None:
     kept_current.main(COMMAND, __doc__, {SCRIPT: script}, "the modules")
 
 
+def network_tables() -> list[Path]:
+    """Of the versions after the first, whose tables are all that the closed form needs."""
+    found = sorted((KIT / "photo").glob("tables-*.js"))
+    return [path for path in found if not path.name.startswith("tables-1-")]
+
+
 def script(packages: Path) -> bytes:
     """The bundle. Raises CalledProcessError where esbuild cannot make it."""
     command = [
@@ -33,6 +39,7 @@ def script(packages: Path) -> bytes:
         "--target=es2022",
         "--charset=ascii",
         f"--external:{KIT / 'photo' / 'weights-*'}",
+        *(f"--external:{path}" for path in network_tables()),
         f"--banner:js={BANNER}",
         # the script says itself where its worker is
         "--log-override:empty-import-meta=silent",

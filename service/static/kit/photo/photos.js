@@ -26,7 +26,9 @@ const WHOLE = [0, 1];
 /** Start the worker, and give it the newest tables, while bytes are on their way. */
 export function prepare() {
   // who paints is told
-  decoderOf({ version: NEWEST, hasNetworks: "networkTables" in VERSIONS[NEWEST] }).catch(() => {});
+  // the one script holds the tables of closed forms alone
+  const hasNetworks = "networkTables" in VERSIONS[NEWEST] && Boolean(import.meta.url);
+  decoderOf({ version: NEWEST, hasNetworks }).catch(() => {});
 }
 
 /** One stream, of which longer and longer prefixes are painted. */

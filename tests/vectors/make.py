@@ -22,6 +22,9 @@ from tests.support.photos import crops
 
 PREFIXES = (2, 3, 18, 33, 64, 66, 128, 200, 258, 400, 512)
 
+PHOTO_PREFIXES = (2, 64, 258)
+"""Of photos' codecs: their pictures are large."""
+
 PHOTO_SIDES = [(96, 64), (61, 45), (7, 5), (1, 40), (130, 9), (48, 77)]
 """Of golden photos: width and height."""
 
@@ -62,7 +65,8 @@ def main() -> None:
     streams, painted = [], {}
     for title, stream in named.items():
         shortest = codec.header(stream).length_bytes
-        wanted = NETWORK_PREFIXES if title.startswith("networks") else PREFIXES
+        usual = PHOTO_PREFIXES if codec.kind == "photo" else PREFIXES
+        wanted = NETWORK_PREFIXES if title.startswith("networks") else usual
         lengths = sorted({min(max(n, shortest), len(stream)) for n in (*wanted, len(stream))})
         facts = {length: codec.inspect(stream[:length]).facts for length in lengths}
         streams.append(

@@ -25,10 +25,11 @@ const WHOLE = [0, 1];
 
 /** Start the worker, and give it the newest tables, while bytes are on their way. */
 export function prepare() {
-  // who paints is told
-  // the one script holds the tables of closed forms alone
-  const hasNetworks = "networkTables" in VERSIONS[NEWEST] && Boolean(import.meta.url);
-  decoderOf({ version: NEWEST, hasNetworks }).catch(() => {});
+  // the one script, which has no import.meta, holds the tables of closed forms alone; webpack would
+  // put a folder of its builder in the place of a URL
+  const isModule = Boolean(import.meta.webpack || import.meta.url);
+  const hasNetworks = isModule && "networkTables" in VERSIONS[NEWEST];
+  decoderOf({ version: NEWEST, hasNetworks }).catch(() => {}); // who paints is told
 }
 
 /** One stream, of which longer and longer prefixes are painted. */

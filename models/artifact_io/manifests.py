@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 from pathlib import Path
 
@@ -51,6 +52,11 @@ def history(run: Path, data_sha256: str, hardware: str) -> artifact.Training:
         seed=plan["seed"],
         loss=plan["loss"],
     )
+
+
+def file_of(path: Path) -> artifact.TableFile:
+    """What a manifest says of a file of tables."""
+    return artifact.TableFile(file=path.name, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
 
 
 def write(folder: Path, manifest: artifact.Manifest) -> None:

@@ -110,7 +110,7 @@ def export(
 
 
 SIZELESS = {"Add", "Concat", "Conv", "DepthToSpace", "Div", "Elu", "Mul", "Resize", "Sigmoid"}
-SIZELESS |= {"ConvTranspose", "Gather", "Relu", "Slice"}
+SIZELESS |= {"Cast", "ConvTranspose", "Gather", "Greater", "Relu", "Slice"}
 SIZELESS |= {"Split", "Sub", "Tanh", "Clip", "Sqrt", "Reciprocal", "Less", "Where"}
 SIZELESS |= {"Abs", "Exp", "Gemm", "Log", "Neg", "Relu", "Sign", "Unsqueeze"}
 """Operations of these graphs that hold no height and no width of what they were traced at."""

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.artifact_io.manifests import ARTIFACTS, write
+from models.artifact_io.manifests import ARTIFACTS, file_of, write
 from models.export import graphs
 from models.photo import learning
 from models.photo.closed_form import TABLES, WIRE_ID, scores
@@ -100,8 +100,8 @@ def main() -> None:
     print(f"tables counted over {len(picked)} tiles in {counted.seconds:.0f} s")
     manifest = manifest.model_copy(
         update={
-            "tables": _file(options.out / TABLES),
-            "closed_form": _file(options.out / CLOSED_FORM),
+            "tables": file_of(options.out / TABLES),
+            "closed_form": file_of(options.out / CLOSED_FORM),
             "training": (*manifest.training, counted),
             "parity": parity(networks, opened, runtime),
         }
@@ -270,10 +270,6 @@ def _tensors(split: Split) -> tuple[Tensor, list[Tensor]]:
         for n in range(LEVELS)
     ]
     return low, [torch.from_numpy(part) for part in details]
-
-
-def _file(path: Path) -> artifact.TableFile:
-    return artifact.TableFile(file=path.name, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ NORM_FLOOR = 1e-20
 
 def errors(photo: Tensor, shown: Tensor) -> Tensor:
     """[N] of float [N, 3, H, W] in 0..255, 0 for equal pictures; 100 less 10 e^.63 is the score."""
-    weights = _weights(photo.device)  # [3, SCALES, 2, 3]
+    weighed = weights(photo.device)
     x, y = (_linear(part) for part in (photo, shown))
     total = photo.new_zeros(len(photo))
     for scale in range(SCALES):
@@ -39,7 +39,7 @@ def errors(photo: Tensor, shown: Tensor) -> Tensor:
             x, y = functional.avg_pool2d(x, 2), functional.avg_pool2d(y, 2)
         terms = _terms(_xyb(x), _xyb(y))
         norms = torch.stack([torch.stack(_norms(term), -1) for term in terms], -1)  # [N, 3, 2, 3]
-        total = total + (norms * weights[:, scale]).sum((1, 2, 3))
+        total = total + (norms * weighed[:, scale]).sum((1, 2, 3))
     raw = 0.9562382616834844 * total
     return 2.326765642916932 * raw - 0.020884521182843837 * raw**2 + 6.248496625763138e-05 * raw**3
 
@@ -50,11 +50,11 @@ def score(error: Tensor) -> Tensor:
 
 
 @cache
-def _weights(device: torch.device) -> Tensor:
+def weights(device: torch.device) -> Tensor:
     """The metric's own, from its package: by channel, scale, norm (mean, fourth), kind of error."""
-    from ssimulacra2.ssimulacra2 import weights
+    from ssimulacra2 import ssimulacra2 as metric
 
-    return torch.tensor(weights, dtype=torch.float32, device=device).view(3, SCALES, 2, 3)
+    return torch.tensor(metric.weights, dtype=torch.float32, device=device).view(3, SCALES, 2, 3)
 
 
 def _linear(photo: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ class Enter(nn.Module):
 
     def __init__(self, network: CellNetwork) -> None:
         super().__init__()
-        self.enter = _plain(network.enter)
+        self.enter = plain(network.enter)
 
     def forward(self, cells: Tensor) -> Tensor:
         """[N, 192, h, w] -> [N, width, h, w]."""
@@ -44,9 +44,9 @@ class Around(nn.Module):
         super().__init__()
         block = network.blocks[number]
         assert isinstance(block, Block)
-        around = _plain(block.around)
+        around = plain(block.around)
         around.padding = (0, 0)
-        self.around, self.widen, self.narrow = around, _plain(block.widen), _plain(block.narrow)
+        self.around, self.widen, self.narrow = around, plain(block.widen), plain(block.narrow)
         self.told: nn.Sequential | None = None
         if network.told is not None:
             hidden, relu, last = copy.deepcopy(network.told)
@@ -71,7 +71,7 @@ class Leave(nn.Module):
 
     def __init__(self, network: CellNetwork, *, is_analysis: bool) -> None:
         super().__init__()
-        self.leave, self.is_analysis = _plain(network.leave), is_analysis
+        self.leave, self.is_analysis = plain(network.leave), is_analysis
 
     def forward(self, h: Tensor, cells: Tensor) -> Tensor:
         """As ``Networks.analysed`` or ``Networks.known``."""
@@ -92,7 +92,7 @@ def stages(network: CellNetwork, *, is_analysis: bool) -> Iterator[nn.Module]:
     yield Leave(network, is_analysis=is_analysis)
 
 
-def _plain(layer: nn.Conv2d) -> nn.Conv2d:
+def plain(layer: nn.Conv2d) -> nn.Conv2d:
     """The convolution that a layer with quick gradients is."""
     assert isinstance(layer, (Depthwise, Pointwise))
     made = copy.deepcopy(layer)

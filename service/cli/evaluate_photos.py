@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import argparse
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, cast
 
 from service.cli.files import Failures
 from service.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from service.codec.interface import Effort
     from service.evaluation.data.pictures import Pictures, Refused
     from service.evaluation.photos.run import PhotoPlan
 
 STEPS = 200
 NOT_FOR_PHOTOS = (
     "contact_sheet",
-    "effort",
     "full",
     "header_less",
     "kind",
@@ -68,7 +68,7 @@ def make_plan(arguments: argparse.Namespace, refused: Refused | None = None) -> 
     from service.codec import artifact
     from service.codec.photo.codec import PhotoCodec
     from service.codec.photo.tables import ORDERS
-    from service.codec.registry import load_newest, newest
+    from service.codec.registry import Encoding, load_newest, newest
     from service.evaluation.data.pictures import load_pictures
     from service.evaluation.photos.baselines import find_photo_baselines
     from service.evaluation.photos.measures import find_measures
@@ -87,13 +87,17 @@ def make_plan(arguments: argparse.Namespace, refused: Refused | None = None) -> 
     baselines = find_photo_baselines(arguments.baselines)
     pictures: Pictures = chosen_of(load_pictures(arguments.data, None, refused), arguments)
     folder = arguments.artifacts or read_settings().artifacts()
-    codecs = load_newest(folder, ("photo", "prefixel"), Runtime("cpu", threads=1))
+    effort = _effort(arguments)
+    how = Encoding(effort) if effort else Encoding()
+    codecs = load_newest(folder, ("photo", "prefixel"), Runtime("cpu", threads=1), how)
     photo = codecs["photo"]
     if not isinstance(photo, PhotoCodec):
         raise ConfigurationError("the artifact 'photo' is not of the codec of photos")
+    if effort and effort not in photo.efforts:
+        raise ConfigurationError(f"efforts of photo are {', '.join(photo.efforts)}, not {effort!r}")
     return PhotoPlan(
         codec=photo,
-        fingerprint=artifact.read(newest(folder, "photo")).sha256,
+        fingerprint=" ".join((artifact.read(newest(folder, "photo")).sha256, effort)).strip(),
         orders=orders,
         thumbnails=codecs["prefixel"],
         thumbnails_fingerprint=artifact.read(newest(folder, "prefixel")).sha256,
@@ -104,8 +108,16 @@ def make_plan(arguments: argparse.Namespace, refused: Refused | None = None) -> 
         out=arguments.out,
         cache=arguments.cache or arguments.out / "cache",
         command=command_of(arguments),
+        title=f", effort {effort}" if effort else "",
         fresh=arguments.fresh,
     )
+
+
+def _effort(arguments: argparse.Namespace) -> Effort | Literal[""]:
+    """The one that was asked for, or none. Raises ConfigurationError for several."""
+    if len(arguments.effort) > 1:
+        raise ConfigurationError("photos are evaluated at one --effort at a time")
+    return cast("Effort", arguments.effort[0]) if arguments.effort else ""
 
 
 def command_of(arguments: argparse.Namespace) -> str:
@@ -117,6 +129,8 @@ def command_of(arguments: argparse.Namespace) -> str:
         words.append(f"--skip {arguments.skip}")
     if arguments.first is not None:
         words.append(f"--first {arguments.first}")
+    if arguments.effort:
+        words.append(f"--effort {arguments.effort[0]}")
     if arguments.steps != STEPS:
         words.append(f"--steps {arguments.steps}")
     if arguments.ssimulacra2:

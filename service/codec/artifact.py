@@ -64,10 +64,10 @@ class Manifest(_Part):
     """What an artifact says of itself (``manifest.json``).
 
     ``iterations`` and ``bits_shape`` are a recurrent codec's, ``tables`` an embedded one's; a
-    photo codec's that has networks are those of streams with them, and ``closed_form`` those of
-    streams without; ``pixel_limit`` is that of a codec whose pixels are dear. A family refuses an
-    artifact that lacks what it needs. ``on_request``: it is loaded where it is named, and not with
-    all that are there.
+    photo codec's that has networks are those of streams with them, ``closed_form`` those of
+    streams without, ``search`` is what its encoder's search knows; ``pixel_limit`` is that of a
+    codec whose pixels are dear. A family refuses an artifact that lacks what it needs.
+    ``on_request``: it is loaded where it is named, and not with all that are there.
     """
 
     name: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
@@ -81,6 +81,7 @@ class Manifest(_Part):
     bits_shape: tuple[int, int, int] | None = None
     tables: TableFile | None = None
     closed_form: TableFile | None = None
+    search: TableFile | None = None
     graphs: dict[str, Graph]
     opset: int | None = None
     weights_dtype: str
@@ -130,6 +131,12 @@ class Artifact:
             raise ArtifactError(f"{self.folder / MANIFEST} has no tables of a closed form")
         return self.folder / self.manifest.closed_form.file
 
+    def search(self) -> Path:
+        """File of what an encoder's search knows. Raises ArtifactError as above."""
+        if self.manifest.search is None:
+            raise ArtifactError(f"{self.folder / MANIFEST} has no tables of a search")
+        return self.folder / self.manifest.search.file
+
 
 def read(folder: Path) -> Artifact:
     """Check and open one artifact. Raises ArtifactError naming the file and what is wrong."""
@@ -162,8 +169,8 @@ def _parsed(folder: Path, raw: bytes) -> Manifest:
 
 def files(manifest: Manifest) -> tuple[Graph | TableFile, ...]:
     """Every file that a manifest names."""
-    tables = (one for one in (manifest.tables, manifest.closed_form) if one is not None)
-    return (*manifest.graphs.values(), *tables)
+    tables = manifest.tables, manifest.closed_form, manifest.search
+    return (*manifest.graphs.values(), *(one for one in tables if one is not None))
 
 
 def _check(path: Path, sha256: str) -> None:

@@ -37,7 +37,11 @@ FAMILIES: dict[str, Callable[[Artifact, Runtime, Encoding], Codec]] = {
     "importance-map": lambda artifact, runtime, _: ImportanceMapCodec(artifact, runtime),
     "patches": lambda artifact, runtime, _: PatchCodec(artifact, runtime),
     "photo": lambda artifact, runtime, how: PhotoCodec(
-        artifact, runtime, bits_a_pixel=how.bits_a_pixel, networks=how.networks
+        artifact,
+        runtime,
+        bits_a_pixel=how.bits_a_pixel,
+        networks=how.networks,
+        effort=how.effort,
     ),
     "recurrent": lambda artifact, runtime, _: RecurrentCodec(artifact, runtime),
 }

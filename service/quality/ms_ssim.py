@@ -15,8 +15,8 @@ SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 MS_SSIM_SIDE = (WINDOW - 1) * 2 ** (len(SCALE_WEIGHTS) - 1) + 1
 """Shortest side, in pixels, that leaves a whole window on the fifth scale: 161."""
 
-_C1 = (0.01 * 255) ** 2
-_C2 = (0.03 * 255) ** 2
+C1 = (0.01 * 255) ** 2
+C2 = (0.03 * 255) ** 2
 
 
 def standard_ssim(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -67,13 +67,13 @@ def _ms_ssim(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
         if scale:
             x, y = _halve(x), _halve(y)
         last = scale == len(SCALE_WEIGHTS) - 1
-        terms = [_mean_term(p, q, _TAPS, last) for p, q in zip(x, y, strict=True)]
+        terms = [_mean_term(p, q, TAPS, last) for p, q in zip(x, y, strict=True)]
         product *= np.maximum(terms, 0) ** weight
     return float(product.mean())
 
 
-_TAPS = np.exp(-0.5 * (np.arange(WINDOW) - WINDOW // 2) ** 2 / SIGMA**2)
-_TAPS = (_TAPS / _TAPS.sum()).astype(np.float32)
+TAPS = np.exp(-0.5 * (np.arange(WINDOW) - WINDOW // 2) ** 2 / SIGMA**2)
+TAPS = (TAPS / TAPS.sum()).astype(np.float32)
 
 
 @compiled
@@ -86,7 +86,7 @@ def _mean_term(
     """
     height, width = x.shape
     size = len(taps)
-    c1, c2 = np.float32(_C1), np.float32(_C2)
+    c1, c2 = np.float32(C1), np.float32(C2)
     down = np.empty((4, width), np.float32)
     total = 0.0
     for row in range(height - size + 1):

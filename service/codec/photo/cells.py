@@ -36,6 +36,13 @@ class Split(NamedTuple):
     low: list[Plane]
     fine: list[list[Plane]]
 
+    def copy(self) -> Split:
+        """With planes of its own."""
+        return Split(
+            [plane.copy() for plane in self.low],
+            [[level.copy() for level in fine] for fine in self.fine],
+        )
+
 
 class Units(NamedTuple):
     """What coefficients are counted in.

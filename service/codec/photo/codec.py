@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 
 import numpy as np
 
@@ -30,7 +30,7 @@ from service.codec.interface import (
     Level,
     header_of,
 )
-from service.codec.photo import choice, encoder, header, levels, painter, tables, transform
+from service.codec.photo import choice, encoder, header, levels, painter, search, tables, transform
 from service.codec.photo.bitplane_coder import Fixed, Models
 from service.codec.photo.cells import Tile
 from service.codec.photo.header import PhotoHeader
@@ -73,8 +73,6 @@ class PhotoCodec:
     kind: Kind = "photo"
     minimum_bytes = header.LONGEST_BYTES
     picture_size: int | None = None
-    efforts: tuple[Effort, ...] = ("default",)
-    effort: Effort = "default"
     maximum_bytes = header.LONGEST_BYTES + MOST_BITS_A_PIXEL * PHOTO_PIXELS // 8
 
     def __init__(
@@ -85,8 +83,12 @@ class PhotoCodec:
         bits_a_pixel: float = BITS_A_PIXEL,
         order: str = ORDERS[0],
         networks: bool = True,
+        effort: Effort = "default",
     ) -> None:
-        """Raises ArtifactError when tables are missing or damaged."""
+        """Raises ArtifactError when tables are missing or damaged.
+
+        An ``effort`` that the artifact has no search for is the default.
+        """
         manifest = artifact.manifest
         self.name, self.wire_id, self.version = manifest.name, manifest.wire_id, manifest.version
         self.readable_versions = frozenset((manifest.version,))
@@ -101,6 +103,10 @@ class PhotoCodec:
             self._networks = {role: CellNetwork(artifact, runtime, role) for role in ROLES}
             kmac = manifest.kmac_per_pixel
             self._kmac = kmac.get("encode", 0.0), kmac.get("decode", 0.0)
+        has_search = bool(self._networks) and manifest.search is not None
+        self.efforts: tuple[Effort, ...] = search.EFFORTS if has_search else ("default",)
+        self.effort: Effort = effort if effort in self.efforts else "default"
+        self._artifact, self._runtime = artifact, runtime
         closed = artifact.closed_form() if manifest.graphs else artifact.tables()
         self._known[False] = tables.opened(closed)
         self.stored = self._known[False].stored
@@ -116,6 +122,13 @@ class PhotoCodec:
     def network(self, role: str) -> CellNetwork:
         """One of ``networks.ROLES``. Raises KeyError where the artifact has none."""
         return self._networks[role]
+
+    @cached_property
+    def _search(self) -> search.Search:
+        """Loaded when a stream is first made with more effort."""
+        artifact = self._artifact
+        gradient = self._runtime.session(artifact.network("gradient"), "nothing")
+        return search.Search(gradient, search.read(artifact.search()), self._networks["synthesis"])
 
     def tables(self, networks: bool) -> Tables:
         """Those of streams with networks, or without."""
@@ -150,7 +163,8 @@ class PhotoCodec:
         """
         encode, decode = (round(KMAC_COST * kmac) for kmac in self._kmac)
         if prefix_bytes is None:
-            return size.pixels * (ENCODE_COST + encode)
+            own = size.pixels * (ENCODE_COST + encode)
+            return own + search.rounds(self.effort) * size.pixels * search.COST
         whole = of or size
         longest, all_of_it = (max(one.width, one.height) for one in (size, whole))
         corrected = 2**painter.CORRECTED_SPLITS * longest > all_of_it  # a bound of what is painted
@@ -160,29 +174,40 @@ class PhotoCodec:
     def memory(self, size: Size) -> int:
         """By pixels; networks take as much for any photo."""
         tiles = self._threads.count * NETWORK_MEMORY if self.has_networks else 0
-        return size.pixels * ENCODE_MEMORY + tiles
+        searched = min(self._threads.count, len(search.CUTS_BPP)) * search.MEMORY
+        each = searched if self.effort != "default" else ENCODE_MEMORY
+        return size.pixels * each + tiles
 
     def encode(
         self,
         pictures: Sequence[Pixels],
         aspects: Sequence[float],  # noqa: ARG002 - a photo has that of its pixels
-        effort: Effort | None = None,  # noqa: ARG002 - there is one
+        effort: Effort | None = None,
     ) -> list[Encoded]:
         """Whole streams of uint8 [H, W, 3] each; nothing is measured."""
-        return [Encoded(self.stream(picture)) for picture in pictures]
+        return [Encoded(self.stream(picture, effort=effort)) for picture in pictures]
 
     def stream(
-        self, picture: Pixels, order: str | None = None, *, networks: bool | None = None
+        self,
+        picture: Pixels,
+        order: str | None = None,
+        *,
+        networks: bool | None = None,
+        effort: Effort | None = None,
     ) -> bytes:
         """The whole stream of uint8 [H, W, 3], told in one of ``ORDERS``.
 
         With ``networks`` or without; None: as is better for this picture (``choice``), and without
-        in the order for squared error, which they were not trained for.
+        in the order for squared error, which they were not trained for. Raises ValueError for an
+        effort that is none of ``efforts``.
         """
         number = self.order if order is None else ORDERS.index(order)
+        effort = effort or self.effort
+        if effort not in self.efforts:
+            raise ValueError(f"{self.name} has no effort {effort!r}")
         if networks is None:
             networks = self._prefers_networks(picture, number)
-        return self._stream(picture, number, networks, self.bits_a_pixel)
+        return self._stream(picture, number, networks, self.bits_a_pixel, effort)
 
     def _prefers_networks(self, picture: Pixels, order: int) -> bool:
         may = self.has_networks and self._may_have_networks and order != SQUARED_ERROR
@@ -195,12 +220,28 @@ class PhotoCodec:
             lambda stream, cuts: self._painted_cuts(stream, cuts, 0),
         )
 
-    def _stream(self, picture: Pixels, order: int, networks: bool, bits_a_pixel: float) -> bytes:
+    def _stream(
+        self,
+        picture: Pixels,
+        order: int,
+        networks: bool,
+        bits_a_pixel: float,
+        effort: Effort = "default",
+    ) -> bytes:
         size = Size.of(picture)
         head = header.pack(self.wire_id, self.version, size, order, networks)
         grid, steps = self.geometry(size, order, networks)
-        network = self._networks["analysis"] if networks else None
-        values, passes = encoder.quantised(picture, grid, steps, self._threads, network)
+        if networks:
+            network = self._networks["analysis"]
+            split = encoder.analysed(picture, grid, steps, self._threads, network)
+            if effort != "default":
+                aim = search.Aim(grid, steps, self._known[True], order)
+                split = self._search.refined(picture, split, aim, self._threads, effort)
+            values, passes = encoder.quantised_cells(
+                split, grid, steps, self._threads, network.last_plane
+            )
+        else:
+            values, passes = encoder.quantised(picture, grid, steps, self._threads)
         room = max(LEAST_PAYLOAD_BYTES, int(bits_a_pixel * size.pixels / 8))
         used = grid._replace(passes=passes)
         return head + encoder.written(used, self._known[networks], values, room)

@@ -22,26 +22,31 @@ _NO_PRICE = np.zeros((1, 2))
 _NO_COUNTS = np.zeros((1, 1, 2), np.int64)
 
 
-def quantised(
-    picture: Pixels, grid: Grid, steps: Steps, threads: Threads, network: CellNetwork | None
-) -> tuple[Ints, Ints]:
+def quantised(picture: Pixels, grid: Grid, steps: Steps, threads: Threads) -> tuple[Ints, Ints]:
     """The integers of uint8 [H, W, 3], and the passes until it is good enough."""
     values = np.zeros(3 * grid.coefficients, np.int32)
-    split = analysed(picture, grid, steps, threads, network) if network else None
 
     def one(channel: int) -> NDArray[np.float64]:
-        own = values[grid.of(channel)]
-        if split is None:
-            return transform.analyse(picture, grid, steps, channel, own)
-        fine, low = split.fine[channel], split.low[channel]
-        return transform.quantise(fine, low, grid, steps, channel, own)
+        return transform.analyse(picture, grid, steps, channel, values[grid.of(channel)])
 
     gains = np.stack(threads.each_channel(one))
-    needed = passes_needed(grid.passes, gains, picture.size)
-    if network:
-        finer = np.flatnonzero(grid.passes[:needed, 2] < network.last_plane)
-        needed = int(finer[0]) if len(finer) else needed
-    return values, grid.passes[:needed]
+    return values, grid.passes[: passes_needed(grid.passes, gains, picture.size)]
+
+
+def quantised_cells(
+    split: Split, grid: Grid, steps: Steps, threads: Threads, last_plane: int = 0
+) -> tuple[Ints, Ints]:
+    """As ``quantised``, of what was analysed; passes end before ``last_plane`` is passed."""
+    values = np.zeros(3 * grid.coefficients, np.int32)
+
+    def one(channel: int) -> NDArray[np.float64]:
+        fine, low = split.fine[channel], split.low[channel].copy()
+        return transform.quantise(fine, low, grid, steps, channel, values[grid.of(channel)])
+
+    gains = np.stack(threads.each_channel(one))
+    needed = passes_needed(grid.passes, gains, 3 * split.fine[0][0].size)
+    finer = np.flatnonzero(grid.passes[:needed, 2] < last_plane)
+    return values, grid.passes[: int(finer[0]) if len(finer) else needed]
 
 
 def analysed(

@@ -26,7 +26,16 @@ from service.codec.photo.bitplane_coder import (
     Fixed,
     Models,
 )
-from service.codec.photo.order import DEEPEST, GROUPS, ORIENTS, PLANES
+from service.codec.photo.order import (
+    DEEPEST,
+    GROUPS,
+    LEVEL,
+    OCTAVE,
+    ORIENT,
+    ORIENTS,
+    PLANES,
+    Grid,
+)
 from service.errors import ArtifactError
 
 ORDERS = ("default", "psnr", "eyes")
@@ -161,6 +170,17 @@ def models_of(stored: Stored) -> Models:
         signs=np.ascontiguousarray(signs),
         fine=np.ascontiguousarray(fine),
     )
+
+
+def exchange(stored: Stored, order: int, grid: Grid, number: int) -> float:
+    """Squared error, of three channels together, that a bit of a pass of the grid buys."""
+    channel, band, plane, kind = grid.passes[number].tolist()
+    level, orient = int(grid.bands[band, LEVEL]), int(grid.bands[band, ORIENT])
+    deeper = max(level - DEEPEST, 0) if orient else level - DEEPEST
+    at = min(max(plane - deeper, 0), PLANES - 1)
+    row = min(level, DEEPEST) - 1 if orient else DEEPEST - 1
+    slope = int(stored.slopes[order][channel, orient, row, at, kind]) / OCTAVE + 2 * (plane - at)
+    return float((float(stored.step[0]) / 256) ** 2 * 2.0**slope)
 
 
 def fresh(models: Models) -> Models:

@@ -104,3 +104,28 @@ def inverse(x: Plane) -> None:
             _lift_down(x, first, last, 1, -C)
             _lift_down(x, first, last, 0, -B)
             _lift_down(x, first, last, 1, -A)
+
+
+def transposed(slopes: Plane) -> Plane:
+    """Slopes along samples as slopes along what ``inverse`` made them of: float32 [H, W]."""
+    down = _transposed_down(slopes.copy())
+    return np.ascontiguousarray(_transposed_down(np.ascontiguousarray(down.T)).T)
+
+
+@compiled
+def _transposed_down(x: Plane) -> Plane:
+    rows = x.shape[0]
+    if rows < 2:
+        return x
+    for step, factor in enumerate((-A, -B, -C, -D)):
+        for r in range(step & 1, rows, 2):
+            for near in (r - 1, r + 1):
+                if 0 <= near < rows:  # a mirrored one was read twice
+                    share = factor * 2 if near in (0, rows - 1) else factor
+                    for c in range(x.shape[1]):
+                        x[r, c] += share * x[near, c]
+    for r in range(rows):
+        scale = HIGH_BACK if r & 1 else LOW_BACK
+        for c in range(x.shape[1]):
+            x[r, c] *= scale
+    return x

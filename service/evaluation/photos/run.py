@@ -33,7 +33,8 @@ class PhotoPlan:
     """What to evaluate: ``codec`` (of ``fingerprint``) in each of ``orders``, and baselines.
 
     ``steps`` lengths of each stream of the first order are looked at for the smallest step (0:
-    not). ``thumbnails`` is what short prefixes are compared with (of ``thumbnails_fingerprint``).
+    not). ``title`` is added to the codec's own. ``thumbnails`` is what short prefixes are compared
+    with (of ``thumbnails_fingerprint``).
     """
 
     codec: PhotoStreams
@@ -48,6 +49,7 @@ class PhotoPlan:
     out: Path
     cache: Path
     command: str
+    title: str = ""
     fresh: bool = False
 
 
@@ -107,7 +109,7 @@ def measure_photos(plan: PhotoPlan, console: Console) -> PhotoResults:
         small.append(_cached(cache, told_small, measure_short)["scores"].astype(np.float64))
     return PhotoResults(
         [
-            _points(plan, order, f"photo, {order}", TARGETS, found)
+            _points(plan, order, f"photo, {order}{plan.title}", TARGETS, found)
             for order, found in zip(plan.orders, ours, strict=True)
         ],
         [

@@ -27,8 +27,12 @@ def state_at(photo: PhotoCodec, stream: bytes, *cuts: int) -> tuple[Any, ...]:
 def integers(photo: PhotoCodec, picture: Pixels, networks: bool) -> tuple[Ints, Ints, Grid]:
     """What a stream spells, its passes, and where all stand."""
     grid, steps = photo.geometry(Size.of(picture), 0, networks)
-    network = photo.network("analysis") if networks else None
-    return *encoder.quantised(picture, grid, steps, Threads(1), network), grid
+    if not networks:
+        return *encoder.quantised(picture, grid, steps, Threads(1)), grid
+    network = photo.network("analysis")
+    split = encoder.analysed(picture, grid, steps, Threads(1), network)
+    found = encoder.quantised_cells(split, grid, steps, Threads(1), network.last_plane)
+    return *found, grid
 
 
 def test_python_and_machine_code_say_the_same(

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import torch
 
-from models.photo import validation
+from models.photo import stages, validation
 from models.photo.networks import LEVELS, SHAPES
 from models.photo.training import ORDER, PhotoPlan, PhotoRun, Trained, draw
 from models.training import curve, kept, photos
-from service.codec.photo import tables
+from service.codec.photo import search, tables
 from service.settings import packaged_artifacts
 
 MEASURES = ("psnr", "ms_ssim", "rate")
@@ -62,7 +62,11 @@ def arguments() -> argparse.Namespace:
         add("--threads", type=int, default=torch.get_num_threads())
         if command != "speed":
             add("--config", choices=sorted(SHAPES), default="full")
-            add("--start-from", type=Path, help="weights that models.training.kept wrote (.npz)")
+            add(
+                "--start-from",
+                type=Path,
+                help="weights that models.training.kept wrote (.npz), or the folder of an artifact",
+            )
         if command == "speed":
             add("--steps", type=int, default=6)
         if command == "train":
@@ -98,7 +102,7 @@ def train(options: argparse.Namespace) -> None:
     run = _run(plan, options, options.out, tiles, against, options.device)
     run.save_every = options.save_every
     if not run.resume() and options.start_from:
-        run.start_from(kept.read(options.start_from))
+        run.start_from(weights_of(options.start_from))
     counts = {
         name: sum(p.numel() for p in part.parameters()) for name, part in run.model.named_children()
     }
@@ -111,6 +115,14 @@ def train(options: argparse.Namespace) -> None:
         timed=options.timed,
     )
     curve.plot(options.out / "log.csv", options.out / "curve.svg", MEASURES, "crops")
+
+
+def weights_of(start: Path) -> dict[str, torch.Tensor]:
+    """Of kept weights, or of what an artifact serves."""
+    if not start.is_dir():
+        return kept.read(start)
+    rate = torch.from_numpy(search.read(start / "search.npz").rate)
+    return stages.read(start) | {"rate.weights": rate.expm1().log()}
 
 
 def speed(options: argparse.Namespace) -> None:
@@ -141,7 +153,7 @@ def measure(options: argparse.Namespace) -> None:
         print(f"| {budget} | " + " | ".join(f"{value:.2f}" for value in found) + " |")
     if options.start_from:
         model = Trained(SHAPES[options.config], LEVELS)
-        model.load_state_dict(kept.read(options.start_from))
+        model.load_state_dict(weights_of(options.start_from))
         for name, value in against.figures(model).items():
             print(f"{name} {value:.3f}")
 

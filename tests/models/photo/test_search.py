@@ -6,13 +6,15 @@ import numpy as np
 import torch
 
 from models.photo import perceived
+from models.photo.__main__ import weights_of
 from models.photo.coding import Coding
 from models.photo.distortion import STRUCTURE, distortion, ms_ssim
 from models.photo.gradient import Gradient
-from models.photo.networks import SHAPES, TOLD, Networks
+from models.photo.networks import LEVELS, SHAPES, TOLD, Networks
 from models.photo.rate import Rate
 from models.photo.stages import read
 from models.photo.states import States
+from models.photo.training import Trained
 from service.codec.geometry import Size
 from service.codec.photo import encoder, search
 from service.codec.photo.codec import PhotoCodec
@@ -111,3 +113,10 @@ def _alike(one: np.ndarray, other: np.ndarray, least: float) -> None:
     lengths = np.linalg.norm(one.ravel()), np.linalg.norm(other.ravel())
     assert (one * other).sum() / lengths[0] / lengths[1] > least
     assert abs(lengths[0] / lengths[1] - 1) < 0.05
+
+
+def test_a_training_goes_on_with_what_is_served() -> None:
+    model = Trained(SHAPES["full"], LEVELS)
+    model.load_state_dict(weights_of(FOLDER))
+    table = torch.from_numpy(search.read(FOLDER / "search.npz").rate)
+    torch.testing.assert_close(torch.nn.functional.softplus(model.rate.weights.detach()), table)

@@ -30,7 +30,7 @@ def contact_sheet(
     target_bytes: int,
     counting: Counting,
 ) -> None:
-    """Write a lossless WebP: a row a picture, a column a codec, under each what it spent and its SSIM.
+    """Write a lossless WebP: a row a picture, a column a codec, under each its bytes and SSIM.
 
     Settings are chosen as for the tables: nearest to ``target_bytes``, never under it. All
     pictures have one size (Toderici et al. 2015, Figure 4).

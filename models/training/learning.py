@@ -139,7 +139,7 @@ def plot(learned: Sequence[Learned], jpeg: dict[int, float], target: Path) -> No
         row[0].set_ylabel(f"SSIM (8x8 blocks) at {budget} bytes")
         row[0].legend(fontsize="small")
     figure.tight_layout()
-    with mpl.rc_context({"svg.hashsalt": "prefixel", "svg.fonttype": "none"}):  # words, not outlines
+    with mpl.rc_context({"svg.hashsalt": "prefixel", "svg.fonttype": "none"}):  # words
         figure.savefig(target, metadata={"Date": None})
     plt.close(figure)
 

@@ -9,7 +9,7 @@ from service.codec.registry import available, newest
 from service.settings import packaged_artifacts
 from tests.support.peak_memory import apart
 
-SIDE = 224
+SIDE = 192
 THUMB_BYTES = 8 * 2**20
 """What is next to nothing: a thumbnail's, and libraries' at their first call."""
 PHOTO_FAMILIES = "full-resolution", "importance-map", "photo"

@@ -115,9 +115,10 @@ class Settings(BaseSettings):
         description="Painting of rasters under way or waiting, in seconds of one core; more: 503",
     )
     raster_memory_bytes: int = Field(
-        default=256 * 2**20,
+        default=512 * 2**20,
         ge=2**20,
-        description="Memory of the pictures that are being painted; more: 503",
+        description="Memory of the pictures that are being painted, and of decoding one of each"
+        " codec; more: 503",
     )
     bytes_steps: Annotated[tuple[int, ...], NoDecode] = Field(
         default=(),

@@ -2,6 +2,7 @@
 
 session      train every run of the table, or some, within so many minutes
 statistics   estimate those of normalisation anew for what an earlier session kept
+compare      bits a pixel at equal quality: joint training, the map, the masked cost
 export       make the artifact of the codec that is served out of one network
 """
 
@@ -14,7 +15,7 @@ from pathlib import Path
 import torch
 
 from models.artifact_io.manifests import ARTIFACTS
-from models.mentzer import export, runs
+from models.mentzer import comparison, export, runs
 from models.mentzer.session import Session
 from models.mentzer.timed import Options
 from models.photo import validation
@@ -40,6 +41,8 @@ def arguments() -> argparse.Namespace:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         shared(parser_of, trains=name == "session")
+    add = commands.add_parser("compare", help="at equal quality").add_argument
+    add("folders", type=Path, nargs="+", help="of sessions or ``statistics``, with a table.csv")
     add = commands.add_parser("export", help="make the artifact that is served").add_argument
     add("weights", type=Path, help="NAME.npz of a session")
     add("--data", type=Path, required=True, help="photos-train*.npz, photos-validation/*.png")
@@ -71,6 +74,9 @@ def main() -> None:
     options = arguments()
     if options.command == "export":
         export.export(options.weights, options.data, options.out, options.hardware)
+        return
+    if options.command == "compare":
+        print(comparison.compared(comparison.read(options.folders)))
         return
     wanted = runs.chosen(options.only)
     torch.backends.cudnn.benchmark = True

@@ -6,13 +6,18 @@ mixing           weights that a round over all volumes ends with
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from models.mentzer import measuring
+from models.zoo.mentzer2018 import rate
+from models.zoo.mentzer2018.codec import Codec
 from service.codec.importance import tables
 from service.codec.importance.tables import LOGIT_STEP, SEEN, Stored
 from service.codec.importance.volume_coder import (
@@ -32,6 +37,35 @@ from service.codec.importance.volume_coder import (
 ROUNDS = 2
 Symbols = NDArray[np.int8]
 """[K, h, w], counted from the symbol of zero."""
+
+
+@torch.no_grad()
+def volumes(model: Codec, pictures: Tensor, head: int) -> Iterator[Symbols]:
+    """Symbols of uint8 [N, H, W, 3], one picture after the other."""
+    for some in pictures.split(4):
+        symbols = model.code(model.encoder(measuring.planes(some)), head).symbols
+        yield from (symbols - model.quantiser.of_zero).to(torch.int8).cpu().numpy()
+
+
+def tables_of(model: Codec, tiles: Tensor, head: int) -> Stored:
+    """Tables counted over tiles, uint8 [N, H, W, 3]."""
+    centres = model.quantiser.centres.detach().cpu().numpy().astype(np.float32)
+    zero = int(model.quantiser.of_zero)
+    found = list(volumes(model, tiles, head))
+    means = np.mean([centres[v.astype(int) + zero].mean((1, 2)) for v in found], axis=0)
+    return counted(start(centres, means.astype(np.float32)), found)
+
+
+def bits_a_pixel(model: Codec, stored: Stored, pictures: Tensor, head: int) -> float:
+    """Mean of what pictures take, uint8 [N, H, W, 3], ideally."""
+    return float(
+        np.mean(
+            [
+                rate.a_pixel(bits(stored, volume).sum() / volume.size, len(volume))
+                for volume in volumes(model, pictures, head)
+            ]
+        )
+    )
 
 
 def start(centres: NDArray[np.float32], missing: NDArray[np.float32]) -> Stored:

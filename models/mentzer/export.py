@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -25,16 +23,17 @@ from models.zoo.mentzer2018 import rate
 from models.zoo.mentzer2018.autoencoder import STRIDE, Config, Normalised
 from models.zoo.mentzer2018.codec import Codec
 from service.codec import artifact
-from service.codec.importance.codec import ImportanceMapCodec
+from service.codec.importance.codec import LEVELS, ImportanceMapCodec
 from service.codec.importance.tables import Stored
+from service.codec.interface import KMAC_COST
 from service.inference import Runtime
 from service.quality.psnr import psnr
 from service.quality.ssim import block_ssim
 
 NAME, FAMILY, WIRE_ID = "importance-map", "importance-map", 24
 PAPER = "Mentzer et al. 2018, Conditional Probability Models for Deep Image Compression"
-PIXEL_LIMIT = 786_432
-"""1024x768: half of a deadline of ten seconds on two cores, levels measured."""
+SECONDS, CORES = 5, 2
+"""Half the deadline, and what a photo may take of it, levels measured: its size follows."""
 SIDE = 32
 """Of the pictures that graphs are traced with; they take any."""
 COUNTED = 160
@@ -87,23 +86,6 @@ def in_bytes(model: Codec) -> Codec:
     shipped = deepcopy(model)
     shipped.encoder, shipped.decoder = folded(model.encoder), folded(model.decoder)  # type: ignore[assignment]
     return shipped
-
-
-@torch.no_grad()
-def volumes(model: Codec, pictures: Tensor, head: int) -> Iterator[NDArray[np.int8]]:
-    """Symbols of uint8 [N, H, W, 3], counted from that of zero: int8 [K, h, w] each."""
-    for some in pictures.split(4):
-        symbols = model.code(model.encoder(measuring.planes(some)), head).symbols
-        yield from (symbols - model.quantiser.of_zero).to(torch.int8).numpy()
-
-
-def tables_of(model: Codec, tiles: Tensor, head: int) -> Stored:
-    """Tables counted over tiles, uint8 [N, H, W, 3]."""
-    centres = model.quantiser.centres.detach().numpy().astype(np.float32)
-    zero = int(model.quantiser.of_zero)
-    found = list(volumes(model, tiles, head))
-    means = np.mean([centres[v.astype(int) + zero].mean((1, 2)) for v in found], axis=0)
-    return exact.counted(exact.start(centres, means.astype(np.float32)), found)
 
 
 def write(
@@ -160,7 +142,7 @@ def write(
         weights_dtype="int8",
         parameters=sum(p.numel() for half in parts.values() for p in half.parameters()),
         kmac_per_pixel=kmac(model),
-        pixel_limit=PIXEL_LIMIT,
+        pixel_limit=pixel_limit(kmac(model)),
         on_request=True,
         training=training,
         parity={},
@@ -190,6 +172,12 @@ def kmac(model: Codec) -> dict[str, float]:
     encode = counter.get_total_flops() / 2 / side**2 / 1000
     decode = both["picture"] * 1e6 / side**2 - encode
     return {"encode": round(encode, 2), "decode": round(decode, 2)}
+
+
+def pixel_limit(costs: dict[str, float]) -> int:
+    """Pixels that are encoded and measured in ``SECONDS``, in whole places of the volume."""
+    nanoseconds = KMAC_COST * (costs["encode"] + LEVELS * costs["decode"])
+    return int(SECONDS * CORES * 1e9 / nanoseconds) // STRIDE**2 * STRIDE**2
 
 
 def trained(weights: Path, hardware: str, data_sha256: str) -> list[artifact.Training]:
@@ -267,7 +255,7 @@ def export(weights: Path, data: Path, out: Path, hardware: str) -> None:
     model = in_bytes(read(weights))
     head = max(0, model.config.heads - 1)
     tiles = photos.load_tiles(data)
-    stored = tables_of(model, tiles[-COUNTED:], head)
+    stored = exact.tables_of(model, tiles[-COUNTED:], head)
     digest = hashlib.sha256(tiles.numpy().tobytes()).hexdigest()
     write(model, stored, head, tuple(trained(weights, hardware, digest)), out)
     held = validation.load(data, PARITY_SIDE)

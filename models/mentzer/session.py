@@ -2,7 +2,8 @@
 
 A run takes its share of the time that is left, so one that fails gives its time to the others. Its
 weights are kept as soon as it ends: ``OUT/NAME.npz``, and ``OUT/NAME.csv`` with its rounds of
-validation; at the end all of them go into ``OUT/mentzer-N.tar.gz`` beside ``OUT/table.md``.
+validation; at the end all of them go into ``OUT/mentzer-N.tar.gz`` beside the
+tables.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from models.mentzer import measuring, starting
+from models.mentzer import comparison, exact, measuring, starting
+from models.mentzer.comparison import Row
 from models.mentzer.runs import Phase, Run
 from models.mentzer.timed import Clock, Options, Timed
 from models.training import kept
@@ -28,10 +30,10 @@ from models.zoo.mentzer2018.codec import Codec
 
 RESERVED = 0.04
 """Share of the minutes for what comes before, between and after the trainings."""
-COLUMNS = ("ms_ssim", "psnr", "uniform", "zeroth", "previous", "context", "masked")
+COLUMNS = ("ms_ssim", "psnr", "uniform", "zeroth", "previous", "context", "masked", "exact")
+"""``exact``: what integer tables take in place of the context model, counted for each network."""
+EXACT_TILES = 96
 ARCHIVE_BYTES = 14_000_000
-Row = dict[str, float | str]
-"""A line of the table: ``run`` and numbers."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +64,16 @@ class Session:
                 rows += self.one(run, left * share)
             except Exception:
                 print(f"{run.name} failed:\n{traceback.format_exc()}", flush=True)
-        (self.out / "table.md").write_text(table(rows))
-        print(table(rows), flush=True)
+        self.tell(rows)
         self.pack()
         return rows
+
+    def tell(self, rows: Sequence[Row]) -> None:
+        """The table, and what it says of the paper's claims: printed and kept."""
+        text = f"{table(rows)}\n{comparison.compared(rows)}"
+        (self.out / "table.md").write_text(text)
+        comparison.write(rows, self.out / "table.csv")
+        print(text, flush=True)
 
     def one(self, run: Run, seconds: float) -> list[Row]:
         """Train, keep and measure one run."""
@@ -101,8 +109,7 @@ class Session:
             trained = Timed(run, model, self.options, self.clock)
             trained.settle(self.tiles)
             rows += self.keep(run, trained, dict(kept.history(earlier)))
-        (self.out / "table.md").write_text(table(rows))
-        print(table(rows), flush=True)
+        self.tell(rows)
         return rows
 
     def keep(self, run: Run, trained: Timed, history: dict[str, object]) -> list[Row]:
@@ -117,6 +124,8 @@ class Session:
                 trained.settle(self.tiles, head)
             tables = measuring.counted(model, self.tiles[: measuring.COUNTED], head)
             found = measuring.figures(model, self.photos, tables, head)
+            stored = exact.tables_of(model, self.tiles[-EXACT_TILES:], head)
+            found["exact"] = exact.bits_a_pixel(model, stored, self.photos, head)
             name = f"{run.name}/{head + 1}" if run.heads > 1 else run.name
             row: Row = {"run": name, **{column: found[column] for column in COLUMNS}}
             worked: Row = {name: float(str(history[name])) for name in ("seconds", "gmac")}
@@ -164,7 +173,8 @@ class Session:
 
     def pack(self) -> None:
         """Runs' files into archives of at most ``ARCHIVE_BYTES``, but for a file that is larger."""
-        loose = sorted([*self.out.glob("*.npz"), *self.out.glob("*.csv")])
+        logs = (path for path in self.out.glob("*.csv") if path.name != "table.csv")
+        loose = sorted([*self.out.glob("*.npz"), *logs])
         packs: list[list[Path]] = [[]]
         for path in loose:
             size = sum(other.stat().st_size for other in packs[-1])

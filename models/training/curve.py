@@ -29,5 +29,6 @@ def plot(
         axis.grid(alpha=0.3)
         axis.legend()
     figure.tight_layout()
-    figure.savefig(target, metadata={"Date": None})
+    with mpl.rc_context({"svg.hashsalt": "prefixel", "svg.fonttype": "none"}):  # words
+        figure.savefig(target, metadata={"Date": None})
     plt.close(figure)

@@ -133,12 +133,14 @@ def plot(learned: Sequence[Learned], jpeg: dict[int, float], target: Path) -> No
             if budget in jpeg:
                 panel.axhline(jpeg[budget], color="black", linestyle=":", label="JPEG 4:2:0")
             panel.set_xscale("log")
+            panel.minorticks_off()
             panel.set_xlabel(label)
             panel.grid(alpha=0.3)
         row[0].set_ylabel(f"SSIM (8x8 blocks) at {budget} bytes")
         row[0].legend(fontsize="small")
     figure.tight_layout()
-    figure.savefig(target, metadata={"Date": None})
+    with mpl.rc_context({"svg.hashsalt": "prefixel", "svg.fonttype": "none"}):  # words
+        figure.savefig(target, metadata={"Date": None})
     plt.close(figure)
 
 
@@ -153,7 +155,6 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--cells", type=Path, help="cells.csv of an evaluation: JPEG's line")
     parser.add_argument("--out", type=Path, required=True, help="the plot (.svg, .png)")
     options = parser.parse_args(words)
-    mpl.rcParams["svg.hashsalt"] = "prefixel"
     learned = []
     for spec in options.logs:
         name, _, logs = spec.partition("=")

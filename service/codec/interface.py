@@ -160,10 +160,11 @@ class Codec(Format, Protocol):
         """
         ...
 
-    def memory(self, size: Size) -> int:
-        """Bytes that encoding a picture of ``size`` takes at its peak, its own pixels not counted.
+    def memory(self, size: Size, prefix_bytes: int | None = None, of: Size | None = None) -> int:
+        """Bytes that a picture takes at the peak of its work, its own pixels not counted.
 
-        Of thumbnails 0: a batch of them is small beside one photo.
+        Of encoding and measuring one of ``size``, or of decoding, told as ``cost`` is. Of
+        thumbnails 0: a batch of them is small beside one photo.
         """
         ...
 

@@ -58,9 +58,11 @@ class VersionedCodec:
             return self._newest.cost(size)
         return max(codec.cost(size, prefix_bytes, of) for codec in self.versions)
 
-    def memory(self, size: Size) -> int:
-        """The newest's."""
-        return self._newest.memory(size)
+    def memory(self, size: Size, prefix_bytes: int | None = None, of: Size | None = None) -> int:
+        """As ``cost``."""
+        if prefix_bytes is None:
+            return self._newest.memory(size)
+        return max(codec.memory(size, prefix_bytes, of) for codec in self.versions)
 
     def encode(
         self, pictures: Sequence[Pixels], aspects: Sequence[float], effort: Effort | None = None

@@ -152,7 +152,7 @@ def evaluate(plan: EvaluationPlan, console: Console) -> str:
         )
     if plan.sheet is not None:
         contact_sheet(
-            plan.out / "contact-sheet.png",
+            plan.out / "contact-sheet.webp",
             plan.sheet,
             [subject.codec for subject in plan.subjects],
             [baseline for baseline in plan.baselines if not baseline.variant],

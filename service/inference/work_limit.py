@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from service.errors import QueueFullError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Work:
+    """What one piece takes: cost, as of ``Codec.cost``, bytes that it holds to its end, and bytes
+    while its turn lasts at ``where``, which takes one after the other."""
+
+    cost: int
+    held_bytes: int
+    turn_bytes: int = 0
+    where: str = ""
 
 
 class WorkLimit:
@@ -15,21 +27,27 @@ class WorkLimit:
     """
 
     def __init__(self, cost: int, memory_bytes: int) -> None:
-        """The most of both at the same time; cost is that of ``Codec.cost``."""
-        self._most = (cost, memory_bytes)
-        self._held = (0, 0)
-        self._count = 0
+        """The most of both at the same time."""
+        self._cost, self._memory_bytes = cost, memory_bytes
+        self._works: list[Work] = []
 
     @contextmanager
-    def admitted(self, cost: int, memory_bytes: int) -> Iterator[None]:
+    def admitted(self, work: Work) -> Iterator[None]:
         """While the work lasts. Raises QueueFullError when there is too much already."""
-        held = (self._held[0] + cost, self._held[1] + memory_bytes)
-        if self._count and (held[0] > self._most[0] or held[1] > self._most[1]):
-            raise QueueFullError(f"{self._count} pictures are being painted, as much as may")
-        self._held = held
-        self._count += 1
+        works = [*self._works, work]
+        cost = sum(one.cost for one in works)
+        if self._works and (cost > self._cost or _memory_bytes(works) > self._memory_bytes):
+            raise QueueFullError(f"{len(self._works)} pictures are being painted, as much as may")
+        self._works.append(work)
         try:
             yield
         finally:
-            self._held = (self._held[0] - cost, self._held[1] - memory_bytes)
-            self._count -= 1
+            self._works.remove(work)
+
+
+def _memory_bytes(works: Sequence[Work]) -> int:
+    """All that is held, and of each place the turn that takes most."""
+    turns: dict[str, int] = {}
+    for work in works:
+        turns[work.where] = max(work.turn_bytes, turns.get(work.where, 0))
+    return sum(work.held_bytes for work in works) + sum(turns.values())

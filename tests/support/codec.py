@@ -67,7 +67,7 @@ class GreyCodec:
         """As much for painting as for encoding."""
         return size.pixels
 
-    def memory(self, size: Size) -> int:
+    def memory(self, size: Size, prefix_bytes: int | None = None, of: Size | None = None) -> int:
         """Next to nothing."""
         return 0
 
@@ -167,7 +167,7 @@ class RawPhotoCodec:
         """As much for painting as for encoding."""
         return 10 * size.pixels
 
-    def memory(self, size: Size) -> int:
+    def memory(self, size: Size, prefix_bytes: int | None = None, of: Size | None = None) -> int:
         """Another copy of the pixels."""
         return 3 * size.pixels
 

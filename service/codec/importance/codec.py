@@ -43,8 +43,8 @@ from service.inference import Runtime
 from service.quality.ms_ssim import MS_SSIM_SIDE
 
 STRIDE = 8
-MEMORY = 600
-"""Bytes a pixel that encoding takes, at the most: ``python -m tests.bench.importance``."""
+ENCODE_MEMORY, DECODE_MEMORY = 600, 400
+"""Bytes a pixel, at the most: ``python -m tests.bench.importance``."""
 LEVELS = 8
 SHORTEST_SHARE = 1 / 20
 """The first of the lengths that are measured, in parts of the stream; the others rise evenly."""
@@ -123,9 +123,10 @@ class ImportanceMapCodec:
             kmac = self._kmac["encode"] + LEVELS * kmac
         return max(1, round(pixels * kmac * KMAC_COST))
 
-    def memory(self, size: Size) -> int:
+    def memory(self, size: Size, prefix_bytes: int | None = None, of: Size | None = None) -> int:
         """By pixels, as many as are coded of it."""
-        return _whole(self.coded_size(size)).pixels * MEMORY
+        a_pixel = ENCODE_MEMORY if prefix_bytes is None else DECODE_MEMORY
+        return _whole(self.coded_size(of or size)).pixels * a_pixel
 
     def coded_size(self, size: Size) -> Size:
         """The largest of its shape that the limit allows."""

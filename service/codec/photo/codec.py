@@ -57,7 +57,7 @@ ENCODE_COST, DECODE_COST, DECODE_COST_A_BYTE = 700, 60, 2500
 """About, in nanoseconds of one core: a pixel encoded, a pixel painted, a byte parsed.
 
 ``python -m tests.bench.photo`` prints what they come to."""
-ENCODE_MEMORY = 48
+ENCODE_MEMORY, DECODE_MEMORY = 48, 48
 """Bytes a pixel, at the most."""
 NETWORK_MEMORY = 48 * 2**20
 """Bytes a thread, of what stages compute of a tile: however large a photo is, and kept."""
@@ -171,12 +171,14 @@ class PhotoCodec:
         network = whole.pixels * decode if corrected else 0
         return max(1, size.pixels * DECODE_COST + prefix_bytes * DECODE_COST_A_BYTE + network)
 
-    def memory(self, size: Size) -> int:
-        """By pixels; networks take as much for any photo."""
+    def memory(self, size: Size, prefix_bytes: int | None = None, of: Size | None = None) -> int:
+        """By pixels; networks take as much for any photo. A prefix is parsed whole."""
         tiles = self._threads.count * NETWORK_MEMORY if self.has_networks else 0
+        if prefix_bytes is not None:
+            return (of or size).pixels * DECODE_MEMORY + tiles
         searched = min(self._threads.count, len(search.CUTS_BPP)) * search.MEMORY
-        each = searched if self.effort != "default" else ENCODE_MEMORY
-        return size.pixels * each + tiles
+        a_pixel = ENCODE_MEMORY if self.effort == "default" else searched
+        return size.pixels * a_pixel + tiles
 
     def encode(
         self,

@@ -148,7 +148,12 @@ class EmbeddedCodec:
         rounds = 0 if prefix_bytes is not None else ROUNDS.get(self.effort, 0)
         return max(1, round(size.pixels * kmac * KMAC_COST) * (1 + ROUND_COST * rounds))
 
-    def memory(self, size: Size) -> int:  # noqa: ARG002 - thumbnails have one
+    def memory(
+        self,
+        size: Size,  # noqa: ARG002 - thumbnails have one
+        prefix_bytes: int | None = None,  # noqa: ARG002
+        of: Size | None = None,  # noqa: ARG002
+    ) -> int:
         """Next to nothing."""
         return 0
 

@@ -94,7 +94,12 @@ class RecurrentCodec:
             kmac = self._kmac.get("decode", 1.0) * iterations / self._iterations
         return max(1, round(size.pixels * kmac * KMAC_COST))
 
-    def memory(self, size: Size) -> int:  # noqa: ARG002 - thumbnails have one
+    def memory(
+        self,
+        size: Size,  # noqa: ARG002 - thumbnails have one
+        prefix_bytes: int | None = None,  # noqa: ARG002
+        of: Size | None = None,  # noqa: ARG002
+    ) -> int:
         """Next to nothing."""
         return 0
 

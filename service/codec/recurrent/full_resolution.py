@@ -43,8 +43,8 @@ POSITION_BYTES = BITS // 8
 KMAC_COST = 70
 """Nanoseconds of one core for a thousand multiplications and additions, with all that is around
 them."""
-MEMORY = 1700
-"""Bytes a pixel that encoding takes, at the most: states, and what the runtime holds beside.
+ENCODE_MEMORY, DECODE_MEMORY = 1900, 1300
+"""Bytes a pixel, at the most: states, and what the runtime holds beside.
 
 ``python -m tests.proofs.recurrent`` prints both."""
 GAP = 2
@@ -108,9 +108,10 @@ class FullResolutionCodec:
         primed *= needed / self.iterations if self.networks.diffusion else 1
         return round(grid.pixels * (needed * once + primed) * KMAC_COST)
 
-    def memory(self, size: Size) -> int:
+    def memory(self, size: Size, prefix_bytes: int | None = None, of: Size | None = None) -> int:
         """By pixels, as many as are coded of it."""
-        return self._grid(self.coded_size(size)).pixels * MEMORY
+        a_pixel = ENCODE_MEMORY if prefix_bytes is None else DECODE_MEMORY
+        return self._grid(self.coded_size(of or size)).pixels * a_pixel
 
     def coded_size(self, size: Size) -> Size:
         """The largest of its shape that the limit allows."""

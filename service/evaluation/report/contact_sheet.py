@@ -30,7 +30,7 @@ def contact_sheet(
     target_bytes: int,
     counting: Counting,
 ) -> None:
-    """Write a PNG: a row a picture, a column a codec, under each what it spent and its SSIM.
+    """Write a lossless WebP: a row a picture, a column a codec, under each its bytes and SSIM.
 
     Settings are chosen as for the tables: nearest to ``target_bytes``, never under it. All
     pictures have one size (Toderici et al. 2015, Figure 4).
@@ -57,7 +57,7 @@ def contact_sheet(
             large = Image.fromarray(rgb).resize((width, height), Image.Resampling.NEAREST)
             sheet.paste(large, (left, top))
             draw.text((left, top + height), label, INK, font=font)
-    sheet.save(path, optimize=True)
+    sheet.save(path, lossless=True, quality=100, method=6)
 
 
 def _paint_codec(

@@ -12,6 +12,7 @@ from service.http.jobs.picture_threads import in_paint_thread
 from service.http.request.client import while_connected
 from service.http.request.deadline import shared
 from service.http.request.timing import submit
+from service.inference.work_limit import Work
 from service.pictures import Frame, paint, paint_photo
 from service.pictures.frame import USUAL_SIDE
 from service.pictures.raster_encode import PAINT_COST, PAINT_PIXEL_BYTES, Output, box
@@ -58,7 +59,7 @@ async def raster(request: Request, stream: bytes, output: Output, size: int | No
     job = ToDecode(stream, None, THUMB, THUMB)
 
     async def make() -> bytes:
-        with services.rasters.admitted(*_taken(codec, job, _shown(size, aspect), output)):
+        with services.rasters.admitted(_work(codec, job, _shown(size, aspect), output)):
             [rgb] = await submit(request, services.decoders[codec.name], [job])
             return await in_paint_thread(
                 request, paint, rgb, output, size=size, aspect=None if size is None else aspect
@@ -86,7 +87,7 @@ async def photo_raster(
     job = ToDecode(prefix, placed.side, own.within(2 * placed.side), own)
 
     async def make() -> bytes:
-        with services.rasters.admitted(*_taken(codec, job, placed.shown, output)):
+        with services.rasters.admitted(_work(codec, job, placed.shown, output)):
             [rgb] = await submit(request, services.decoders[codec.name], [job])
             return await in_paint_thread(request, paint_photo, rgb, output, placed, quality)
 
@@ -102,10 +103,15 @@ def check_size(services: Services, name: str, side: int | None) -> None:
         raise ParameterError(name, f"'{name}' of {side} is not served here", words)
 
 
-def _taken(codec: Codec, job: ToDecode, shown: Size, output: Output) -> tuple[int, int]:
-    """Cost and memory of a raster, from its prefix to its file."""
-    cost = codec.cost(job.painted, len(job.prefix), job.own) + shown.pixels * PAINT_COST[output]
-    return cost, 3 * job.painted.pixels + shown.pixels * PAINT_PIXEL_BYTES + len(job.prefix)
+def _work(codec: Codec, job: ToDecode, shown: Size, output: Output) -> Work:
+    """Of a raster, from its prefix to its file; a codec decodes one picture after the other."""
+    decoding = job.painted, len(job.prefix), job.own
+    return Work(
+        codec.cost(*decoding) + shown.pixels * PAINT_COST[output],
+        3 * job.painted.pixels + shown.pixels * PAINT_PIXEL_BYTES + len(job.prefix),
+        codec.memory(*decoding),
+        codec.name,
+    )
 
 
 def _shown(size: int | None, aspect: float) -> Size:

@@ -54,7 +54,7 @@ def test_tables_learn_what_repeats_and_pay_for_what_does_not() -> None:
 @torch.no_grad()
 def test_means_stand_for_what_a_prefix_lacks() -> None:
     model, tiles = network(), pictures(2, 64)
-    stored = export.tables_of(model, tiles, 0)
+    stored = exact.tables_of(model, tiles, 0)
     coded = model.code(model.encoder(export.measuring.planes(tiles)))
     assert stored.missing == pytest.approx(coded.values.mean((0, 2, 3)).numpy(), abs=1e-4)
 

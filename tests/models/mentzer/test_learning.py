@@ -136,7 +136,11 @@ def test_a_session_keeps_what_ends_tells_what_fails_and_stops_in_time(
     assert 40 < next(ticks) < 80
     assert [row["run"] for row in rows] == ["first", "after", "more"]
     assert "lost begins from nobody" in capsys.readouterr().out
-    assert {path.name for path in tmp_path.iterdir()} == {"mentzer-0.tar.gz", "table.md"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "mentzer-0.tar.gz",
+        "table.md",
+        "table.csv",
+    }
     with tarfile.open(tmp_path / "mentzer-0.tar.gz") as archive:
         archive.extractall(tmp_path, filter="data")
     weights = kept.read(tmp_path / "after.npz")

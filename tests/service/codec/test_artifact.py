@@ -44,6 +44,15 @@ def test_the_specification_lists_what_ships_and_no_draft_ships(folder: Path) -> 
     assert "0" not in versions
 
 
+@pytest.mark.parametrize("folder", SHIPPED, ids=lambda folder: folder.name)
+def test_what_was_trained_says_on_which_pixels(folder: Path) -> None:
+    manifest = artifact.read_manifest(folder)
+    if manifest.family in ("recurrent", "full-resolution", "importance-map"):
+        assert manifest.training
+        for training in manifest.training:
+            assert re.fullmatch("[0-9a-f]{64}", training.data_sha256)
+
+
 def test_all_artifacts_together_stay_small() -> None:
     files = [path for path in packaged_artifacts().rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) < 20_000_000

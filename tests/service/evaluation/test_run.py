@@ -130,7 +130,7 @@ def test_the_tables_hold_what_the_codecs_do(
 
     whole = report.split("whole streams of ours against header-less payloads of others")[1]
     assert "| grey | 28.0 | ." in whole.split("##")[0]
-    with Image.open(out / "contact-sheet.png") as sheet:
+    with Image.open(out / "contact-sheet.webp") as sheet:
         assert sheet.width > 5 * 128
         assert sheet.height > 6 * 128
     assert len(list(out.glob("rate-distortion-*.png"))) == 4

@@ -124,6 +124,13 @@ def test_levels_are_what_prefixes_are_worth(codec, picture, stream: bytes) -> No
     assert levels[-1].msssim > 0.9
 
 
+def test_the_limit_is_half_the_deadline_on_two_cores(codec) -> None:
+    most = codec.coded_size(Size(4000, 3000))
+    seconds = codec.cost(most) / 2e9
+    assert 4.5 < seconds <= 5
+    assert codec.cost(most, codec.maximum_bytes) < codec.cost(most)
+
+
 def test_a_large_photo_is_shrunk_and_a_large_header_refused(codec) -> None:
     small = replaced_limit(codec, 64 * 48)
     size = Size(400, 300)

@@ -20,3 +20,20 @@ def test_a_table_has_what_is_printed_beside_what_was_measured() -> None:
     rows = importance_map.table(points).splitlines()
     assert rows[2].startswith("| one | .5000 | .5500 | .6000 |")
     assert rows[-1].startswith("| the paper, Kodak, printed | – | .9366 |")
+
+
+def test_a_page_shows_others_where_they_have_all_photos_and_a_small_plot(tmp_path) -> None:
+    mine = {"a": [(0.1, 0.5), (0.3, 0.7)]}
+    rows = "codec,photo,bpp,ms-ssim\nwebp,a,.05,.4\nwebp,a,.4,.9\nwebp,b,.1,.2\nother,a,.1,.2\n"
+    (tmp_path / "points.csv").write_text(rows)
+    others = importance_map.read(tmp_path / "points.csv")
+    curves = importance_map.beside(mine, others)
+    assert curves == {"`importance-map`": mine, "WebP": {"a": [(0.05, 0.4), (0.4, 0.9)]}}
+    assert importance_map.beside({**mine, "c": mine["a"]}, others).keys() == {"`importance-map`"}
+    importance_map.plot(curves, tmp_path / "plot.svg")
+    drawn = (tmp_path / "plot.svg").read_text()
+    assert ">WebP</text>" in drawn
+    assert len(drawn) < 30_000
+    text = importance_map.page({"some": importance_map.table(curves)}, "plot.svg", {"some": 1})
+    assert "## `some`, 1 photos" in text
+    assert "(plot.svg)" in text

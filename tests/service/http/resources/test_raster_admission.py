@@ -12,7 +12,7 @@ import pytest
 
 from service.codec.header import pack_header
 from service.errors import QueueFullError
-from service.inference.work_limit import WorkLimit
+from service.inference.work_limit import Work, WorkLimit
 from tests.support.codec import RawPhotoCodec
 from tests.support.photos import encoded
 from tests.support.server import running_service
@@ -32,20 +32,32 @@ def header_of_a_photo(width: int, height: int) -> bytes:
 
 def test_what_is_under_way_is_bounded_in_cost_and_in_memory():
     limit = WorkLimit(10, 1000)
-    with limit.admitted(6, 100):
+    with limit.admitted(Work(6, 100)):
         for cost, memory_bytes in ((5, 1), (1, 901)):
-            with pytest.raises(QueueFullError), limit.admitted(cost, memory_bytes):
+            with pytest.raises(QueueFullError), limit.admitted(Work(cost, memory_bytes)):
                 pass
-        with limit.admitted(4, 900), pytest.raises(QueueFullError), limit.admitted(1, 0):
+        one_more = limit.admitted(Work(1, 0))
+        with limit.admitted(Work(4, 900)), pytest.raises(QueueFullError), one_more:
             pass
-        with limit.admitted(4, 900):
+        with limit.admitted(Work(4, 900)):
             pass
+
+
+def test_what_decoding_takes_counts_once_a_codec_since_one_is_decoded_after_the_other():
+    limit = WorkLimit(10, 1000)
+    with limit.admitted(Work(1, 100, 500, "a")), limit.admitted(Work(1, 100, 700, "a")):
+        with limit.admitted(Work(1, 50, 600, "a")):
+            pass
+        for more in (Work(1, 101), Work(1, 0, 801, "a"), Work(1, 0, 101, "b")):
+            with pytest.raises(QueueFullError), limit.admitted(more):
+                pass
 
 
 def test_what_comes_alone_is_admitted_whatever_it_costs():
     limit = WorkLimit(10, 1000)
     for _ in range(2):
-        with limit.admitted(11, 1001), pytest.raises(QueueFullError), limit.admitted(1, 1):
+        alone, more = limit.admitted(Work(11, 1001)), limit.admitted(Work(1, 1))
+        with alone, pytest.raises(QueueFullError), more:
             pass
 
 

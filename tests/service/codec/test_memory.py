@@ -1,0 +1,34 @@
+"""Each codec says what a picture takes of memory, and no codec takes more."""
+
+from __future__ import annotations
+
+import pytest
+
+from service.codec import artifact
+from service.codec.registry import available, newest
+from service.settings import packaged_artifacts
+from tests.support.peak_memory import apart
+
+SIDE = 192
+THUMB_BYTES = 8 * 2**20
+"""What is next to nothing: a thumbnail's, and libraries' at their first call."""
+PHOTO_FAMILIES = "full-resolution", "importance-map", "photo"
+
+
+def processes() -> list[tuple[str, ...]]:
+    """Codecs of thumbnails take next to nothing, and share a process."""
+    thumbs, photos = [], []
+    for name in available(packaged_artifacts()):
+        family = artifact.read_manifest(newest(packaged_artifacts(), name)).family
+        (photos if family in PHOTO_FAMILIES else thumbs).append(name)
+    return [tuple(thumbs), *((name,) for name in photos)]
+
+
+@pytest.mark.parametrize("names", processes(), ids=lambda names: names[0])
+def test_no_picture_takes_more_than_its_codec_says(names: tuple[str, ...]) -> None:
+    found = apart(names, SIDE)
+    assert found.keys() == set(names)
+    for name, works in found.items():
+        for work, (took, said) in works.items():
+            most = said or THUMB_BYTES
+            assert took <= most, f"{name}, {work}: {took / SIDE**2:.0f} bytes a pixel"

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from service.codec.interface import Codec
-from service.codec.registry import Encoding, load_codecs
+from service.codec.registry import encoding_of, load_codecs
 from service.http.protocol import problems
 from service.http.request.addresses import Clients
 from service.http.request.middleware import RequestMiddleware
@@ -104,5 +104,5 @@ def real_app(settings: Settings, log: LogWriter, lifecycle: Lifecycle) -> FastAP
 def _load(settings: Settings) -> tuple[str, Mapping[str, Codec]]:
     """Where networks run, and the codecs."""
     runtime = Runtime(settings.device, settings.inference_threads)
-    how = Encoding(settings.effort, settings.photo_bpp, settings.photo_networks)
+    how = encoding_of(settings)
     return runtime.device, load_codecs(settings.artifacts(), settings.codecs, runtime, how)

@@ -63,12 +63,16 @@ class Settings(BaseSettings):
     )
     photo_networks: bool = Field(
         default=True,
-        description="Networks around photos that they make better; false: pages that paint photos"
-        " themselves can, for the kit has no networks of photos yet",
+        description="Networks around photos that they make better; false: around none",
     )
     effort: Literal["default", "high", "best"] = Field(
         default="default",
-        description="How much an encoder does for a stream; high and best search, and take long",
+        description="How much an encoder does for a thumbnail; high and best search, and take long",
+    )
+    photo_effort: Literal["default", "high", "best"] = Field(
+        default="default",
+        description="The same for a photo: high and best take minutes a megapixel, and a deadline"
+        " that allows them",
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="Where networks run; auto takes CUDA when the runtime has it"

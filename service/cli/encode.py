@@ -58,7 +58,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--effort",
         choices=("default", "high", "best"),
-        help="time for a better stream (PREFIXEL_EFFORT)",
+        help="time for a better stream (PREFIXEL_EFFORT, PREFIXEL_PHOTO_EFFORT)",
     )
     parser.add_argument("--codec", metavar="NAME", help="which codec (PREFIXEL_DEFAULT_CODEC)")
     parser.add_argument(

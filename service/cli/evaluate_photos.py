@@ -88,7 +88,7 @@ def make_plan(arguments: argparse.Namespace, refused: Refused | None = None) -> 
     pictures: Pictures = chosen_of(load_pictures(arguments.data, None, refused), arguments)
     folder = arguments.artifacts or read_settings().artifacts()
     effort = _effort(arguments)
-    how = Encoding(effort) if effort else Encoding()
+    how = Encoding(photo_effort=effort or "default")
     codecs = load_newest(folder, ("photo", "prefixel"), Runtime("cpu", threads=1), how)
     photo = codecs["photo"]
     if not isinstance(photo, PhotoCodec):

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from glob import glob, has_magic
 from pathlib import Path
 from threading import Timer
@@ -39,15 +39,16 @@ class Codecs:
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         """Raises StartupError."""
-        from service.codec.registry import Encoding
+        from service.codec.registry import encoding_of
         from service.inference import Runtime
         from service.settings import read_settings
 
         settings = read_settings()
         self._runtime = Runtime(arguments.device or settings.device, settings.inference_threads)
         self._folder = arguments.artifacts or settings.artifacts()
-        effort = getattr(arguments, "effort", None) or settings.effort
-        self._how = Encoding(effort, settings.photo_bpp, settings.photo_networks)
+        self._how = encoding_of(settings)
+        if effort := getattr(arguments, "effort", None):
+            self._how = replace(self._how, effort=effort, photo_effort=effort)
         self._names = settings.codecs
         self._loaded: dict[str, Codec] = {}
 

@@ -1,4 +1,8 @@
-"""From a folder of artifacts to codecs that are ready to run."""
+"""From a folder of artifacts to codecs that are ready to run.
+
+The module of a family, and with it the compiler, is imported with the first artifact of it: who
+brings codecs of their own, or serves one family, starts without the others.
+"""
 
 from __future__ import annotations
 
@@ -8,42 +12,81 @@ from pathlib import Path
 
 from service.codec import artifact
 from service.codec.artifact import Artifact
-from service.codec.importance.codec import ImportanceMapCodec
 from service.codec.interface import Codec, Effort
-from service.codec.photo.codec import BITS_A_PIXEL, PhotoCodec
-from service.codec.prefixel.codec import EmbeddedCodec
-from service.codec.recurrent.adaptive_patches import PatchCodec
-from service.codec.recurrent.codec import RecurrentCodec
-from service.codec.recurrent.full_resolution import FullResolutionCodec
 from service.codec.versions import VersionedCodec
 from service.errors import ArtifactError, ConfigurationError
 from service.inference import Runtime
+from service.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """How streams are made: with which effort; photos in how many bits a pixel at most, and with
-    networks where these are better, or never."""
+    """How streams are made: thumbnails and photos each with which effort; photos in how many bits a
+    pixel at most (None: what the codec itself takes), and with networks where these are better, or
+    never."""
 
     effort: Effort = "default"
-    bits_a_pixel: float = BITS_A_PIXEL
+    bits_a_pixel: float | None = None
     networks: bool = True
+    photo_effort: Effort = "default"
 
 
 DEFAULT_ENCODING = Encoding()
+
+
+def encoding_of(settings: Settings) -> Encoding:
+    """As the settings have it."""
+    return Encoding(
+        settings.effort, settings.photo_bpp, settings.photo_networks, settings.photo_effort
+    )
+
+
+def _embedded(artifact: Artifact, runtime: Runtime, how: Encoding) -> Codec:
+    from service.codec.prefixel.codec import EmbeddedCodec
+
+    return EmbeddedCodec(artifact, runtime, how.effort)
+
+
+def _full_resolution(artifact: Artifact, runtime: Runtime, _: Encoding) -> Codec:
+    from service.codec.recurrent.full_resolution import FullResolutionCodec
+
+    return FullResolutionCodec(artifact, runtime)
+
+
+def _importance_map(artifact: Artifact, runtime: Runtime, _: Encoding) -> Codec:
+    from service.codec.importance.codec import ImportanceMapCodec
+
+    return ImportanceMapCodec(artifact, runtime)
+
+
+def _patches(artifact: Artifact, runtime: Runtime, _: Encoding) -> Codec:
+    from service.codec.recurrent.adaptive_patches import PatchCodec
+
+    return PatchCodec(artifact, runtime)
+
+
+def _photo(artifact: Artifact, runtime: Runtime, how: Encoding) -> Codec:
+    from service.codec.photo.codec import BITS_A_PIXEL, PhotoCodec
+
+    most = BITS_A_PIXEL if how.bits_a_pixel is None else how.bits_a_pixel
+    return PhotoCodec(
+        artifact, runtime, bits_a_pixel=most, networks=how.networks, effort=how.photo_effort
+    )
+
+
+def _recurrent(artifact: Artifact, runtime: Runtime, _: Encoding) -> Codec:
+    from service.codec.recurrent.codec import RecurrentCodec
+
+    return RecurrentCodec(artifact, runtime)
+
+
 FAMILIES: dict[str, Callable[[Artifact, Runtime, Encoding], Codec]] = {
-    "embedded": lambda artifact, runtime, how: EmbeddedCodec(artifact, runtime, how.effort),
-    "full-resolution": lambda artifact, runtime, _: FullResolutionCodec(artifact, runtime),
-    "importance-map": lambda artifact, runtime, _: ImportanceMapCodec(artifact, runtime),
-    "patches": lambda artifact, runtime, _: PatchCodec(artifact, runtime),
-    "photo": lambda artifact, runtime, how: PhotoCodec(
-        artifact,
-        runtime,
-        bits_a_pixel=how.bits_a_pixel,
-        networks=how.networks,
-        effort=how.effort,
-    ),
-    "recurrent": lambda artifact, runtime, _: RecurrentCodec(artifact, runtime),
+    "embedded": _embedded,
+    "full-resolution": _full_resolution,
+    "importance-map": _importance_map,
+    "patches": _patches,
+    "photo": _photo,
+    "recurrent": _recurrent,
 }
 """What a family leaves no choice of, it does in its one way."""
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from service.codec.header import parse_header
-from service.codec.registry import Encoding, load_codecs, names_by_wire_id
+from service.codec.registry import encoding_of, load_codecs, names_by_wire_id
 from service.errors import CodecError, ParameterError
 from service.inference import Runtime
 from service.pictures import Limits, Opener
@@ -101,5 +101,5 @@ def opener() -> Opener:
 def _codec(name: str) -> Codec:
     settings = read_settings()
     runtime = Runtime(settings.device, settings.inference_threads)
-    how = Encoding(settings.effort, settings.photo_bpp, settings.photo_networks)
+    how = encoding_of(settings)
     return load_codecs(settings.artifacts(), [name], runtime, how)[name]

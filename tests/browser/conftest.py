@@ -31,7 +31,7 @@ PATIENCE_MS = 30_000
 expect.set_options(timeout=PATIENCE_MS)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Chromium of the system; CI has it, elsewhere these tests are skipped without it."""
     chromium = shutil.which("chromium")

@@ -77,10 +77,8 @@ def write_parse(folder: Path) -> None:
     )
 
 
-def write_photos(folder: Path) -> None:
+def write_photos(codec: PhotoCodec, folder: Path) -> None:
     """Whole streams, one behind the other; of the cuts [N, K] what is known, and pictures of it."""
-    codec = load_newest(packaged_artifacts(), [PHOTO], Runtime("cpu", 1))[PHOTO]
-    assert isinstance(codec, PhotoCodec)
     drawn = crops(len(PHOTO_SIDES), seed=17, size_range=(300, 400))
     pictures = [np.asarray(c.resize(s)) for c, s in zip(drawn, PHOTO_SIDES, strict=True)]
     orders = itertools.cycle(ORDERS)
@@ -108,10 +106,8 @@ def write_photos(folder: Path) -> None:
     )
 
 
-def write_photo_networks(folder: Path) -> None:
+def write_photo_networks(codec: PhotoCodec, folder: Path) -> None:
     """Whole streams with networks, one behind the other; of the cuts [N, K] pictures."""
-    codec = load_newest(packaged_artifacts(), [PHOTO], Runtime("cpu", 1))[PHOTO]
-    assert isinstance(codec, PhotoCodec)
     drawn = crops(len(NETWORK_SIDES), seed=19, size_range=(300, 400))
     whole, cuts = [], []
     made: dict[str, NDArray[np.generic]] = {}
@@ -168,8 +164,10 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
     write_parse(folder)
-    write_photos(folder)
-    write_photo_networks(folder)
+    codec = load_newest(packaged_artifacts(), [PHOTO], Runtime("cpu", 1))[PHOTO]
+    assert isinstance(codec, PhotoCodec)
+    write_photos(codec, folder)
+    write_photo_networks(codec, folder)
     write_network(folder)
 
 

@@ -54,7 +54,7 @@ def codecs() -> dict[str, Codec]:
     for name in ("prefixel", "photo"):
         mine = folders(packaged_artifacts())[name]
         folder = next(one for one in mine if read_manifest(one).version == VERSION)
-        how = Encoding(effort="best", bits_a_pixel=BITS_A_PIXEL)
+        how = Encoding("best", BITS_A_PIXEL)
         found[name] = load_codec(folder, Runtime("cpu"), how)
     return found
 

@@ -26,7 +26,6 @@ from service.http.protocol.queries import (
     shown,
 )
 from service.http.request.context import context_in
-from service.quality.ms_ssim import MS_SSIM_SIDE
 
 if TYPE_CHECKING:
     from starlette.types import Scope
@@ -233,6 +232,8 @@ def _reaching(facts: Facts, quality: Quality, wanted: float | None) -> int:
     if wanted is None:
         return 0
     if quality == "msssim" and all(level.msssim is None for level in facts.levels):
+        from service.quality.ms_ssim import MS_SSIM_SIDE  # brings the compiler
+
         raise ParameterError(
             "msssim", f"a photo under {MS_SSIM_SIDE} pixels a side has no MS-SSIM", "absent"
         )

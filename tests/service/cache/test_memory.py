@@ -19,7 +19,7 @@ def key(i: int, codec: str = "conv-lstm") -> Key:
     return Key(f"{i:026d}", codec)
 
 
-@pytest.mark.parametrize("images", [300, 3000])
+@pytest.mark.parametrize("images", [300, 1000])
 @pytest.mark.parametrize("codecs", [("",), ("", "conv-lstm"), ("", "a", "b", "c")])
 @pytest.mark.parametrize("stream_bytes", [64, 300])
 async def test_the_account_is_within_a_fifth_of_what_python_allocates(

@@ -107,8 +107,9 @@ def test_the_address_is_one_that_a_browser_opens(host, url):
 @pytest.fixture
 def workers(tmp_path):
     """Two workers of the real service, which share a SQLite file."""
+    path = str(tmp_path / "streams.sqlite")
     with running_service(
-        REAL, "--workers", "2", PREFIXEL_STORE_PATH=str(tmp_path / "streams.sqlite")
+        REAL, "--workers", "2", PREFIXEL_STORE_PATH=path, PREFIXEL_CODECS=DEFAULT
     ) as server:
         eventually(lambda: len(server.events("listening")) == 2, 60)
         yield server

@@ -54,7 +54,9 @@ def test_more_effort_is_a_better_stream_that_any_decoder_reads(
 
 @pytest.mark.usefixtures("few_rounds")
 def test_an_encoder_has_the_effort_that_it_is_given(picture: Pixels) -> None:
-    made = load_newest(packaged_artifacts(), ["photo"], Runtime("cpu", 1), Encoding("high"))
+    made = load_newest(
+        packaged_artifacts(), ["photo"], Runtime("cpu", 1), Encoding(photo_effort="high")
+    )
     codec = made["photo"]
     assert codec.effort == "high"
     plain = codec.encode([picture], [1.0], "default")[0].stream

@@ -54,9 +54,9 @@ TILE = 64, 96
 """Cells whose slopes are taken through the network together."""
 HALO = 16
 """Cells around them that their slopes depend on: what blocks see, there and back."""
-MEMORY = 420
+MEMORY = 520
 """Bytes a pixel, at the most, of each cut that is judged at a time."""
-COST = 5500
+COST = 10000
 """Of a step, about, in nanoseconds of one core a pixel."""
 SMALLEST_SIDE = MS_SSIM_SIDE + 15
 

@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def prove(claims: Claims, project: Path, name: str) -> None:
-    """One bundler: it builds, and its page paints each kind in a worker without a word on the console."""
+    """One bundler: it builds, and its page paints in a worker without a word on the console."""
     run(project, "build.js", name)
     built = project / "dist" / name
     scripts = [path.read_bytes() for path in built.rglob("*.js")]

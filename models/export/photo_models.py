@@ -1,8 +1,12 @@
-"""The probabilities that photos begin with, coded for the browser by the codec's own range coder.
+"""What photos begin with, coded for the browser by the codec's own range coder.
 
     class      of each context, how much it was seen: by those of the context before it, of the rank
                below, and of the channel or orientation before
-    logit      of what was seen, less a guess by its neighbours; the rest less the first of its part
+    logit      of what was often seen, less a guess by its neighbours. Of what was seen up to 7
+               times, how often it was and how often a 1, then how far the logit is from what
+               `models.photo.learning` makes of these. Of what was not seen: whether it is its
+               part's, as it mostly is; if not, it was once
+    changes    of mixing weights and slopes, as the number before them is large
 
 A number is a bit for zero, its sign, how many bits it has, and these. Each bit has an adaptive
 model that what is around chooses. The kit's `photo/kernel/unpack.ts` undoes it, row by row.
@@ -10,61 +14,117 @@ model that what is around chooses. The kit's `photo/kernel/unpack.ts` undoes it,
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.codec.entropy.range_coder import PRECISION, TOTAL, finish, new_encoder, put
+from service.codec.photo.bitplane_coder import STRETCH_LIMIT
 from service.codec.photo.order import ORIENTS, RANKS
-from service.codec.photo.tables import MOST_SEEN, SEEN
+from service.codec.photo.tables import LOGIT_STEP, MOST_SEEN, SEEN, Tables
 
-Small = NDArray[np.uint8]
-STARTS = frozenset((0, 770, 890, 891, 932))
-"""Where the parts of a row begin: mixed, flags, empty, signs, fine."""
+Whole = NDArray[np.int64]
+ENDS = (0, 770, 890, 891, 932, 971)
+"""Of the parts of a row: mixed, flags, empty, signs, fine."""
+FIRST_OF_HALVES = 891
+"""From here on a context borrows as much as 8 symbols say of its part; before, as half a one."""
 UNKNOWN = 128
 MOST = len(SEEN) - 1
+FEW = {0: (1,), 1: (2, 3), 2: (4, 5, 6, 7)}
+"""How many symbols classes of few stand for."""
 _CHANNEL = ORIENTS * RANKS
 _ACTIVITIES = 7
+_SIZES = 6
 _BITS = 22
 _LEAST = 24
 _UNTAUGHT = (1 << (_BITS - 1), 0)
 ROOM = 1 << 16
 
 
-def pack(logits: Small, seen: Small) -> bytes:
-    """Both uint8 [groups, contexts]."""
-    return _Packer(logits.astype(int).tolist(), seen.astype(int).tolist()).packed()
+def pack(opened: Tables, *changes: Whole) -> bytes:
+    """Logits and classes, uint8 [groups, contexts], of the tables; then lists of ``changes``."""
+    packer = _Packer(opened)
+    packer.rows()
+    for one in changes:
+        packer.changes(one.ravel().tolist())
+    return packer.finished()
 
 
 class _Packer:
-    def __init__(self, logits: list[list[int]], seen: list[list[int]]) -> None:
-        self._logits, self._seen = logits, seen
+    def __init__(self, opened: Tables) -> None:
+        self._logits = opened.stored.logits.astype(int).tolist()
+        self._seen = opened.stored.seen.astype(int).tolist()
+        self._squash, self._stretch = opened.fixed.squash, opened.fixed.stretch
+        self._usual = [UNKNOWN] * (len(ENDS) - 1)
         self._models: dict[tuple[object, ...], tuple[int, int]] = defaultdict(lambda: _UNTAUGHT)
         self._out = np.zeros(ROOM, np.uint8)
         self._encoder = new_encoder()
 
-    def packed(self) -> bytes:
-        """All groups."""
-        for group in range(len(self._seen)):
-            self._row(group)
+    def finished(self) -> bytes:
+        """All that was coded."""
         return self._out[: finish(self._encoder, self._out)].tobytes()
 
-    def _row(self, group: int) -> None:
+    def rows(self) -> None:
+        """All groups."""
+        for group in range(len(self._seen)):
+            for number, ends in enumerate(pairwise(ENDS)):
+                self._part(group, number, *ends)
+
+    def changes(self, values: Iterable[int]) -> None:
+        """Numbers, each by how many bits the one before it has."""
+        before = 0
+        for value in values:
+            self._number(("change", min(before.bit_length(), _SIZES - 1)), value)
+            before = abs(value)
+
+    def _part(self, group: int, number: int, first: int, last: int) -> None:
         seen, logits = self._seen[group], self._logits[group]
-        reference, was_usual, is_first = UNKNOWN, True, True
-        for n, kind in enumerate(seen):
-            is_first = is_first or n in STARTS
+        unseen = Counter(logits[n] for n in range(first, last) if seen[n] == 0)
+        usual = unseen.most_common(1)[0][0] if unseen else self._usual[number]
+        is_told, was_usual = False, True
+        for n in range(first, last):
+            kind = seen[n]
             self._class(kind, *self._classes_around(group, n))
-            if kind == 0:
-                change = logits[n] - reference
-                self._number(("unseen", was_usual), change)
-                was_usual = change == 0
-                if is_first:
-                    reference, is_first = logits[n], False
-            else:
+            if kind in FEW and not is_told:
+                self._number(("usual",), usual - self._usual[number])
+                self._usual[number], is_told = usual, True
+            if kind not in FEW:
                 guess, activity = self._guess(group, n)
                 self._number((kind, activity), logits[n] - guess)
+                continue
+            if kind == 0:
+                self._bit(("is usual", was_usual), logits[n] == usual)
+                was_usual = logits[n] == usual
+                if was_usual:
+                    continue
+            self._counted(kind, self._guess(group, n)[0], logits[n], usual, first)
+
+    def _counted(self, kind: int, guess: int, logit: int, usual: int, first: int) -> None:
+        """By how many symbols, and how many of these 1, the logit is explained best."""
+        makes = {
+            (symbols, ones): self._logit_of(symbols, ones, usual, first)
+            for symbols in FEW[kind]
+            for ones in range(symbols + 1)
+        }
+        symbols, ones = min(makes, key=lambda pair: abs(makes[pair] - logit))
+        node = 1
+        for n in range(kind - 1, -1, -1):
+            bit = symbols >> n & 1
+            self._bit(("symbols", kind, node), bit == 1)
+            node = 2 * node + bit
+        for n in range(min(ones + 1, symbols)):
+            self._bit(("ones", kind, guess >> 4, min(n, 3)), n < ones)
+        self._number(("rest", ones > 0), logit - makes[symbols, ones])
+
+    def _logit_of(self, symbols: int, ones: int, usual: int, first: int) -> int:
+        x = LOGIT_STEP * (usual - UNKNOWN) + STRETCH_LIMIT
+        share = int(self._squash[min(max(x, 0), 2 * STRETCH_LIMIT)])
+        twice = 16 if first >= FIRST_OF_HALVES else 1
+        likely = (2 * ones * TOTAL + twice * share) // (2 * symbols + twice)
+        return (int(self._stretch[likely >> 4]) + LOGIT_STEP // 2) // LOGIT_STEP + UNKNOWN
 
     def _classes_around(self, group: int, n: int) -> tuple[int, int, int]:
         """Of the context before, of the rank below, of the channel or orientation before."""
@@ -106,8 +166,7 @@ class _Packer:
         bits = abs(value).bit_length() - 1
         for n in range(bits):
             self._bit((kind, "longer", n), True)
-        if bits < 7:
-            self._bit((kind, "longer", bits), False)
+        self._bit((kind, "longer", bits), False)
         size = 1
         for n in range(bits - 1, -1, -1):
             bit = abs(value) >> n & 1

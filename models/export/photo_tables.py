@@ -30,9 +30,10 @@ def path_of(one: Artifact, *, networks: bool) -> Path:
 
 def tables_module(one: Artifact, *, networks: bool = False) -> bytes:
     """The tables as the default export of a module."""
-    stored = tables.read(path_of(one, networks=networks))
-    # what is coded already gzip packs best as base64
-    models = photo_models.pack(stored.logits, stored.seen)
+    opened = tables.opened(path_of(one, networks=networks))
+    stored = opened.stored
+    mixing = np.diff(stored.mixing.astype(np.int64), axis=0, prepend=0)
+    packed = photo_models.pack(opened, mixing, slope_changes(stored.slopes.astype(np.int64)))
     values = {
         "version": one.manifest.version,
         **({"hasNetworks": "true"} if networks else {}),
@@ -41,10 +42,9 @@ def tables_module(one: Artifact, *, networks: bool = False) -> bytes:
         "scales": _list(stored.scales),
         "usual": _list(stored.usual),
         "centroids": _text(stored.centroids.astype(np.int64) - _UNTOLD),
-        "mixing": _list(np.diff(stored.mixing.astype(np.int64), axis=0, prepend=0)),
-        "slopes": _list(slope_changes(stored.slopes.astype(np.int64))),
         "squash": _text(squash_changes(stored.squash.astype(np.int64))),
-        "models": json.dumps(base64.b64encode(models).decode()),
+        # what is coded already gzip packs best as base64
+        "packed": json.dumps(base64.b64encode(packed).decode()),
     }
     lines = (f"  {name}: {value},\n" for name, value in values.items())
     head = "/** Made by `python -m models.export.browser`: FORMAT.md, Photo tables. */\n"

@@ -22,11 +22,14 @@ from typing import TYPE_CHECKING, Any
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from service.serving.answer import AnswerTransport
 from service.serving.crowd import FAREWELLS
 from service.serving.turns import TURN_BODIES, TURN_FOLLOW_UPS, Turns
 
 if TYPE_CHECKING:
+    from uvicorn._types import ASGI3Application
     from uvicorn.config import Config
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
     from uvicorn.server import ServerState
 
     from service.serving.crowd import Crowd, Refusal
@@ -286,6 +289,11 @@ class BoundedConnection(HttpToolsProtocol):
             self._start_asgi_task(cycle, app)
         if self.flow.is_held:
             self._read_on()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        if cycle.scope["method"] != "HEAD":  # whose answer is a head
+            cycle.transport = AnswerTransport(cycle.transport)  # type: ignore[assignment]
+        super()._start_asgi_task(cycle, app)
 
     def pause_writing(self) -> None:
         """The client does not read; it has until the timer ends."""

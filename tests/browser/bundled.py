@@ -13,14 +13,19 @@ from playwright.sync_api import Page
 from tests.browser.support import inline
 
 VECTORS = Path(__file__).parents[1] / "vectors"
-FOLDERS = {"photo": "photo.1"}
-"""Versions that the kit paints whole."""
+KINDS = {
+    "thumbnail": ("prefixel", 0),
+    "photo": ("photo.1", 0),
+    "photo with networks": ("photo", 6),
+}
+"""Folders of golden streams, and which of a folder's."""
 
 
-def golden_stream(codec: str = "prefixel") -> tuple[bytes, NDArray[np.int64]]:
-    """A stream, and what the service paints of it: [H, W, 3]."""
-    folder = VECTORS / FOLDERS.get(codec, codec)
-    entry = json.loads((folder / "streams.json").read_text())["streams"][0]
+def golden_stream(kind: str = "thumbnail") -> tuple[bytes, NDArray[np.int64]]:
+    """A stream of one of ``KINDS``, and what the service paints of it: [H, W, 3]."""
+    name, number = KINDS[kind]
+    folder = VECTORS / name
+    entry = json.loads((folder / "streams.json").read_text())["streams"][number]
     stream = bytes.fromhex(entry["stream"])
     with np.load(folder / "pictures.npz") as pictures:
         return stream, pictures[f"{entry['name']}-{len(stream)}"].astype(int)

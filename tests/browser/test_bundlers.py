@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.browser.bundled import golden_stream, painted
+from tests.browser.bundled import KINDS, golden_stream, painted
 from tests.support.npm import make_project, run, served, tools, with_page
 
 
@@ -16,7 +16,7 @@ def project(tmp_path_factory):
 
 @pytest.mark.parametrize("bundler", ["vite", "webpack", "esbuild", "esbuild-alone"])
 def test_a_page_that_a_bundler_builds_paints_in_a_worker(bundler, project, page, watched):
-    """Thumbnails, and photos in a worker of their own.
+    """Thumbnails, and photos in a worker of their own, with networks and without.
 
     Without a worker's file (esbuild on its own) the page paints too, in its own thread."""
     run(project, "build.js", bundler)
@@ -27,5 +27,5 @@ def test_a_page_that_a_bundler_builds_paints_in_a_worker(bundler, project, page,
     scripts = "".join(path.read_text() for path in folder.rglob("*.js"))
     assert str(project) not in scripts
     with served(folder) as url:
-        for codec in ("prefixel", "photo"):
-            assert painted(page, f"{url}/index.html", *golden_stream(codec)) == has_worker
+        for kind in KINDS:
+            assert painted(page, f"{url}/index.html", *golden_stream(kind)) == has_worker

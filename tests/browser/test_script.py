@@ -12,10 +12,10 @@ from tests.browser.support import ELSEWHERE, EVENTS, inline, shown
 from tests.support.npm import node, served, tools
 
 
-@pytest.mark.parametrize("codec", ["prefixel", "photo"])
+@pytest.mark.parametrize("kind", ["thumbnail", "photo"])
 @pytest.mark.parametrize("where", ["here", "elsewhere", "inline"])
-def test_one_script_paints_in_a_worker_that_is_the_script(context, page, where, codec):
-    stream, expected = golden_stream(codec)
+def test_one_script_paints_in_a_worker_that_is_the_script(context, page, where, kind):
+    stream, expected = golden_stream(kind)
     asked = []
     context.on("request", lambda request: asked.append(request.url))
     context.add_init_script(EVENTS)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from tests.browser.bundled import golden_stream, painted
+from tests.browser.bundled import KINDS, golden_stream, painted
 from tests.browser.conftest import FLAGS
 from tests.proofs.claims import Claims, heading
 from tests.support.npm import BUNDLERS, make_project, run, served, with_page
@@ -53,10 +53,11 @@ def prove(claims: Claims, project: Path, name: str) -> None:
         page = browser.new_page()
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
-        workers = painted(page, f"{url}/index.html", *golden_stream())
+        workers = [painted(page, f"{url}/index.html", *golden_stream(kind)) for kind in KINDS]
         browser.close()
-    figures = f"{len(scripts)} scripts, {sent / 1000:.1f} kB gzipped, {workers} worker, {said}"
-    claims.claim(workers == 1 and said == [], f"{name} builds a page that paints", figures)
+    figures = f"{len(scripts)} scripts, {sent / 1000:.1f} kB gzipped, {workers} workers, {said}"
+    paints = f"{name} builds a page that paints a {', a '.join(KINDS)}"
+    claims.claim(workers == [1] * len(KINDS) and said == [], paints, figures)
 
 
 if __name__ == "__main__":

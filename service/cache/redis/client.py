@@ -46,13 +46,6 @@ class Client(Protocol):
         """
         ...
 
-    async def transaction(self, commands: Sequence[Command]) -> list[Reply]:
-        """The replies to all, sent at once, with no other client's command in between.
-
-        All keys share a hash slot. Raises ResponseError when Redis refuses one of them.
-        """
-        ...
-
     async def close(self) -> None:
         """Disconnect."""
         ...
@@ -88,14 +81,6 @@ class ServerClient:
     async def batch(self, commands: Sequence[Command]) -> list[Reply]:
         """The replies to all, in one write; a refused one is a ResponseError in its place."""
         return await self._send(b"".join(map(_pack, commands)), len(commands))
-
-    async def transaction(self, commands: Sequence[Command]) -> list[Reply]:
-        """The replies to all, in one write."""
-        *_, replies = await self.batch((("MULTI",), *commands, ("EXEC",)))
-        if isinstance(replies, RedisError):
-            raise replies
-        assert isinstance(replies, list)
-        return replies
 
     async def close(self) -> None:
         """Disconnect."""

@@ -99,11 +99,6 @@ class ClusterClient:
                 replies[place] = reply
         return replies
 
-    async def transaction(self, commands: Sequence[Command]) -> list[Reply]:
-        """The replies to all, from the node of their slot."""
-        await self._found()
-        return await self._guarded(self._name_of(commands[0]), lambda: self._transaction(commands))
-
     async def close(self) -> None:
         """Disconnect."""
         for task in self._tasks:
@@ -144,13 +139,6 @@ class ClusterClient:
         broken = next((reply for reply in replies if _is_broken(reply)), None)
         if isinstance(broken, Exception):
             raise broken
-        return replies
-
-    async def _transaction(self, commands: Sequence[Command]) -> list[Reply]:
-        pipeline = self._cluster.pipeline(transaction=True)
-        for command in commands:
-            pipeline.execute_command(*command)
-        replies: list[Reply] = await pipeline.execute()
         return replies
 
     async def _guarded(self, name: str, work: Callable[[], Coroutine[Any, Any, T]]) -> T:

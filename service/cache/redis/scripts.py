@@ -1,6 +1,7 @@
 """What Redis does in one step, so that no other upload comes in between: scripts in Lua.
 
-KEYS of PUT and NOTE: the stream, then the image's notes; of DROP the stream; all in one slot.
+KEYS of PUT and NOTE: the stream, then the image's notes; of DROP and RANGES the stream; all in one
+slot.
 ``value.py`` says what lies in them. Whatever else lies there, of another type or cut, counts as
 nothing.
 """
@@ -61,6 +62,11 @@ end
 return 0
 """
 """ARGV: hash of the stream that is dropped."""
+RANGES = """
+local first = redis.pcall('GETRANGE', KEYS[1], ARGV[1], ARGV[2])
+return {first, redis.pcall('GETRANGE', KEYS[1], ARGV[3], ARGV[4])}
+"""
+"""ARGV: first and last byte of one range, of another. One reply, where a transaction has four."""
 DELETE = """
 local kept = redis.pcall('GET', KEYS[1])
 if (type(kept) == 'string' and kept or '') ~= ARGV[1] then

@@ -38,7 +38,7 @@ from service.errors import CacheUnavailableError
 T = TypeVar("T")
 P = ParamSpec("P")
 
-# Bytes that may come along unasked: less than what a transaction costs.
+# Bytes that may come along unasked: less than what a script costs.
 NEAR_BYTES = 256
 # Another upload may write between the reading of an image's notes and their deletion.
 _DELETIONS = 4
@@ -95,15 +95,17 @@ class RedisStore:
         """Bytes ``start`` to ``stop`` (None: to the end), or None when nothing whole is kept there.
 
         From the begin, head and bytes are one range of the value. From further on they are two,
-        in a transaction, so that the head of one stream never comes with the bytes of another.
+        in one step, so that the head of one stream never comes with the bytes of another.
         """
         try:
             if start < NEAR_BYTES:
-                value = await self._ask(self._client.call, *_get(key, 0, stop))
+                value = await self._ask(self._client.call, *_get(key, stop))
                 found = self._unpacked(value, start, stop)
             else:
-                ranges = (_get(key, 0, 0), _get(key, HEAD_BYTES + start, stop))
-                front, data = await self._ask(self._client.transaction, ranges)
+                last = -1 if stop is None else HEAD_BYTES + stop - 1
+                words = (0, FRONT_BYTES - 1, HEAD_BYTES + start, last)
+                both = await self._run(scripts.RANGES, (_stream_key(key),), words)
+                front, data = both if isinstance(both, list) else (None, None)
                 found = self._checked(front, data, start, stop)
         except WrongTypeError:
             found = b""
@@ -123,7 +125,7 @@ class RedisStore:
         """The first ``n`` bytes of each, in the order of ``keys``, from one batch."""
         if not keys:
             return []
-        replies = await self._ask(self._each, [_get(key, 0, n) for key in keys])
+        replies = await self._ask(self._each, [_get(key, n) for key in keys])
         found: list[Found] = []
         for key, reply in zip(keys, replies, strict=True):
             if isinstance(reply, CacheUnavailableError):
@@ -284,15 +286,10 @@ def _checked_note(meta: bytes) -> bytes:
     return meta
 
 
-def _get(key: Key, first: int, stop: int | None) -> Command:
-    """From byte ``first`` of the value on, up to byte ``stop`` of the stream (None: the end).
-
-    A value that is read from its first byte on is read beyond its front.
-    """
-    last = -1 if stop is None else HEAD_BYTES + stop - 1
-    if first == 0 and stop is not None:
-        last = max(last, FRONT_BYTES - 1)
-    return ("GETRANGE", _stream_key(key), first, last)
+def _get(key: Key, stop: int | None) -> Command:
+    """A value up to byte ``stop`` of its stream (None: the end), and beyond its front."""
+    last = -1 if stop is None else max(HEAD_BYTES + stop, FRONT_BYTES) - 1
+    return ("GETRANGE", _stream_key(key), 0, last)
 
 
 def _words(members: Reply) -> set[str]:

@@ -2,8 +2,9 @@
  * The tables of a version, made ready: FORMAT.md, "Photo tables".
  *
  * A file of them (tables-VERSION-HASH.js, made by `python -m models.export.browser`) holds what
- * gzip packs well: `slopes` as differences along planes and orders, `squash` as second differences of
- * its first half; in texts each character is a number. Probabilities are coded already.
+ * gzip packs well: `squash` as second differences of its first half; in texts each character is a
+ * number. `packed` is coded already: probabilities, mixing weights as differences between groups,
+ * slopes as differences along planes and orders.
  */
 
 import { DEEPEST, OCTAVE } from "./geometry.js";
@@ -13,9 +14,12 @@ import { newState } from "./state.js";
 const PARTS = [770, 120, 1, 41, 39];
 const ROW = 971;
 const GROUPS = 90;
-/** For all that unpacking takes; of it, the models (MODELS of kernel/unpack.ts). */
+/** Of mixing weights and slopes: [groups, sets, models], [orders, 3, 4, levels, planes, kinds]. */
+const MIXING = 90 * 4 * 5;
+const SLOPES = 3 * 3 * 4 * 6 * 16 * 2;
+/** For all that unpacking takes; of it, the models (MODELS and PARTS of kernel/unpack.ts). */
 const MODEL_PAGES = 16;
-const SCRATCH = 4096;
+const SCRATCH = 8192;
 const STRETCH_LIMIT = 2815;
 const GROUP_WEIGHTS = 4 * 5;
 const LOGIT_STEP = 22;
@@ -39,11 +43,7 @@ export async function unpack(kernel, stored) {
     version: stored.version,
     hasNetworks: stored.hasNetworks ?? false,
     fixed,
-    models: {
-      ...(await modelsOf(kernel, stored.models, fixed)),
-      weights: unpackWeights(stored.mixing),
-    },
-    slopes: unpackSlopes(stored.slopes),
+    ...(await unpackModels(kernel, stored.packed, fixed)),
     usual: stored.usual,
     step: stored.step,
     scales: stored.scales,
@@ -119,8 +119,8 @@ function classes(bounds) {
   });
 }
 
-/** The probabilities that a stream begins with, `p << 8 | n`: the kernel unpacks them. */
-async function modelsOf(kernel, text, { squash, rates }) {
+/** What a stream begins with, probabilities as `p << 8 | n`, and the slopes of its order. */
+async function unpackModels(kernel, text, { stretch, squash, rates }) {
   const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   const memory = new WebAssembly.Memory({ initial: MODEL_PAGES });
   const { exports } = await WebAssembly.instantiate(kernel, { env: { memory } });
@@ -131,20 +131,25 @@ async function modelsOf(kernel, text, { squash, rates }) {
     end = (at + array.byteLength + 15) & ~15;
     return at;
   };
-  const state = place(newState({ rates: place(rates) }));
+  const fixed = { rates: place(rates), stretch: place(stretch), squash: place(squash) };
+  const state = place(newState(fixed));
   const [data, scratch] = [place(packed), place(new Int32Array(SCRATCH))];
   const [seen, logits] = [place(new Uint8Array(GROUPS * ROW)), place(new Uint8Array(GROUPS * ROW))];
-  exports.unpack(state, data, packed.length, scratch, seen, logits);
+  const changes = place(new Int32Array(MIXING + SLOPES));
+  exports.unpack(
+    state, data, packed.length, scratch, seen, logits, changes, MIXING, MIXING + SLOPES,
+  );
   const models = place(new Int32Array(GROUPS * ROW));
-  const places = [place(squash), place(Uint8Array.from(SEEN)), place(Int32Array.from(PARTS))];
-  exports.initialise(seen, logits, ...places, models);
-  let from = 0;
-  const parts = PARTS.map((size) => {
-    from += GROUPS * size;
-    return new Int32Array(memory.buffer, models + 4 * (from - GROUPS * size), GROUPS * size).slice();
-  });
-  const [mixed, flags, empty, signs, fine] = parts;
-  return { mixed, flags, empty, signs, fine };
+  exports.initialise(seen, logits, place(Uint8Array.from(SEEN)), place(Int32Array.from(PARTS)), models);
+  let from = models;
+  const next = (size) => {
+    from += 4 * size;
+    return new Int32Array(memory.buffer, from - 4 * size, size).slice();
+  };
+  const [mixed, flags, empty, signs, fine] = PARTS.map((size) => next(GROUPS * size));
+  from = changes;
+  const weights = unpackWeights(next(MIXING));
+  return { models: { mixed, flags, empty, signs, fine, weights }, slopes: unpackSlopes(next(SLOPES)) };
 }
 
 /** Where in a cell of a group's magnitude the mean lies, in cells: for 1, for 2 and 3, for more. */

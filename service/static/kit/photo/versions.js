@@ -2,11 +2,11 @@
 export const NEWEST = 2;
 export const VERSIONS = {
   1: {
-    tables: async () => (await import("./tables-1-aa336040.js")).default,
+    tables: async () => (await import("./tables-1-a4fd93d2.js")).default,
   },
   2: {
-    tables: async () => ({ ...(await import("./tables-1-aa336040.js")).default, version: 2 }),
-    networkTables: async () => (await import("./tables-2-323cd2bc.js")).default,
+    tables: async () => ({ ...(await import("./tables-1-a4fd93d2.js")).default, version: 2 }),
+    networkTables: async () => (await import("./tables-2-9734fb27.js")).default,
     weights: async () => (await import("./weights-2-1fca6a42.js")).default,
   },
 };

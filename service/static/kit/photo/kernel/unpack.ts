@@ -1,7 +1,7 @@
 /**
- * The probabilities that a stream begins with, from the text of `python -m models.export.browser`:
- * coded by the codec's own coder, each number by adaptive models that its neighbours choose.
- * `models/export/photo_tables.py` writes them, and says the rules.
+ * What photos begin with, from the text of `python -m models.export.browser`: coded by the codec's
+ * own coder, each number by adaptive models that its neighbours choose. `models/export/photo_models.py`
+ * writes it, and says the rules.
  */
 
 import { Photo } from "./photo";
@@ -12,73 +12,127 @@ const GROUPS: i32 = 90;
 const ROW: i32 = 971;
 /** A group's row: mixed, flags, empty, signs, fine. */
 const PARTS = 5;
+const FIRST_OF_HALVES: i32 = 891;
 const RANKS: i32 = 10;
 const CHANNEL: i32 = 30;
 const MOST: i32 = 5;
+const FEW: i32 = 2;
 const UNKNOWN: i32 = 128;
+const STEP: i32 = 22;
+const STRETCH_LIMIT: i32 = 2815;
+const TOTAL: i32 = 65536;
 const LEAST: i32 = 24;
 const HALF: i32 = (1 << 21) << 8;
-/** Models: of classes 0, of the last class, of the two bits of others; then of numbers. */
+/** Models: of classes 0, of the last class, of the two bits of others; of counts; of numbers. */
 const LAST: i32 = 108;
 const HIGH: i32 = 216;
 const LOW: i32 = 252;
-const NUMBERS: i32 = 324;
-const NODES: i32 = 96;
+const IS_USUAL: i32 = 324;
+const SYMBOLS: i32 = 326;
+const ONES: i32 = 338;
+const NUMBERS: i32 = 530;
+const NODES: i32 = 168;
 const ACTIVITIES: i32 = 7;
-const UNSEEN: i32 = MOST * ACTIVITIES;
-export const MODELS: i32 = NUMBERS + (UNSEEN + 2) * NODES;
+/** Numbers: of logits by class and activity; of parts, of what a count leaves, of changes. */
+const USUAL: i32 = MOST * ACTIVITIES;
+const REST: i32 = USUAL + 1;
+const CHANGE: i32 = REST + 2;
+const SIZES: i32 = 6;
+const MODELS: i32 = NUMBERS + (CHANGE + SIZES) * NODES;
 
 let models: usize = 0;
+let stretch: usize = 0;
+let squash: usize = 0;
 
 /**
- * `photo`: one with rates, which says the place of a new decoder. `scratch`: i32 [MODELS]. Into
- * `seen` and `logits`, u8 [GROUPS, ROW].
+ * `photo`: one with rates, stretch and squash, which says the place of a new decoder. `scratch`:
+ * i32 [MODELS + PARTS]. Into `seen` and `logits`, u8 [GROUPS, ROW], and `changes`, i32 [count].
  */
 export function unpack(
   photo: Photo, data: usize, length: i32, scratch: usize, seen: usize, logits: usize,
+  changes: usize, mixing: i32, count: i32,
 ): void {
   resume(photo, data, length);
   begin(photo);
   models = scratch;
+  stretch = photo.stretch;
+  squash = photo.squash;
   for (let n = 0; n < MODELS; n += 1) store<i32>(scratch + (<usize>n << 2), HALF);
+  const usuals = scratch + (<usize>MODELS << 2);
+  for (let n = 0; n < PARTS; n += 1) store<i32>(usuals + (<usize>n << 2), UNKNOWN);
   for (let group = 0; group < GROUPS; group += 1) {
-    let reference = UNKNOWN;
+    let part = usuals - 4;
+    let isTold = false;
     let wasUsual = 1;
-    let isFirst = true;
     for (let n = 0; n < ROW; n += 1) {
       const at = group * ROW + n;
-      if (isStart(n)) isFirst = true;
+      if (isStart(n)) {
+        part += 4;
+        isTold = false;
+        wasUsual = 1;
+      }
       const left = n > 0 ? byte(seen, at - 1) : 0;
       const above = group % RANKS > 0 ? byte(seen, at - ROW) : 0;
       const like = group >= CHANNEL ? at - CHANNEL * ROW : group >= RANKS ? at - RANKS * ROW : -1;
       const kind = classOf(left, above, like < 0 ? 0 : byte(seen, like));
       store<u8>(seen + <usize>at, kind);
-      let found = 0;
-      if (kind == 0) {
-        const change = number(UNSEEN + wasUsual);
-        wasUsual = change == 0 ? 1 : 0;
-        found = reference + change;
-        if (isFirst) {
-          reference = found;
-          isFirst = false;
-        }
-      } else {
-        const west = n > 0 ? byte(logits, at - 1) : UNKNOWN;
-        const north = group > 0 ? byte(logits, at - ROW) : UNKNOWN;
-        const corner = n > 0 && group > 0 ? byte(logits, at - ROW - 1) : UNKNOWN;
-        let guess = min(max(west + north - corner, min(west, north)), max(west, north));
-        const other = at - CHANNEL * ROW;
-        if (group >= CHANNEL && byte(seen, other) > 0) guess = (3 * guess + byte(logits, other)) >> 2;
-        const activity = 32 - clz(abs(west - north) + abs(north - corner) + abs(west - corner));
-        found = guess + number((kind - 1) * ACTIVITIES + min(activity, ACTIVITIES - 1));
+      let usual = load<i32>(part);
+      if (kind <= FEW && !isTold) {
+        usual += number(USUAL);
+        store<i32>(part, usual);
+        isTold = true;
       }
-      store<u8>(logits + <usize>at, found);
+      if (kind == 0) {
+        wasUsual = bit(IS_USUAL + wasUsual);
+        if (wasUsual) {
+          store<u8>(logits + <usize>at, usual);
+          continue;
+        }
+      }
+      const west = n > 0 ? byte(logits, at - 1) : UNKNOWN;
+      const north = group > 0 ? byte(logits, at - ROW) : UNKNOWN;
+      const corner = n > 0 && group > 0 ? byte(logits, at - ROW - 1) : UNKNOWN;
+      let guess = min(max(west + north - corner, min(west, north)), max(west, north));
+      const other = at - CHANNEL * ROW;
+      if (group >= CHANNEL && byte(seen, other) > 0) guess = (3 * guess + byte(logits, other)) >> 2;
+      if (kind <= FEW) {
+        guess = counted(kind, guess, usual, n < FIRST_OF_HALVES ? 1 : 16);
+      } else {
+        const activity = 32 - clz(abs(west - north) + abs(north - corner) + abs(west - corner));
+        guess += number((kind - 1) * ACTIVITIES + min(activity, ACTIVITIES - 1));
+      }
+      store<u8>(logits + <usize>at, guess);
     }
+  }
+  let before = 0;
+  for (let n = 0; n < count; n += 1) {
+    if (n == mixing) before = 0;
+    const change = number(CHANGE + min(32 - clz(before), SIZES - 1));
+    store<i32>(changes + (<usize>n << 2), change);
+    before = abs(change);
   }
 }
 
 function isStart(n: i32): bool {
   return n == 0 || n == 770 || n == 890 || n == 891 || n == 932;
+}
+
+/** The logit of a context that was seen a few times, by how many, and how many of them a 1. */
+function counted(kind: i32, guess: i32, usual: i32, twice: i32): i32 {
+  let symbols = 1;
+  for (let n = 0; n < kind; n += 1) symbols = 2 * symbols + bit(SYMBOLS + 4 * kind + symbols);
+  let ones = 0;
+  const model = ONES + 64 * kind + (guess >> 4) * 4;
+  while (ones < symbols && bit(model + min(ones, 3))) ones += 1;
+  const likely = (2 * ones * TOTAL + twice * squashed(usual)) / (2 * symbols + twice);
+  const x = <i32>load<i16>(stretch + (<usize>(likely >> 4) << 1)) + STEP / 2;
+  return (x + STEP * UNKNOWN) / STEP + number(REST + (ones > 0 ? 1 : 0));
+}
+
+/** Of 65536, the probability that a logit is. */
+function squashed(logit: i32): i32 {
+  const place = min(max(STEP * (logit - UNKNOWN) + STRETCH_LIMIT, 0), 2 * STRETCH_LIMIT);
+  return load<i32>(squash + (<usize>place << 2));
 }
 
 // @ts-ignore: decorator
@@ -109,17 +163,17 @@ function number(kind: i32): i32 {
   if (!bit(base)) return 0;
   const isNegative = bit(base + 1);
   let bits = 0;
-  while (bits < 7 && bit(base + 2 + bits)) bits += 1;
+  while (bit(base + 2 + bits)) bits += 1;
   let size = 1;
   for (let n = 0; n < bits; n += 1) {
-    size = 2 * size + bit(base + (size < 8 ? 10 + bits * 8 + size : 74 + bits));
+    size = 2 * size + bit(base + (size < 8 ? 18 + bits * 8 + size : 152 + bits));
   }
   return isNegative ? -size : size;
 }
 
 /** `p << 8 | n` of every context, part after part: i32 [GROUPS * ROW]. */
 export function initialise(
-  seen: usize, logits: usize, squash: usize, counts: usize, sizes: usize, out: usize,
+  seen: usize, logits: usize, counts: usize, sizes: usize, out: usize,
 ): void {
   let to = out;
   let first = 0;
@@ -128,9 +182,7 @@ export function initialise(
     for (let group = 0; group < GROUPS; group += 1) {
       for (let n = 0; n < size; n += 1, to += 4) {
         const at = group * ROW + first + n;
-        const place = min(max(22 * (byte(logits, at) - 128) + 2815, 0), 2 * 2815);
-        const likely = load<i32>(squash + (<usize>place << 2)) << 14;
-        store<i32>(to, likely | byte(counts, byte(seen, at)));
+        store<i32>(to, (squashed(byte(logits, at)) << 14) | byte(counts, byte(seen, at)));
       }
     }
     first += size;

@@ -28,6 +28,8 @@ SETTLE_SECONDS = 0.2
 """What is sent around a change belongs to no phase."""
 
 RECOVER_SECONDS = 10.0
+WARM = 3
+"""Answers of each kind before the first phase."""
 
 
 async def prove(seconds: float) -> Claims:
@@ -62,6 +64,10 @@ async def prove(seconds: float) -> Claims:
             "encode": lambda: endpoint.request("POST", "/v1/encode?bytes=64", photo),
             "decode": lambda: endpoint.request("POST", "/v1/decode", stream),
         }
+        async with Connection(endpoint, keep=True) as connection:
+            for make in kinds.values():  # a first answer is slow, beside others that are loading
+                for _ in range(WARM):
+                    await connection.ask(make())
         seen: list[Seen] = []
         stop = asyncio.Event()
         phases: list[tuple[str, float, float]] = []

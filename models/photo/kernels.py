@@ -10,27 +10,14 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from service.codec.entropy.jit import compiled, inlined
+from service.codec.entropy.jit import compiled
+from service.codec.photo.left import LEAST_SCALE, magnitude_left
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.int8]
 SCALES = 6
 """Weights of a band's scale: constant, left, above, both diagonals, parent, channels before."""
-LEAST_SCALE = 0.08
-"""What was found against all odds costs about nine bits: the scan's tables are no surer."""
 ORIENTS = 3
-
-
-@inlined
-def _left(size: float, found: int, refined: int, means: Floats) -> float:
-    """What a state leaves of one magnitude; ``means`` [planes, 3]."""
-    if size < np.float32(1 << found):
-        return 0.0
-    plane = refined if size >= np.float32(2 << found) else found
-    unit = np.float32(1 << plane)
-    cell = int(size / unit)
-    age = 0 if cell < 2 else (1 if cell < 4 else 2)
-    return (cell + means[min(plane, len(means) - 1), age]) * unit
 
 
 @compiled
@@ -50,16 +37,16 @@ def magnitudes(values: Floats, planes: Bytes, means: Floats, shown: Floats, slop
                     value = values[n, r, y, x]
                     size = abs(value)
                     found, refined = planes[n, r, y, x, 0], planes[n, r, y, x, 1]
-                    here = _left(size, found, refined, means[r])
+                    here = magnitude_left(size, found, refined, means[r])
                     shown[n, r, y, x] = here if value > 0 else -here
                     near = size < np.float32(2 << found)
                     half = np.float32(1 << (found if near else refined)) / 2
-                    above = _left(size + half, found, refined, means[r])
+                    above = magnitude_left(size + half, found, refined, means[r])
                     below = size - half
                     if below > 0:
-                        above -= _left(below, found, refined, means[r])
+                        above -= magnitude_left(below, found, refined, means[r])
                     else:
-                        above += _left(-below, found, refined, means[r])
+                        above += magnitude_left(-below, found, refined, means[r])
                     slopes[n, r, y, x] = above / (2 * half)
 
 

@@ -24,7 +24,8 @@ LEAST_SCALE = 0.08
 
 
 @inlined
-def _left(size: float, found: int, refined: int, means: Plane) -> float:
+def magnitude_left(size: float, found: int, refined: int, means: Plane) -> float:
+    """What a cut leaves of one, both in steps; ``means`` [planes, 3]."""
     if size < np.float32(1 << found):
         return 0.0
     plane = refined if size >= np.float32(2 << found) else found
@@ -48,16 +49,16 @@ def left(
         for x in range(values.shape[1]):
             value = values[y, x] * scale
             size = abs(value)
-            here = _left(size, found, refined, means) * step
+            here = magnitude_left(size, found, refined, means) * step
             shown[y, x] = here if value > 0 else -here
             near = size < np.float32(2 << found)
             half = np.float32(1 << (found if near else refined)) / 2
-            above = _left(size + half, found, refined, means)
+            above = magnitude_left(size + half, found, refined, means)
             below = size - half
             if below > 0:
-                above -= _left(below, found, refined, means)
+                above -= magnitude_left(below, found, refined, means)
             else:
-                above += _left(-below, found, refined, means)
+                above += magnitude_left(-below, found, refined, means)
             slopes[y, x] = above / (2 * half)
 
 

@@ -74,9 +74,7 @@ async def test_callers_of_a_paused_redis_wait_together_and_not_one_after_the_oth
     begun = time.perf_counter()
     waiting = [seconds_to_fail(store) for _ in range(300)]
     await asyncio.gather(*waiting)
-    assert (
-        time.perf_counter() - begun < TIMEOUT * len(waiting) / 15
-    )
+    assert time.perf_counter() - begun < TIMEOUT * len(waiting) / 15
     server.resume()
 
 

@@ -14,6 +14,7 @@ from service.codec import artifact
 from service.codec.geometry import Size
 from service.codec.photo import choice, levels, painter, transform
 from service.codec.photo.codec import PhotoCodec
+from service.codec.photo.networks import TILE
 from service.codec.photo.threads import Threads
 from service.codec.pixels import Pixels
 from service.errors import ArtifactError
@@ -170,3 +171,19 @@ def test_damaged_artifacts_are_refused(tmp_path: Path, damage: str) -> None:
     (tmp_path / artifact.MANIFEST).write_text(json.dumps(manifest))
     with pytest.raises(ArtifactError):
         PhotoCodec(artifact.read(tmp_path), Runtime("cpu", 1))
+
+
+@pytest.mark.parametrize("tile", [(1000, 1000), (5, 7)])
+def test_there_are_no_seams_between_tiles(
+    photo: PhotoCodec, stream: bytes, tile: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All cells at once, or tiles far smaller than those of the codec: the same picture."""
+    parse, steps, size = photo.parse(stream)
+    assert size.width // 8 > TILE[1]
+    for cut in (6_000, 60_000):
+        parse.advance(cut)
+        tiled = photo.painted(parse, steps, size)
+        with monkeypatch.context() as patch:
+            patch.setattr(photo.network("synthesis"), "_tile", tile)
+            whole = photo.painted(parse, steps, size)
+        assert np.abs(tiled.astype(int) - whole).max() <= 1

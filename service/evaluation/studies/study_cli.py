@@ -7,7 +7,7 @@ from pathlib import Path
 
 from service.codec.prefixel.codec import EmbeddedCodec
 from service.codec.registry import load_codec, newest
-from service.errors import ConfigurationError
+from service.errors import ConfigurationError, StartupError
 from service.evaluation.data.pictures import Pictures, load_pictures
 from service.inference import Runtime
 from service.settings import read_settings
@@ -24,10 +24,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def load(options: argparse.Namespace) -> tuple[EmbeddedCodec, Pictures]:
-    """The codec and the chosen pictures. Raises StartupError."""
+    """The codec and the chosen pictures. Exits with a sentence where there are none."""
+    try:
+        return _load(options)
+    except StartupError as error:
+        raise SystemExit(str(error)) from None
+
+
+def _load(options: argparse.Namespace) -> tuple[EmbeddedCodec, Pictures]:
     folder = options.artifacts or read_settings().artifacts()
     codec = load_codec(newest(folder, options.codec), Runtime("cpu"))
     if not isinstance(codec, EmbeddedCodec):
         raise ConfigurationError(f"{options.codec} is not an embedded codec")
     stop = None if options.first is None else options.skip + options.first
-    return codec, load_pictures(options.data, codec.picture_size)[slice(options.skip, stop)]
+    pictures = load_pictures(options.data, codec.picture_size)
+    chosen = pictures[slice(options.skip, stop)]
+    if len(chosen) == 0:
+        raise ConfigurationError(f"--skip and --first leave none of {len(pictures)} pictures")
+    return codec, chosen

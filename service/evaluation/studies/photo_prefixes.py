@@ -217,7 +217,7 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Measure and print. Raises StartupError."""
+    """Measure and print."""
     options = arguments()
     codec, pictures = study_cli.load_photos(options)
     print(report(measure(codec, pictures, options.lengths, ResultCache(options.cache))))

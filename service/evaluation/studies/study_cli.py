@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from service.codec.interface import Codec
 from service.codec.photo.codec import PhotoCodec
 from service.codec.prefixel.codec import EmbeddedCodec
 from service.codec.registry import Encoding, load_codec, newest
-from service.errors import ConfigurationError
+from service.errors import ConfigurationError, StartupError
 from service.evaluation.data.pictures import Pictures, load_pictures
 from service.inference import Runtime
 from service.settings import read_settings
@@ -26,19 +28,29 @@ def add_arguments(parser: argparse.ArgumentParser, codec: str = "prefixel") -> N
 
 
 def load(options: argparse.Namespace) -> tuple[EmbeddedCodec, Pictures]:
-    """The codec of thumbnails and the chosen pictures. Raises StartupError."""
-    codec = _codec(options, Runtime("cpu"), Encoding())
-    if not isinstance(codec, EmbeddedCodec):
-        raise ConfigurationError(f"{options.codec} is not an embedded codec")
-    return codec, _chosen(options, codec.picture_size)
+    """The codec of thumbnails and the chosen pictures; exits with a sentence where none are left."""
+    with _in_a_sentence():
+        codec = _codec(options, Runtime("cpu"), Encoding())
+        if not isinstance(codec, EmbeddedCodec):
+            raise ConfigurationError(f"{options.codec} is not an embedded codec")
+        return codec, _chosen(options, codec.picture_size)
 
 
 def load_photos(options: argparse.Namespace) -> tuple[PhotoCodec, Pictures]:
-    """The codec of photos, at ``options.effort``, and the chosen ones. Raises StartupError."""
-    codec = _codec(options, Runtime("cpu", threads=1), Encoding(photo_effort=options.effort))
-    if not isinstance(codec, PhotoCodec):
-        raise ConfigurationError(f"{options.codec} is not of the codec of photos")
-    return codec, _chosen(options, None)
+    """The codec of photos, at ``options.effort``, and the chosen ones; exits as ``load`` does."""
+    with _in_a_sentence():
+        codec = _codec(options, Runtime("cpu", threads=1), Encoding(photo_effort=options.effort))
+        if not isinstance(codec, PhotoCodec):
+            raise ConfigurationError(f"{options.codec} is not of the codec of photos")
+        return codec, _chosen(options, None)
+
+
+@contextmanager
+def _in_a_sentence() -> Iterator[None]:
+    try:
+        yield
+    except StartupError as error:
+        raise SystemExit(str(error)) from None
 
 
 def _codec(options: argparse.Namespace, runtime: Runtime, how: Encoding) -> Codec:
@@ -48,4 +60,8 @@ def _codec(options: argparse.Namespace, runtime: Runtime, how: Encoding) -> Code
 
 def _chosen(options: argparse.Namespace, side: int | None) -> Pictures:
     stop = None if options.first is None else options.skip + options.first
-    return load_pictures(options.data, side)[slice(options.skip, stop)]
+    pictures = load_pictures(options.data, side)
+    chosen = pictures[slice(options.skip, stop)]
+    if len(chosen) == 0:
+        raise ConfigurationError(f"--skip and --first leave none of {len(pictures)} pictures")
+    return chosen

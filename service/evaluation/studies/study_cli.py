@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser, codec: str = "prefixel") -> N
 
 
 def load(options: argparse.Namespace) -> tuple[EmbeddedCodec, Pictures]:
-    """The codec of thumbnails and the chosen pictures; exits with a sentence where none are left."""
+    """The codec of thumbnails and chosen pictures; exits with a sentence where none are left."""
     with _in_a_sentence():
         codec = _codec(options, Runtime("cpu"), Encoding())
         if not isinstance(codec, EmbeddedCodec):

@@ -10,6 +10,8 @@ from service.cli.files import Failures
 from service.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from service.codec.interface import Codec, Effort
     from service.codec.photo.codec import PhotoCodec
     from service.evaluation.data.pictures import Pictures, Refused
@@ -91,13 +93,13 @@ def make_plan(arguments: argparse.Namespace, refused: Refused | None = None) -> 
     baselines = find_photo_baselines(arguments.baselines)
     pictures: Pictures = chosen_of(load_pictures(arguments.data, None, refused), arguments)
     folder = arguments.artifacts or read_settings().artifacts()
-    photo, thumbnails, fingerprint = _codecs(arguments)
+    photo, codecs, fingerprint = _codecs(arguments, ("photo", "prefixel"))
     effort = _effort(arguments)
     return PhotoPlan(
         codec=photo,
         fingerprint=fingerprint,
         orders=orders,
-        thumbnails=thumbnails,
+        thumbnails=codecs["prefixel"],
         thumbnails_fingerprint=artifact.read(newest(folder, "prefixel")).sha256,
         baselines=baselines,
         pictures=pictures,
@@ -142,8 +144,10 @@ def _refuse_others(arguments: argparse.Namespace) -> None:
         raise ConfigurationError(f"--{wrong[0].replace('_', '-')} is not for photos")
 
 
-def _codecs(arguments: argparse.Namespace) -> tuple[PhotoCodec, Codec, str]:
-    """Those of photos and of thumbnails, and what the first is known by in the cache."""
+def _codecs(
+    arguments: argparse.Namespace, names: Sequence[str] = ("photo",)
+) -> tuple[PhotoCodec, dict[str, Codec], str]:
+    """That of photos, all of these names, and what the first is known by in the cache."""
     from service.codec import artifact
     from service.codec.photo.codec import PhotoCodec
     from service.codec.registry import Encoding, load_newest, newest
@@ -153,14 +157,14 @@ def _codecs(arguments: argparse.Namespace) -> tuple[PhotoCodec, Codec, str]:
     folder = arguments.artifacts or read_settings().artifacts()
     effort = _effort(arguments)
     how = Encoding(photo_effort=effort or "default")
-    codecs = load_newest(folder, ("photo", "prefixel"), Runtime("cpu", threads=1), how)
+    codecs = load_newest(folder, names, Runtime("cpu", threads=1), how)
     photo = codecs["photo"]
     if not isinstance(photo, PhotoCodec):
         raise ConfigurationError("the artifact 'photo' is not of the codec of photos")
     if effort and effort not in photo.efforts:
         raise ConfigurationError(f"efforts of photo are {', '.join(photo.efforts)}, not {effort!r}")
     known = artifact.read(newest(folder, "photo")).sha256
-    return photo, codecs["prefixel"], f"{known} {effort}".strip()
+    return photo, codecs, f"{known} {effort}".strip()
 
 
 def _effort(arguments: argparse.Namespace) -> Effort | Literal[""]:

@@ -18,6 +18,7 @@ from service.codec.photo.networks import TILE
 from service.codec.photo.threads import Threads
 from service.codec.pixels import Pixels
 from service.errors import ArtifactError
+from service.evaluation.data.drawn_photos import KINDS
 from service.inference import Runtime
 from service.quality.psnr import psnr
 from service.settings import packaged_artifacts
@@ -58,6 +59,16 @@ def test_a_small_picture_is_in_closed_form(photo: PhotoCodec, size: tuple[int, i
 def test_noise_is_in_closed_form(photo: PhotoCodec) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
     assert photo.inspect(photo.stream(noise)).facts["networks"] is False
+
+
+def test_a_screenshot_is_in_closed_form_which_is_better_for_it(photo: PhotoCodec) -> None:
+    shot = KINDS["screenshots"](np.random.default_rng(1), 0)
+    made = photo.stream(shot)
+    forms = [photo.stream(shot, networks=networks) for networks in (False, True)]
+    assert made == forms[0]
+    assert not choice.networks_are_better(shot, lambda n, _: forms[n], photo.decode_cuts)
+    closed, networks = (quality(shot, photo.decode([form[:12_000]])[0]) for form in forms)
+    assert closed > networks
 
 
 @pytest.mark.parametrize("better", [False, True])

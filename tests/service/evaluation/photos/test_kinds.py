@@ -46,12 +46,13 @@ def test_drawn_pictures_are_the_same_for_a_seed_and_differ(drawn: Pictures) -> N
 
 @pytest.fixture(scope="module")
 def plan(drawn: Pictures, tmp_path_factory: pytest.TempPathFactory) -> KindsPlan:
-    """A page of text, and a photo that stands for another kind."""
+    """A screenshot, and a photo that stands for another kind."""
     codec = load_newest(packaged_artifacts(), ["photo"], Runtime("cpu", 1))["photo"]
     assert isinstance(codec, PhotoCodec)
-    text = drawn.rgb[drawn.names.index("text/00")][:180, :200]
+    screenshot = drawn.rgb[drawn.names.index("screenshots/00")][:180, :200]
     coffee = free_photos()["coffee"][60:240, 80:280]
-    pictures = Pictures(("other/a", "text/a"), tuple(map(np.ascontiguousarray, (coffee, text))))
+    both = tuple(map(np.ascontiguousarray, (coffee, screenshot)))
+    pictures = Pictures(("other/a", "screenshots/a"), both)
     return KindsPlan(
         codec,
         "known",
@@ -87,20 +88,24 @@ def test_the_form_is_that_of_the_header_and_the_better_one(found: Kinds) -> None
     assert found.rather.tolist() == [True, False]
     ms_ssim = found.forms[:, :, -1]
     assert ms_ssim[0, 1] > ms_ssim[0, 0]
-    assert found.forms[1, 0, 0] > found.forms[1, 1, 0]  # PSNR of text
+    assert found.forms[1, 0, 0] > found.forms[1, 1, 0]  # PSNR of the screenshot
 
 
 def test_the_page_says_what_is_worse(plan: KindsPlan, found: Kinds) -> None:
     page = kinds.page_of(plan, found)
-    assert "| text | 0 of 1 | 1 of 1 |" in page
+    assert "| screenshots | 0 of 1 | 1 of 1 |" in page
     assert "| other | 1 of 1 | 1 of 1 |" in page
-    better = replace(found, ours=found.theirs + 0.002)
-    assert "Worse than WebP, method 6: nothing." in kinds.page_of(plan, better)
-    under = found.theirs.copy()
+    assert "With networks: other/a." in page
+    better = kinds.page_of(plan, replace(found, ours=found.theirs + 0.002, cut=found.spent))
+    assert "**" not in better
+    assert "ours" not in better.split("## Against")[2].split("|", 1)[1]
+    under, cut = found.theirs.copy(), found.spent.copy()
     under[1, 0, :, 0] -= (1, 2, 3)
-    worse = kinds.page_of(plan, replace(found, ours=under))
-    assert "Worse than WebP, method 6: text by up to 3.00 PSNR (RGB, dB)." in worse
-    assert "**−3.00**" in worse
+    cut[1, 0, 2] //= 2
+    worse = kinds.page_of(plan, replace(found, ours=under, cut=cut)).split("## Against")
+    assert "**−3.00**" in worse[1]
+    assert worse[1].count("; ours") == 1
+    assert "**" not in worse[2], "of the other baseline"
 
 
 def test_a_second_run_reads_the_cache(plan: KindsPlan, found: Kinds, monkeypatch) -> None:

@@ -25,7 +25,8 @@ if [ "$minutes" != 0 ]; then
         --device "$device" --memory 0.6 > "$out/session.txt" 2>&1 &
     session=$!
     # its bits and states are compiled loops, so this one takes the machine's cores
-    python -m models.photo train --data "$data" --out "$out/photo-networks" --samples 30000 --rate 0.001 \
+    python -m models.photo train --data "$data" --out "$out/photo-networks" --samples 2000000 --timed \
+        --batch 32 --warmup 6400 --rate 0.001 --perceived 0.3 --start-from models/artifacts/photo \
         --max-minutes "$minutes" 2>&1 | tail -3 &
     photo=$!
     python -m models.training conv-lstm --data "$data" --out "$out/conv-lstm" --samples 40000 \

@@ -36,6 +36,7 @@ ONE_RATE_BPP = (0.1, 0.25, 1.0)
 CELLS = 16
 """A side, of the picture by which multiplications are counted."""
 PAGE, FIGURES = "ablation.md", "ablation.csv"
+DIGITS = {"kmac": "{:.2f}", "weights": "{:,.0f}", "seconds": "{:,.0f}"}
 TITLES = {"psnr": "PSNR", "ms_ssim": "MS-SSIM", "ssimulacra2": "SSIMULACRA2's errors"}
 
 
@@ -181,21 +182,23 @@ def write(out: Path) -> None:
 
 
 def page(rows: Mapping[str, Mapping[str, float]]) -> str:
-    """Three tables in Markdown, of what is done."""
+    """Up to three tables in Markdown, of what is done."""
     crops = {int(row["crops"]) for row in rows.values()}
     blocks = [
         "# What each part of the networks for photos is worth",
         f"Each trained anew on {' or '.join(f'{n:,}' for n in sorted(crops))} crops, the same for"
         " all; per cent of bytes at equal quality against the closed form, whose tables price them"
         f" (less is better). {machine()}. Printed by `python -m models.photo ablate`.",
-        "## Parts",
-        _table(rows, PARTS, ("seconds",)),
-        "## Size",
-        "Of both networks; kMAC a pixel and weights are the synthesis'.",
-        _table(rows, SIZES, ("kmac", "weights", "seconds")),
-        "## One model for all rates, against one for each",
-        _rates_table(rows),
     ]
+    sections = {
+        "## Parts": _table(rows, PARTS, ("seconds",)),
+        "## Size\n\nOf both networks; kMAC a pixel and weights are the synthesis'.": _table(
+            rows, SIZES, ("kmac", "weights", "seconds")
+        ),
+        "## One model for all rates, against one for each": _rates_table(rows),
+    }
+    for title, table in sections.items():
+        blocks += [title, table] * bool(table)
     return "\n\n".join(blocks) + "\n"
 
 
@@ -204,12 +207,12 @@ def _table(
 ) -> str:
     lines = [
         [VARIANTS[name].title]
-        + [f"{rows[name][column]:,.4g}" for column in more]
+        + [DIGITS[column].format(rows[name][column]) for column in more]
         + [_signed(rows[name][measure]) for measure in MEASURES]
         for name in names
         if name in rows
     ]
-    return markdown(["", *more, *(TITLES[measure] for measure in MEASURES)], lines)
+    return markdown(["", *more, *(TITLES[measure] for measure in MEASURES)], lines) if lines else ""
 
 
 def _rates_table(rows: Mapping[str, Mapping[str, float]]) -> str:
@@ -224,7 +227,7 @@ def _rates_table(rows: Mapping[str, Mapping[str, float]]) -> str:
     head = ["bits a pixel"]
     for measure in MEASURES:
         head += [f"{TITLES[measure]}, all rates", "this rate alone"]
-    return markdown(head, lines)
+    return markdown(head, lines) if lines else ""
 
 
 def _signed(per_cent: float) -> str:

@@ -177,21 +177,32 @@ def usual_of(tiles: Tiles) -> NDArray[np.int8]:
 
 
 def learned(stored: Stored, tiles: Tiles, rounds: int) -> Stored:
-    """Probabilities and mixing weights after ``rounds`` over the tiles."""
+    """Probabilities and mixing weights after ``rounds`` over the tiles.
+
+    Weights of wide tables are the mean of what the last round's later half ends tiles with.
+    """
     fixed = fixed_of(stored)
     first = models_of(stored)
     weights, sign_weights = first.weights, first.sign_weights
     symbols = first.mixed.shape[1] + FLAGS + 1 + first.signs.shape[1] + FINE
     for _ in range(rounds):
         counts = np.zeros((GROUPS, symbols, 2), np.int64)
-        for values in tiles.values:
+        if stored.wide:
+            weights, sign_weights = first.weights.copy(), first.sign_weights.copy()
+        ends: list[tuple[NDArray[np.int32], NDArray[np.int32]]] = []
+        for n, values in enumerate(tiles.values):
             models = models_of(stored)._replace(weights=weights, sign_weights=sign_weights)
             scan_prices(tiles.grid, models, fixed, values, LEARN, counts)
+            if n >= len(tiles.values) // 2:
+                ends.append((weights.copy(), sign_weights.copy()))
         stored = _with_counts(stored, counts)
-    stored = replace(stored, mixing=_rounded(weights))
-    if stored.wide:
-        stored = replace(stored, wide=stored.wide._replace(sign_mixing=_rounded(sign_weights)))
-    return stored
+    if not stored.wide:
+        return replace(stored, mixing=_rounded(weights))
+    mean, sign_mean = (
+        np.rint(np.mean(part, 0)).astype(np.int32) for part in zip(*ends, strict=True)
+    )
+    wide = stored.wide._replace(sign_mixing=_rounded(sign_mean))
+    return replace(stored, mixing=_rounded(mean), wide=wide)
 
 
 def _rounded(weights: NDArray[np.int32]) -> NDArray[np.int16]:

@@ -1,44 +1,22 @@
 """CI: the same cases of hypothesis in every run, and a test that is skipped has failed.
 
-Everywhere: machine code is compiled anew where any function that is compiled changed (the cache
-looks at the module of a function alone, not at those whose functions were compiled into it), once
-for all workers, before they start. What takes longest is begun first.
+Everywhere: machine code is compiled once for all workers, before they start. What takes longest is
+begun first.
 """
 
 from __future__ import annotations
 
 import gc
-import hashlib
 import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-ROOT = Path(__file__).parents[1]
-sources = [
-    source
-    for part in ("service", "models")
-    for file in sorted((ROOT / part).rglob("*.py"))
-    if b"@compiled" in (source := file.read_bytes())
-]
-stamp = hashlib.sha256(b"".join(sources)).hexdigest()[:16]
-COMPILED = Path(tempfile.gettempdir()) / f"prefixel-compiled-{stamp}"
-os.environ["NUMBA_CACHE_DIR"] = str(COMPILED)
+from tests import compiling
 
-COMPILING = """
-import sys
-from service.codec.registry import load_newest
-from service.inference import Runtime
-from service.settings import packaged_artifacts
-load_newest(packaged_artifacts(), sys.argv[1:], Runtime("cpu", 1))
-"""
-CODECS = (("prefixel",), ("photo", "fc-lstm", "importance-map"))
-"""Whose loading compiles what they need: as many processes, of about the same work."""
+os.environ["NUMBA_CACHE_DIR"] = str(compiling.folder())
 
 LONGEST = (
     "proofs/test_proofs",
@@ -83,12 +61,7 @@ def pytest_collection_finish() -> None:
 def pytest_xdist_setupnodes() -> None:
     """Compile what codecs need, before workers that would all do it at the same time."""
     gc.enable()  # this process collects no tests
-    if COMPILED.exists():
-        return
-    processes = [subprocess.Popen([sys.executable, "-c", COMPILING, *names]) for names in CODECS]
-    failed = [process for process in processes if process.wait()]
-    if failed:
-        raise pytest.UsageError(f"codecs do not load: {[process.args for process in failed]}")
+    compiling.compile_once()
 
 
 settings.register_profile("ci", derandomize=True)

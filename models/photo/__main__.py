@@ -1,8 +1,9 @@
-"""The networks around `photo`: ``python -m models.photo train|speed|measure --data DIR ..``
+"""The networks around `photo`: ``python -m models.photo train|speed|measure|ablate --data DIR ..``
 
 train     both networks, or goes on where a folder's checkpoint stopped
 speed     what a crop of each configuration computes and takes
 measure   the closed form, and networks against it, on photos-validation at equal bytes
+ablate    variants that lack a part, trained anew on equal crops and measured
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from pathlib import Path
 
 import torch
 
-from models.photo import stages, validation
+from models.photo import ablation, stages, validation
 from models.photo.networks import LEVELS, SHAPES
-from models.photo.training import ORDER, PhotoPlan, PhotoRun, Trained, draw
+from models.photo.training import ORDER, PhotoPlan, Trained, run_of
 from models.training import curve, kept, photos
 from service.codec.photo import search, tables
 from service.settings import packaged_artifacts
@@ -41,6 +42,9 @@ PARTS = {
     "rate_weight": 1.0,
 }
 
+ABLATED = {"rate": 1.5e-3, "warmup": 1600, "perceived": 0.3}
+"""As the networks that are served were trained."""
+
 
 def arguments() -> argparse.Namespace:
     """The command line; fields of PhotoPlan that are worth turning are options."""
@@ -50,7 +54,7 @@ def arguments() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    for command in ("train", "speed", "measure"):
+    for command in ("train", "speed", "measure", "ablate"):
         add = commands.add_parser(command).add_argument
         add("--data", type=Path, required=True, help="photos-train*.npz, photos-validation/*.png")
         add(
@@ -60,7 +64,7 @@ def arguments() -> argparse.Namespace:
             help="the closed form's (default: those of the artifact)",
         )
         add("--threads", type=int, default=torch.get_num_threads())
-        if command != "speed":
+        if command in ("train", "measure"):
             add("--config", choices=sorted(SHAPES), default="full")
             add(
                 "--start-from",
@@ -69,6 +73,15 @@ def arguments() -> argparse.Namespace:
             )
         if command == "speed":
             add("--steps", type=int, default=6)
+        if command in ("train", "ablate"):
+            add("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+        if command == "ablate":
+            add("--out", type=Path, required=True, help="folder of variants, figures and page")
+            add("--minutes", type=float, required=True, help="of training; resume later")
+            add("--samples", type=int, default=16_000, help="crops of each (%(default)s)")
+            add("--batch", type=int, default=16, help="(%(default)s)")
+            add("--at-once", type=int, default=1, help="variants side by side (%(default)s)")
+            add("--variants", default=",".join(ablation.VARIANTS), help="(%(default)s)")
         if command == "train":
             add("--out", type=Path, required=True, help="folder of checkpoint, log, curve")
             add("--samples", type=int, required=True, help="crops of the schedule")
@@ -76,7 +89,6 @@ def arguments() -> argparse.Namespace:
             add("--timed", action="store_true", help="the rate comes down with the minutes")
             add("--every", type=float, default=1200, help="seconds between measurements")
             add("--save-every", type=float, default=180, help="seconds between checkpoints")
-            add("--device", default="cuda" if torch.cuda.is_available() else "cpu")
             for name, default in (WHOLE | PARTS).items():
                 kind = int if name in WHOLE else float
                 add("--" + name.replace("_", "-"), type=kind, default=default, help="%(default)s")
@@ -87,7 +99,7 @@ def main() -> None:
     """Do what the first word says."""
     options = arguments()
     torch.set_num_threads(options.threads)
-    commands = {"train": train, "speed": speed, "measure": measure}
+    commands = {"train": train, "speed": speed, "measure": measure, "ablate": ablate}
     commands[options.command](options)
 
 
@@ -99,7 +111,8 @@ def train(options: argparse.Namespace) -> None:
     torch.manual_seed(plan.seed)
     tiles = photos.load_tiles(options.data)
     against = _validation(options, options.device)
-    run = _run(plan, options, options.out, tiles, against, options.device)
+    stored = tables.read(options.tables)
+    run = run_of(plan, options.out, stored, tiles, against.figures, options.device)
     run.save_every = options.save_every
     if not run.resume() and options.start_from:
         run.start_from(weights_of(options.start_from))
@@ -133,7 +146,8 @@ def speed(options: argparse.Namespace) -> None:
     for config in ("full", "narrow"):
         plan = PhotoPlan(config=config, samples=1, **FIXED, **WHOLE, **PARTS)
         with tempfile.TemporaryDirectory() as folder:
-            run = _run(plan, options, Path(folder), tiles, None)
+            stored = tables.read(options.tables)
+            run = run_of(plan, Path(folder), stored, tiles, lambda _: {})
             run.step(tiles)
             busy, began = time.process_time(), time.monotonic()
             for _ in range(options.steps):
@@ -158,29 +172,21 @@ def measure(options: argparse.Namespace) -> None:
             print(f"{name} {value:.3f}")
 
 
+def ablate(options: argparse.Namespace) -> None:
+    """Train and measure variants."""
+    names = [word for word in options.variants.split(",") if word]
+    if unknown := set(names) - set(ablation.VARIANTS):
+        raise SystemExit(f"no variant {', '.join(sorted(unknown))}")
+    own = {"samples": options.samples, "batch": options.batch}
+    plan = PhotoPlan(config="full", **FIXED, **WHOLE | PARTS | ABLATED | own)
+    places = options.data, options.out, options.tables
+    one = ablation.Ablation(plan, *places, options.device, options.threads)
+    ablation.ablate(one, names, options.minutes, options.at_once)
+
+
 def _validation(options: argparse.Namespace, device: str = "cpu") -> validation.Validation:
     pictures = validation.load(options.data)
     return validation.Validation(tables.read(options.tables), ORDER, pictures, device)
-
-
-def _run(
-    plan: PhotoPlan,
-    options: argparse.Namespace,
-    folder: Path,
-    tiles: torch.Tensor,
-    against: validation.Validation | None,
-    device: str = "cpu",
-) -> PhotoRun:
-    run = PhotoRun(
-        plan,
-        Trained(SHAPES[plan.config], LEVELS),
-        folder,
-        lambda model, _: against.figures(model) if against else {},
-        device,
-        draw=lambda stored, batch, generator: draw(stored, batch, generator, side=plan.crop),
-    )
-    run.use(tables.read(options.tables), tiles)
-    return run
 
 
 if __name__ == "__main__":

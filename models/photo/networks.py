@@ -35,14 +35,32 @@ HIDDEN = 32
 
 @dataclass(frozen=True)
 class Shape:
-    """Channels, channels between the two 1x1 convolutions of a block, blocks."""
+    """Channels, channels between the two 1x1 convolutions of a block, blocks.
+
+    What an ablation goes without: one of both networks, being told how precisely a picture is
+    known, gains.
+    """
 
     width: int = 128
     wide: int = 256
     blocks: int = 4
+    analysis: bool = True
+    synthesis: bool = True
+    told: bool = True
+    gains: bool = True
 
 
-SHAPES = {"full": Shape(), "narrow": Shape(96, 192), "tiny": Shape(8, 8, 1)}
+SHAPES = {
+    "full": Shape(),
+    "narrow": Shape(96, 192),
+    "half": Shape(64, 128),
+    "quarter": Shape(32, 64),
+    "tiny": Shape(8, 8, 1),
+    "no-analysis": Shape(analysis=False),
+    "no-synthesis": Shape(synthesis=False),
+    "blind": Shape(told=False),
+    "additive": Shape(gains=False),
+}
 
 
 class Block(nn.Module):
@@ -96,6 +114,8 @@ class CellNetwork(nn.Module):
         for block, gain in zip(self.blocks, gains, strict=True):
             h = block(h, gain)
         addition, g = self.leave(h).split((COEFFICIENTS, COEFFICIENTS - LOW), 1)
+        if not self.shape.gains:
+            return addition, torch.ones_like(addition)
         gain = torch.exp(LARGEST_GAIN * torch.tanh(g / LARGEST_GAIN))
         return addition, functional.pad(gain, (0, 0, 0, 0, LOW, 0), value=1.0)
 
@@ -105,8 +125,9 @@ class Networks(nn.Module):
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
+        self.shape = shape
         self.analysis = CellNetwork(shape)
-        self.synthesis = CellNetwork(shape, TOLD)
+        self.synthesis = CellNetwork(shape, TOLD if shape.told else 0)
 
     def forward(self, planes: Tensor, _: int) -> Tensor:
         """Both on float [N, 3, H, W] cut into cells: what a picture computes."""
@@ -115,11 +136,15 @@ class Networks(nn.Module):
 
     def analysed(self, cells: Tensor) -> Tensor:
         """What is coded in place of ``cells`` [N, 192, h, w], both in steps."""
+        if not self.shape.analysis:
+            return cells
         addition, gain = self.analysis(cells)
         return (cells + addition) / gain
 
     def known(self, cells: Tensor, told: Tensor) -> Tensor:
         """What ``cells`` [N, 192, h, w], in units of what is known of each, stand for."""
+        if not self.shape.synthesis:
+            return cells
         addition, gain = self.synthesis(cells, told)
         return cells * gain + addition
 

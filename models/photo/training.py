@@ -13,25 +13,27 @@ share of D's relative slopes may be those of SSIMULACRA2's errors, which fall wi
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.photo import perceived
 from models.photo.coding import Coding
 from models.photo.distortion import distortion
 from models.photo.lengths import integers, prices
-from models.photo.networks import Networks, Shape
+from models.photo.networks import LEVELS, SHAPES, Networks, Shape
 from models.photo.rate import Rate
 from models.photo.states import States
 from models.training import photos
 from models.training.loop import Plan, Run
 from service.codec.photo.tables import Stored
 
-LOWEST_BPP, HIGHEST_BPP = 0.05, 2.2
 COUNTED = 24
 """Crops whose mean length says at which rate each pass begins."""
 ORDER = 0
@@ -41,10 +43,13 @@ LEAST_ERROR = 1e-2
 
 @dataclass(frozen=True, kw_only=True)
 class PhotoPlan(Plan):
-    """``cuts`` of each crop; ``structure`` is the share of MS-SSIM in D; ``rate_weight`` weighs
-    bits; ``perceived`` is the share of D's slopes that SSIMULACRA2's errors take over."""
+    """``cuts`` of each crop, between two rates; ``structure`` is the share of MS-SSIM in D;
+    ``rate_weight`` weighs bits; ``perceived`` is the share of D's slopes that SSIMULACRA2's errors
+    take over."""
 
     cuts: int = 2
+    lowest_bpp: float = 0.05
+    highest_bpp: float = 2.2
     structure: float = 0.7
     perceived: float = 0.0
     rate_weight: float = 1.0
@@ -116,11 +121,32 @@ class PhotoRun(Run):
     def cuts(self, count: int) -> list[tuple[int, float]]:
         """Places in the stream, evenly in the logarithm of the rate."""
         drawn = torch.rand(count, generator=self.generator).double().numpy()
-        highest = min(HIGHEST_BPP, self.rates[-2])
-        rates = LOWEST_BPP * (highest / LOWEST_BPP) ** drawn
+        lowest, highest = self.plan.lowest_bpp, min(self.plan.highest_bpp, self.rates[-2])
+        rates = lowest * (highest / lowest) ** drawn
         whole = np.searchsorted(self.rates, rates, side="right") - 1
         shares = (rates - self.rates[whole]) / (self.rates[whole + 1] - self.rates[whole])
         return list(zip(whole.tolist(), shares.tolist(), strict=True))
+
+
+def run_of(
+    plan: PhotoPlan,
+    folder: Path,
+    stored: Stored,
+    tiles: Tensor,
+    measure: Callable[[nn.Module], dict[str, float]],
+    device: str = "cpu",
+) -> PhotoRun:
+    """A run that is ready to begin, in its folder; ``measure`` says how good its averages are."""
+    run = PhotoRun(
+        plan,
+        Trained(SHAPES[plan.config], LEVELS),
+        folder,
+        lambda model, _: measure(model),
+        device,
+        draw=partial(draw, side=plan.crop),
+    )
+    run.use(stored, tiles)
+    return run
 
 
 def draw(stored: Tensor, batch: int, generator: torch.Generator, *, side: int) -> Tensor:

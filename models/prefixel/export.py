@@ -87,15 +87,9 @@ def export(model: Networks, folder: Path, eight_bits: bool) -> dict[str, graphs.
     picture, known = torch.zeros(PICTURE), torch.zeros(PICTURE[0], PRECISIONS)
     target, weight = torch.zeros(PICTURE), torch.zeros(PICTURE[0])
     graphs.round_to_half(model)
-    if eight_bits:
-        round_kernels(model.synthesis)
     graph = graphs.export
     found = {
-        "synthesis": graph(
-            *(model.synthesis, (picture, known), ("painted", "known"), ("picture",)),
-            folder / "synthesis.onnx",
-            eight_bits=eight_bits,
-        ),
+        "synthesis": export_synthesis(model.synthesis, folder, eight_bits),
         "gradient": graph(
             *(Gradient(model.synthesis), (picture, known, target, weight)),
             *(("painted", "known", "target", "weight"), ("distortion", "slope")),
@@ -108,6 +102,19 @@ def export(model: Networks, folder: Path, eight_bits: bool) -> dict[str, graphs.
             *(model.analysis, (picture,), ("picture",), ("analysed",)), folder / "analysis.onnx"
         )
     return found
+
+
+def export_synthesis(network: Correction, folder: Path, eight_bits: bool) -> graphs.Exported:
+    """Write its graph alone; ``network`` is left with the weights that it holds."""
+    graphs.round_to_half(network)
+    if eight_bits:
+        round_kernels(network)
+    return graphs.export(
+        *(network, (torch.zeros(PICTURE), torch.zeros(PICTURE[0], PRECISIONS))),
+        *(("painted", "known"), ("picture",)),
+        folder / "synthesis.onnx",
+        eight_bits=eight_bits,
+    )
 
 
 def round_kernels(network: Correction) -> None:

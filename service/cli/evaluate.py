@@ -32,7 +32,8 @@ extra 'evaluate'.
 
 A picture of --data that does not open is named on stderr and left out; the exit code is 1 then.
 
---codec photo, alone, measures whole photos as they are: OUT/photos.md, photos.csv and photos.png.
+--codec photo, alone, measures whole photos as they are: OUT/photos.md, photos.csv and photos.png;
+with --kind other drawn pictures of a photo's size: OUT/photos-other-kinds.md.
 """
 
 

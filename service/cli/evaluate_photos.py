@@ -10,16 +10,20 @@ from service.cli.files import Failures
 from service.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from service.codec.interface import Effort
+    from collections.abc import Sequence
+
+    from service.codec.interface import Codec, Effort
+    from service.codec.photo.codec import PhotoCodec
     from service.evaluation.data.pictures import Pictures, Refused
+    from service.evaluation.photos.kinds import KindsPlan
     from service.evaluation.photos.run import PhotoPlan
 
 STEPS = 200
+NAME, KINDS_NAME = "photos", "photos-other-kinds"
 NOT_FOR_PHOTOS = (
     "contact_sheet",
     "full",
     "header_less",
-    "kind",
     "metrics",
     "speed",
     "splits",
@@ -39,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="lengths a stream, 0: none (%(default)s)",
     )
-    add("--name", default="photos", help="of the files in OUT (%(default)s)")
+    add("--name", help=f"of the files in OUT ({NAME}, of --kind {KINDS_NAME})")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -49,13 +53,19 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from rich.console import Console
 
+    from service.evaluation.photos.kinds import evaluate_kinds
     from service.evaluation.photos.page import evaluate_photos
 
     if arguments.ssimulacra2 and find_spec("ssimulacra2") is None:
         raise ConfigurationError("ssimulacra2 not installed: pip install 'prefixel[evaluate]'")
+    console = Console(stderr=True)
+    if arguments.kind:
+        kinds = make_kinds_plan(arguments)
+        print(evaluate_kinds(kinds, console, arguments.name or KINDS_NAME), end="")
+        return 0
     failures = Failures()
     plan = make_plan(arguments, failures.left_out)
-    print(evaluate_photos(plan, Console(stderr=True), arguments.name), end="")
+    print(evaluate_photos(plan, console, arguments.name or NAME), end="")
     return failures.code
 
 
@@ -66,19 +76,15 @@ def make_plan(arguments: argparse.Namespace, refused: Refused | None = None) -> 
     """
     from service.cli.evaluate import chosen_of
     from service.codec import artifact
-    from service.codec.photo.codec import PhotoCodec
     from service.codec.photo.tables import ORDERS
-    from service.codec.registry import Encoding, load_newest, newest
+    from service.codec.registry import newest
     from service.evaluation.data.pictures import load_pictures
     from service.evaluation.photos.baselines import find_photo_baselines
     from service.evaluation.photos.measures import find_measures
     from service.evaluation.photos.run import PhotoPlan
-    from service.inference import Runtime
     from service.settings import read_settings
 
-    wrong = [name for name in NOT_FOR_PHOTOS if getattr(arguments, name)]
-    if wrong:
-        raise ConfigurationError(f"--{wrong[0].replace('_', '-')} is not for photos")
+    _refuse_others(arguments)
     orders = tuple(word.strip() for word in arguments.orders.split(",") if word.strip())
     if not orders or not set(orders) <= set(ORDERS) or len(set(orders)) < len(orders):
         raise ConfigurationError(f"orders are {', '.join(ORDERS)}, not {arguments.orders!r}")
@@ -87,17 +93,11 @@ def make_plan(arguments: argparse.Namespace, refused: Refused | None = None) -> 
     baselines = find_photo_baselines(arguments.baselines)
     pictures: Pictures = chosen_of(load_pictures(arguments.data, None, refused), arguments)
     folder = arguments.artifacts or read_settings().artifacts()
+    photo, codecs, fingerprint = _codecs(arguments, ("photo", "prefixel"))
     effort = _effort(arguments)
-    how = Encoding(photo_effort=effort or "default")
-    codecs = load_newest(folder, ("photo", "prefixel"), Runtime("cpu", threads=1), how)
-    photo = codecs["photo"]
-    if not isinstance(photo, PhotoCodec):
-        raise ConfigurationError("the artifact 'photo' is not of the codec of photos")
-    if effort and effort not in photo.efforts:
-        raise ConfigurationError(f"efforts of photo are {', '.join(photo.efforts)}, not {effort!r}")
     return PhotoPlan(
         codec=photo,
-        fingerprint=" ".join((artifact.read(newest(folder, "photo")).sha256, effort)).strip(),
+        fingerprint=fingerprint,
         orders=orders,
         thumbnails=codecs["prefixel"],
         thumbnails_fingerprint=artifact.read(newest(folder, "prefixel")).sha256,
@@ -113,6 +113,60 @@ def make_plan(arguments: argparse.Namespace, refused: Refused | None = None) -> 
     )
 
 
+def make_kinds_plan(arguments: argparse.Namespace) -> KindsPlan:
+    """The same for ``--kind``: drawn pictures. Raises ConfigurationError."""
+    from service.cli.evaluate import chosen_of
+    from service.evaluation.data.drawn_photos import drawn_photos
+    from service.evaluation.measure.caching import ResultCache
+    from service.evaluation.photos.baselines import find_photo_baselines
+    from service.evaluation.photos.kinds import BASELINES, KindsPlan
+    from service.evaluation.photos.measures import find_measures
+
+    _refuse_others(arguments)
+    pictures = chosen_of(drawn_photos(), arguments)
+    photo, _, fingerprint = _codecs(arguments)
+    cache = arguments.cache or arguments.out / "cache"
+    return KindsPlan(
+        codec=photo,
+        fingerprint=fingerprint,
+        baselines=find_photo_baselines(arguments.baselines or BASELINES),
+        pictures=pictures,
+        measures=find_measures(pictures.least_side, ssimulacra2=arguments.ssimulacra2),
+        out=arguments.out,
+        cache=ResultCache(cache, read=not arguments.fresh),
+        command=command_of(arguments),
+    )
+
+
+def _refuse_others(arguments: argparse.Namespace) -> None:
+    wrong = [name for name in NOT_FOR_PHOTOS if getattr(arguments, name)]
+    if wrong:
+        raise ConfigurationError(f"--{wrong[0].replace('_', '-')} is not for photos")
+
+
+def _codecs(
+    arguments: argparse.Namespace, names: Sequence[str] = ("photo",)
+) -> tuple[PhotoCodec, dict[str, Codec], str]:
+    """That of photos, all of these names, and what the first is known by in the cache."""
+    from service.codec import artifact
+    from service.codec.photo.codec import PhotoCodec
+    from service.codec.registry import Encoding, load_newest, newest
+    from service.inference import Runtime
+    from service.settings import read_settings
+
+    folder = arguments.artifacts or read_settings().artifacts()
+    effort = _effort(arguments)
+    how = Encoding(photo_effort=effort or "default")
+    codecs = load_newest(folder, names, Runtime("cpu", threads=1), how)
+    photo = codecs["photo"]
+    if not isinstance(photo, PhotoCodec):
+        raise ConfigurationError("the artifact 'photo' is not of the codec of photos")
+    if effort and effort not in photo.efforts:
+        raise ConfigurationError(f"efforts of photo are {', '.join(photo.efforts)}, not {effort!r}")
+    known = artifact.read(newest(folder, "photo")).sha256
+    return photo, codecs, f"{known} {effort}".strip()
+
+
 def _effort(arguments: argparse.Namespace) -> Effort | Literal[""]:
     """The one that was asked for, or none. Raises ConfigurationError for several."""
     if len(arguments.effort) > 1:
@@ -122,7 +176,8 @@ def _effort(arguments: argparse.Namespace) -> Effort | Literal[""]:
 
 def command_of(arguments: argparse.Namespace) -> str:
     """The command, without paths: what a reader would type to print the same."""
-    words = ["prefixel evaluate --codec photo --data DIR", f"--orders {arguments.orders}"]
+    words = ["prefixel evaluate --codec photo"]
+    words += ["--kind other"] if arguments.kind else ["--data DIR", f"--orders {arguments.orders}"]
     if arguments.baselines:
         words.append(f"--baselines {','.join(arguments.baselines)}")
     if arguments.skip:
@@ -131,10 +186,10 @@ def command_of(arguments: argparse.Namespace) -> str:
         words.append(f"--first {arguments.first}")
     if arguments.effort:
         words.append(f"--effort {arguments.effort[0]}")
-    if arguments.steps != STEPS:
+    if arguments.steps != STEPS and not arguments.kind:
         words.append(f"--steps {arguments.steps}")
     if arguments.ssimulacra2:
         words.append("--ssimulacra2")
-    if arguments.name != "photos":
+    if arguments.name:
         words.append(f"--name {arguments.name}")
     return " ".join(words)

@@ -182,12 +182,13 @@ class _Supervisor:
 
     def _spawn(self, place: int) -> int:
         report, child_end = os.pipe()
+        is_alone = len(self._places) == 1  # else the metrics of all have it from here
         given = Inherited(
             self._listener.fileno(),
             self._lifeline,
             child_end,
             self._metrics,
-            self._restarts,
+            self._restarts if is_alone else 0,
             place,
         )
         # In a group of its own: Ctrl-C is for the supervisor, which sends it on, once.

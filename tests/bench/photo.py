@@ -4,7 +4,8 @@
                            decoding at half a bit a pixel, of 2,000 bytes, at half size
     bytes a pixel          peak memory of encoding and of decoding, each in a process of its own
 
-With --cpu seconds are those of all cores together, which other work on the machine changes least.
+With --cpu seconds are those of all cores together, which other work on the machine changes least;
+with --no-seconds there are none, which at 16 megapixels is quick.
 
 Pictures are free photos side by side, so that one of any size has the detail of photos.
 """
@@ -34,6 +35,8 @@ from tests.support.photos import mosaic
 
 SIDES = (512, 1024, 2048, 4096)
 ROUNDS = 3
+FORMS = "closed", "networks"
+"""Without networks, and with them."""
 
 
 def best(work: Callable[[], object], clock: Callable[[], float]) -> float:
@@ -94,8 +97,16 @@ def peak_kib() -> int:
     return int(status.split("VmHWM:")[1].split()[0])
 
 
+def both_memories(side: int, networks: bool, stream: bytes) -> list[float]:
+    """Encoding's and decoding's."""
+    with NamedTemporaryFile(suffix=".pxl") as file:
+        file.write(stream)
+        file.flush()
+        return [memory_apart(side, what, networks, file.name) for what in ("encode", "decode")]
+
+
 def memory_apart(side: int, what: str, networks: bool, path: str) -> float:
-    options = [str(side), what, "networks" if networks else "closed", path]
+    options = [str(side), what, FORMS[networks], path]
     command = [sys.executable, "-m", "tests.bench.photo", "--memory", *options]
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
@@ -105,6 +116,7 @@ def main() -> None:
     parser.add_argument("--memory", nargs=4, help=argparse.SUPPRESS)
     parser.add_argument("--sides", type=int, nargs="+", default=SIDES)
     parser.add_argument("--cpu", action="store_true", help="seconds of cores, not of the clock")
+    parser.add_argument("--no-seconds", action="store_true", help="memory alone")
     options = parser.parse_args()
     if options.memory:
         side, what, form, path = options.memory
@@ -113,6 +125,14 @@ def main() -> None:
     quickest = partial(best, clock=time.process_time if options.cpu else time.perf_counter)
     codec = load_newest(packaged_artifacts(), ["photo"], Runtime("cpu", 2))["photo"]
     assert isinstance(codec, PhotoCodec)
+    if options.no_seconds:
+        print("| side | form | memory enc | dec |\n|-|-|-|-|")
+        for side in options.sides:
+            picture = mosaic(side)
+            for networks in (False, True):
+                used = both_memories(side, networks, codec.stream(picture, networks=networks))
+                print(f"| {side} | {FORMS[networks]} | {used[0]:.0f} | {used[1]:.0f} |", flush=True)
+        return
     seconds_of = "seconds of cores" if options.cpu else "seconds"
     print(f"{platform.machine()}, {os.cpu_count()} cores; {seconds_of} a megapixel, bytes a pixel")
     print("| side | form | choice | encode | decode .5 bpp | 2 kB | half size | memory enc | dec |")
@@ -132,14 +152,12 @@ def main() -> None:
                 quickest(lambda s=stream: codec.decode([s[:2000]])),
                 quickest(lambda h=half, n=side: codec.decode([h], n // 2)),
             ]
-            with NamedTemporaryFile(suffix=".pxl") as file:
-                file.write(stream)
-                file.flush()
-                both = ("encode", "decode")
-                used = [memory_apart(side, what, networks, file.name) for what in both]
+            used = both_memories(side, networks, stream)
             times = " | ".join(f"{seconds / megapixels:.3f}" for seconds in row)
-            form = "networks" if networks else "closed"
-            print(f"| {side} | {form} | {times} | {used[0]:.0f} | {used[1]:.0f} |", flush=True)
+            print(
+                f"| {side} | {FORMS[networks]} | {times} | {used[0]:.0f} | {used[1]:.0f} |",
+                flush=True,
+            )
     picture = mosaic(1024)
     print("\n| peer | encode | bpp |\n|-|-|-|")
     for name, encode in peers(picture).items():

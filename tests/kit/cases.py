@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.export.browser import pack, read_synthesis
-from models.prefixel.export import export
+from models.prefixel.export import export_synthesis
 from models.prefixel.networks import Config, Correction, Networks, Shape
 from service.codec.header import HEADER_BYTES, pack_header
 from service.codec.photo.codec import PhotoCodec
@@ -157,8 +157,9 @@ def random_network(folder: Path) -> Correction:
     model = Networks(Config(Shape(WIDTH, blocks=2), None))
     for weight in model.parameters():
         torch.nn.init.normal_(weight, std=0.5 / weight[0].numel() ** 0.5)
-    export(model.eval(), folder, eight_bits=True)
-    return model.synthesis
+    network = model.eval().synthesis
+    export_synthesis(network, folder, eight_bits=True)
+    return network
 
 
 def main() -> None:

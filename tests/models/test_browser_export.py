@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from models.export.browser import ARTIFACT, Matrix, Synthesis, generate, pack, read_synthesis
-from models.prefixel.export import export
+from models.prefixel.export import export_synthesis
 from models.prefixel.networks import Config, Correction, Networks, Shape
 from service.codec import artifact
 from service.errors import ArtifactError
@@ -25,8 +25,9 @@ def exported(folder: Path, config: Config = SMALL, eight_bits: bool = True) -> C
     model = Networks(config)
     for weight in model.parameters():
         torch.nn.init.normal_(weight, std=0.1)
-    export(model.eval(), folder, eight_bits)
-    return model.synthesis
+    network = model.eval().synthesis
+    export_synthesis(network, folder, eight_bits)
+    return network
 
 
 @pytest.fixture(scope="module")

@@ -5,14 +5,19 @@ from __future__ import annotations
 from io import BytesIO
 
 import numpy as np
-from PIL import Image, features
+from PIL import Image, ImageFile, features
 from PIL import __version__ as pillow_version
 
 from service.evaluation.baselines.base import Pixels
 
+FILE_BYTES = 4096
+"""Of a file of hardly any pixels."""
+
 
 def write(rgb: Pixels, format: str, **options: object) -> bytes:
     """The whole file that Pillow's plugin ``format`` makes of uint8 [H, W, 3]."""
+    # a JPEG with tables of its own must fit in one block, and noise takes over a byte a pixel
+    ImageFile.MAXBLOCK = max(ImageFile.MAXBLOCK, rgb.size + FILE_BYTES)
     out = BytesIO()
     Image.fromarray(rgb).save(out, format, **options)
     return out.getvalue()

@@ -36,7 +36,7 @@ def other_kinds(size: int, each: int = EACH, seed: int = SEED) -> Pictures:
 
 
 def _icons(random: Random, index: int, size: int) -> Pixels:
-    ground, first, second = (_colour(random) for _ in range(3))
+    ground, first, second = (any_colour(random) for _ in range(3))
     image, draw = _canvas(WHITE if index % 2 else ground)
     if index % 3:
         draw.rounded_rectangle((16, 16, 240, 240), radius=48 * (index % 4), fill=first)
@@ -56,20 +56,20 @@ def _icons(random: Random, index: int, size: int) -> Pixels:
     elif index % 4 == 2:
         draw.polygon(_star((across, down), radius, corners + 2, turn), fill=second)
     else:
-        draw.text((128, 128), "PX&7?"[index % 5], second, _font(150), anchor="mm")
+        draw.text((128, 128), "PX&7?"[index % 5], second, default_font(150), anchor="mm")
     return _squashed(image, size)
 
 
 def _screenshots(random: Random, index: int, size: int) -> Pixels:
     dark = index % 3 == 0
     ground, ink = ((30, 32, 40), (210, 214, 220)) if dark else ((246, 247, 249), INK)
-    accent = _colour(random)
+    accent = any_colour(random)
     image, draw = _canvas(ground)
     draw.rectangle((0, 0, 256, 24), fill=accent)
     for dot, colour in enumerate(((255, 95, 86), (255, 189, 46), (39, 201, 63))):
         draw.ellipse((8 + 16 * dot, 7, 18 + 16 * dot, 17), fill=colour)
     side = int(random.integers(0, 90))
-    draw.rectangle((0, 24, side, 256), fill=_mixed(ground, accent, 0.25))
+    draw.rectangle((0, 24, side, 256), fill=mixed_colour(ground, accent, 0.25))
     top = 36
     while top < 236:
         if random.random() < 0.15:
@@ -77,11 +77,11 @@ def _screenshots(random: Random, index: int, size: int) -> Pixels:
             draw.rounded_rectangle(
                 (side + 12, top, side + int(random.integers(52, 152)), top + height),
                 6,
-                fill=_mixed(ground, _colour(random), 0.7),
+                fill=mixed_colour(ground, any_colour(random), 0.7),
             )
             top += height + 10
         else:
-            draw.text((side + 12, top), _line(random, 5), ink, _font(11))
+            draw.text((side + 12, top), some_words(random, 5), ink, default_font(11))
             top += 16
     return _squashed(image, size)
 
@@ -99,7 +99,7 @@ def _drawings(random: Random, index: int, size: int) -> Pixels:
         t = np.linspace(0, 1, 60)[:, None]
         weights = np.hstack([(1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3])
         path = [tuple(point) for point in (weights @ knots).tolist()]
-        colour = INK if index % 3 == 1 else _colour(random)
+        colour = INK if index % 3 == 1 else any_colour(random)
         draw.line(path, fill=colour, width=int(random.integers(2, 9)), joint="curve")
     return _squashed(image, size)
 
@@ -117,13 +117,14 @@ def _text(random: Random, index: int, size: int) -> Pixels:
     image, draw = _canvas(WHITE if light else INK)
     height = int(random.integers(9, 60))
     for top in range(6, 250, height + 4):
-        line = _line(random, max(1, 110 // height))
-        draw.text((8, top), line, INK if light else WHITE, _font(height))
+        line = some_words(random, max(1, 110 // height))
+        draw.text((8, top), line, INK if light else WHITE, default_font(height))
     return _squashed(image, size)
 
 
-def _gradients(random: Random, index: int, size: int) -> Pixels:
-    y, x = np.indices((LARGE, LARGE)) / (LARGE - 1)
+def gradient(random: Random, index: int, shape: tuple[int, int]) -> Pixels:
+    """Colours along a line, around a point or by the angle: uint8 [H, W, 3]."""
+    y, x = (at / (side - 1) for at, side in zip(np.indices(shape), shape, strict=True))
     turn = random.uniform(0, 2 * math.pi)
     if index % 3 == 0:
         at = x * math.cos(turn) + y * math.sin(turn)
@@ -133,23 +134,33 @@ def _gradients(random: Random, index: int, size: int) -> Pixels:
         at = (np.arctan2(y - 0.5, x - 0.5) + math.pi) / (2 * math.pi)
     at = (at - at.min()) / (at.max() - at.min())
     stops = np.linspace(0, 1, int(random.integers(2, 5)))
-    colours = np.array([_colour(random) for _ in stops], float)
-    rgb = np.stack([np.interp(at, stops, channel) for channel in colours.T], axis=2)
-    return squash(np.rint(rgb).astype(np.uint8), size)
+    colours = np.array([any_colour(random) for _ in stops], float)
+    rgb: Pixels = np.rint(
+        np.stack([np.interp(at, stops, channel) for channel in colours.T], axis=2)
+    ).astype(np.uint8)
+    return rgb
+
+
+def _gradients(random: Random, index: int, size: int) -> Pixels:
+    return squash(gradient(random, index, (LARGE, LARGE)), size)
+
+
+def noise(random: Random, index: int, shape: tuple[int, int]) -> Pixels:
+    """Of three colours, of greys, or patterns of few pixels in two colours: uint8 [H, W, 3]."""
+    if index % 3 == 0:
+        return random.integers(0, 256, (*shape, 3), dtype=np.uint8)
+    if index % 3 == 1:
+        grey = random.normal(128, 40, (*shape, 1))
+        return np.broadcast_to(grey, (*shape, 3)).round().clip(0, 255).astype(np.uint8)
+    cell = int(random.integers(1, 5))
+    y, x = np.indices(shape) // cell
+    pattern = ((x + y) % 2, x % 2, random.integers(0, 2, shape))[index // 3 % 3]
+    colours = np.array([any_colour(random), any_colour(random)], np.uint8)
+    return colours[pattern]
 
 
 def _noise(random: Random, index: int, size: int) -> Pixels:
-    shape = (size, size, 3)
-    if index % 3 == 0:
-        return random.integers(0, 256, shape, dtype=np.uint8)
-    if index % 3 == 1:
-        grey = random.normal(128, 40, (size, size, 1))
-        return np.broadcast_to(grey, shape).round().clip(0, 255).astype(np.uint8)
-    cell = int(random.integers(1, 5))
-    y, x = np.indices((size, size)) // cell
-    pattern = ((x + y) % 2, x % 2, random.integers(0, 2, (size, size)))[index // 3 % 3]
-    colours = np.array([_colour(random), _colour(random)], np.uint8)
-    return colours[pattern]
+    return noise(random, index, (size, size))
 
 
 KINDS: dict[str, Callable[[Random, int, int], Pixels]] = {
@@ -171,12 +182,14 @@ def _squashed(image: Image.Image, size: int) -> Pixels:
     return squash(np.asarray(image), size)
 
 
-def _colour(random: Random) -> Colour:
+def any_colour(random: Random) -> Colour:
+    """Any."""
     red, green, blue = (int(level) for level in random.integers(0, 256, 3))
     return red, green, blue
 
 
-def _mixed(one: Colour, other: Colour, share: float) -> Colour:
+def mixed_colour(one: Colour, other: Colour, share: float) -> Colour:
+    """One with a share of the other."""
     red, green, blue = (round(a + share * (b - a)) for a, b in zip(one, other, strict=True))
     return red, green, blue
 
@@ -191,9 +204,11 @@ def _star(
     return corners
 
 
-def _line(random: Random, words: int) -> str:
+def some_words(random: Random, words: int) -> str:
+    """So many."""
     return " ".join(str(word) for word in random.choice(SENTENCE.split(), words))
 
 
-def _font(height: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+def default_font(height: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Pillow's own."""
     return ImageFont.load_default(height)

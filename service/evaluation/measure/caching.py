@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,15 @@ class ResultCache:
         with partial.open("wb") as file:
             np.savez_compressed(file, allow_pickle=False, **arrays)
         partial.replace(path)
+
+    def once(self, key: str, measure: Callable[[], Arrays]) -> Arrays:
+        """What is there; else what ``measure`` gives, which is kept."""
+        try:
+            return self.get(key)
+        except KeyError:
+            found = measure()
+            self.put(key, found)
+            return found
 
     def _path(self, key: str) -> Path:
         return self._folder / f"{key}.npz"

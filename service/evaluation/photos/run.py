@@ -83,7 +83,7 @@ def measure_photos(plan: PhotoPlan, console: Console) -> PhotoResults:
                 return _arrays(points)
 
             found.append(
-                _cached(cache, key("ours", plan.fingerprint, order, names, TARGETS), measure_ours)
+                cache.once(key("ours", plan.fingerprint, order, names, TARGETS), measure_ours)
             )
         for found, baseline in zip(others, plan.baselines, strict=True):
 
@@ -91,7 +91,7 @@ def measure_photos(plan: PhotoPlan, console: Console) -> PhotoResults:
                 return _arrays(measure_files(baseline, picture, plan.measures))
 
             told = baseline.name, baseline.title, baseline.settings, baseline.version(), names
-            found.append(_cached(cache, key("baseline", *told), measure_other))
+            found.append(cache.once(key("baseline", *told), measure_other))
         first = plan.orders[0]
 
         def measure_all_steps(streams: _Streams = streams, first: str = first) -> Arrays:
@@ -104,9 +104,9 @@ def measure_photos(plan: PhotoPlan, console: Console) -> PhotoResults:
 
         if plan.steps:
             told_steps = key("steps", plan.fingerprint, first, plan.steps)
-            steps.append(_cached(cache, told_steps, measure_all_steps)["psnr"].astype(np.float64))
+            steps.append(cache.once(told_steps, measure_all_steps)["psnr"].astype(np.float64))
         told_small = key("small", plan.fingerprint, plan.thumbnails_fingerprint, first, SMALL_BYTES)
-        small.append(_cached(cache, told_small, measure_short)["scores"].astype(np.float64))
+        small.append(cache.once(told_small, measure_short)["scores"].astype(np.float64))
     return PhotoResults(
         [
             _points(plan, order, f"photo, {order}{plan.title}", TARGETS, found)
@@ -136,15 +136,6 @@ class _Streams:
 
 def _keys(cache: ResultCache, digest: str) -> Callable[..., str]:
     return lambda *parts: cache.key("photos", digest, *parts)
-
-
-def _cached(cache: ResultCache, key: str, measure: Callable[[], Arrays]) -> Arrays:
-    try:
-        return cache.get(key)
-    except KeyError:
-        found = measure()
-        cache.put(key, found)
-        return found
 
 
 def _arrays(points: tuple[list[int], list[list[float]]]) -> Arrays:

@@ -200,7 +200,7 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Measure and print. Raises StartupError."""
+    """Measure and print."""
     options = arguments()
     codec, chosen = study_cli.load(options)
     if "gradient" not in codec.artifact.manifest.graphs:

@@ -178,7 +178,7 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Measure and print. Raises StartupError."""
+    """Measure and print."""
     options = arguments()
     codec, pictures = study_cli.load(options)
     print(report(measure(codec, pictures.rgb, options.effort)))

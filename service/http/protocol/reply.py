@@ -76,6 +76,8 @@ async def _send_pieces(body: Pieces, scope: Scope, receive: Receive, send: Send)
                 if gone.done():
                     raise ClientGoneError
                 sent += length
+                # A store in memory makes nobody wait: others have their turn all the same.
+                await asyncio.sleep(0)
         await send({"type": "http.response.body", "body": b""})
     except PrefixelError as error:
         # Less came than Content-Length says, so the server closes and the client knows.

@@ -127,6 +127,8 @@ def test_a_worker_that_dies_is_replaced_and_metrics_are_of_all(workers):
     children[0].kill()
     eventually(lambda: len(workers.events("listening")) == 3, 60)
     assert httpx.get(workers.url + "/livez").status_code == 200
+    text = httpx.get(workers.url + "/metrics").text
+    assert "prefixel_worker_restarts_total 1.0" in text  # told by one of all, not by each
 
 
 def test_workers_stop_together_and_none_outlives_a_parent_that_was_killed(workers):

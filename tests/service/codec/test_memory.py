@@ -16,12 +16,17 @@ PHOTO_FAMILIES = "full-resolution", "importance-map", "photo"
 
 
 def processes() -> list[tuple[str, ...]]:
-    """Codecs of thumbnails take next to nothing, and share a process."""
-    thumbs, photos = [], []
+    """Codecs of thumbnails take next to nothing, and share a process; of photos' codecs that
+    differ in their weights alone the first stands for all."""
+    thumbs: list[str] = []
+    photos: dict[str, str] = {}
     for name in available(packaged_artifacts()):
-        family = artifact.read_manifest(newest(packaged_artifacts(), name)).family
-        (photos if family in PHOTO_FAMILIES else thumbs).append(name)
-    return [tuple(thumbs), *((name,) for name in photos)]
+        manifest = artifact.read_manifest(newest(packaged_artifacts(), name))
+        if manifest.family in PHOTO_FAMILIES:
+            photos.setdefault(f"{manifest.family} {manifest.config}", name)
+        else:
+            thumbs.append(name)
+    return [tuple(thumbs), *((name,) for name in photos.values())]
 
 
 @pytest.mark.parametrize("names", processes(), ids=lambda names: names[0])

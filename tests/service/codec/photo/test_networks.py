@@ -14,9 +14,11 @@ from service.codec import artifact
 from service.codec.geometry import Size
 from service.codec.photo import choice, levels, painter, transform
 from service.codec.photo.codec import PhotoCodec
+from service.codec.photo.networks import TILE
 from service.codec.photo.threads import Threads
 from service.codec.pixels import Pixels
 from service.errors import ArtifactError
+from service.evaluation.data.drawn_photos import KINDS
 from service.inference import Runtime
 from service.quality.psnr import psnr
 from service.settings import packaged_artifacts
@@ -57,6 +59,16 @@ def test_a_small_picture_is_in_closed_form(photo: PhotoCodec, size: tuple[int, i
 def test_noise_is_in_closed_form(photo: PhotoCodec) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
     assert photo.inspect(photo.stream(noise)).facts["networks"] is False
+
+
+def test_a_screenshot_is_in_closed_form_which_is_better_for_it(photo: PhotoCodec) -> None:
+    shot = KINDS["screenshots"](np.random.default_rng(1), 0)
+    made = photo.stream(shot)
+    forms = [photo.stream(shot, networks=networks) for networks in (False, True)]
+    assert made == forms[0]
+    assert not choice.networks_are_better(shot, lambda n, _: forms[n], photo.decode_cuts)
+    closed, networks = (quality(shot, photo.decode([form[:12_000]])[0]) for form in forms)
+    assert closed > networks
 
 
 @pytest.mark.parametrize("better", [False, True])
@@ -170,3 +182,19 @@ def test_damaged_artifacts_are_refused(tmp_path: Path, damage: str) -> None:
     (tmp_path / artifact.MANIFEST).write_text(json.dumps(manifest))
     with pytest.raises(ArtifactError):
         PhotoCodec(artifact.read(tmp_path), Runtime("cpu", 1))
+
+
+@pytest.mark.parametrize("tile", [(1000, 1000), (5, 7)])
+def test_there_are_no_seams_between_tiles(
+    photo: PhotoCodec, stream: bytes, tile: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All cells at once, or tiles far smaller than those of the codec: the same picture."""
+    parse, steps, size = photo.parse(stream)
+    assert size.width // 8 > TILE[1]
+    for cut in (6_000, 60_000):
+        parse.advance(cut)
+        tiled = photo.painted(parse, steps, size)
+        with monkeypatch.context() as patch:
+            patch.setattr(photo.network("synthesis"), "_tile", tile)
+            whole = photo.painted(parse, steps, size)
+        assert np.abs(tiled.astype(int) - whole).max() <= 1

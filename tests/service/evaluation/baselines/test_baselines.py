@@ -156,3 +156,10 @@ def test_baselines_are_found_by_name() -> None:
     assert [one.name for one in find_baselines(["all"])] == list(BASELINES)
     with pytest.raises(ConfigurationError, match="'gif'"):
         find_baselines(["gif"])
+
+
+def test_a_jpeg_of_noise_takes_over_a_byte_a_pixel_and_is_written() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (288, 288, 3), dtype=np.uint8)
+    file = BASELINES["jpeg-444-opt"].encode(noise, 90)
+    assert len(file) > noise[..., 0].size
+    assert BASELINES["jpeg-444-opt"].decode(file, (288, 288)).shape == noise.shape

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from service.codec.header import HEADER_BYTES
 from service.codec.prefixel import bitplane_coder
@@ -42,6 +44,13 @@ def test_each_prefix_is_painted_and_counted(prefixel: EmbeddedCodec, pictures) -
     text = every_byte.report(found)
     assert "6 pictures, cut at every byte from 2 to 512" in text
     assert f"| 64 | {found.ssim[:, 62].mean():.4f} |" in text
+
+
+def test_where_no_picture_is_left_a_sentence_says_so(tmp_path, monkeypatch) -> None:
+    Image.new("RGB", (32, 32), (9, 99, 200)).save(tmp_path / "one.png")
+    monkeypatch.setattr(sys, "argv", ["x", "--data", str(tmp_path), "--skip", "4"])
+    with pytest.raises(SystemExit, match="leave none of 1 pictures"):
+        every_byte.main()
 
 
 def test_where_the_mean_falls_is_found() -> None:

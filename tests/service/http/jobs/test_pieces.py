@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import socket
 import sqlite3
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from service.cache import Key, SqliteStore
 from service.http.jobs.pieces import AT_ONCE_BYTES, PIECE_BYTES
+from service.http.protocol.reply import Pieces, Reply
 from tests.support.app import running_app
 from tests.support.raw import head
 from tests.support.server import eventually, running_service
@@ -62,6 +64,32 @@ def test_a_long_stream_is_read_in_pieces_and_comes_whole(app):
     assert answer.headers["content-length"] == str(len(LONG))
     assert "content-digest" not in answer.headers
     assert "repr-digest" in answer.headers
+
+
+def test_others_have_their_turn_between_pieces_that_are_at_hand():
+    sent, turns = [], []
+
+    async def pieces():
+        for _ in range(50):
+            yield b"x"
+
+    async def receive():
+        await asyncio.Event().wait()
+
+    async def send(message):
+        sent.append(message)
+
+    async def another():
+        while len(sent) < 100:
+            turns.append(len(sent))
+            await asyncio.sleep(0)
+
+    async def both():
+        reply = Reply(200, (), Pieces(50, pieces))
+        await asyncio.gather(another(), reply.to({"method": "GET"}, receive, send))
+
+    asyncio.run(both())
+    assert max(later - earlier for earlier, later in itertools.pairwise(turns)) <= 4
 
 
 @settings(max_examples=30, deadline=None)

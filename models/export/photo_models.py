@@ -6,7 +6,8 @@
                times, how often it was and how often a 1, then how far the logit is from what
                `models.photo.learning` makes of these. Of what was not seen: whether it is its
                part's, as it mostly is; if not, it was once
-    changes    of mixing weights and slopes, as the number before them is large
+    changes    of mixing weights, slopes and whatever wide tables have besides, as the number before
+               them is large. A wide row has neither mixed contexts nor signs
 
 A number is a bit for zero, its sign, how many bits it has, and these. Each bit has an adaptive
 model that what is around chooses. The kit's `photo/kernel/unpack.ts` undoes it, row by row.
@@ -16,7 +17,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ from service.codec.photo.tables import LOGIT_STEP, MOST_SEEN, SEEN, Tables
 Whole = NDArray[np.int64]
 ENDS = (0, 770, 890, 891, 932, 971)
 """Of the parts of a row: mixed, flags, empty, signs, fine."""
+NOT_WIDE = (0, 3)
 FIRST_OF_HALVES = 891
 """From here on a context borrows as much as 8 symbols say of its part; before, as half a one."""
 UNKNOWN = 128
@@ -55,13 +56,22 @@ def pack(opened: Tables, *changes: Whole) -> bytes:
 
 class _Packer:
     def __init__(self, opened: Tables) -> None:
-        self._logits = opened.stored.logits.astype(int).tolist()
-        self._seen = opened.stored.seen.astype(int).tolist()
+        is_wide = opened.stored.wide is not None
+        self._parts = [n for n in range(len(ENDS) - 1) if not is_wide or n not in NOT_WIDE]
+        self._logits = self._whole_rows(opened.stored.logits)
+        self._seen = self._whole_rows(opened.stored.seen)
         self._squash, self._stretch = opened.fixed.squash, opened.fixed.stretch
         self._usual = [UNKNOWN] * (len(ENDS) - 1)
         self._models: dict[tuple[object, ...], tuple[int, int]] = defaultdict(lambda: _UNTAUGHT)
         self._out = np.zeros(ROOM, np.uint8)
         self._encoder = new_encoder()
+
+    def _whole_rows(self, told: NDArray[np.uint8]) -> list[list[int]]:
+        """As if all parts were there."""
+        rows = np.zeros((len(told), ENDS[-1]), int)
+        rows[:, [n for part in self._parts for n in range(ENDS[part], ENDS[part + 1])]] = told
+        found: list[list[int]] = rows.tolist()
+        return found
 
     def finished(self) -> bytes:
         """All that was coded."""
@@ -70,8 +80,8 @@ class _Packer:
     def rows(self) -> None:
         """All groups."""
         for group in range(len(self._seen)):
-            for number, ends in enumerate(pairwise(ENDS)):
-                self._part(group, number, *ends)
+            for number in self._parts:
+                self._part(group, number, ENDS[number], ENDS[number + 1])
 
     def changes(self, values: Iterable[int]) -> None:
         """Numbers, each by how many bits the one before it has."""

@@ -33,7 +33,12 @@ def tables_module(one: Artifact, *, networks: bool = False) -> bytes:
     opened = tables.opened(path_of(one, networks=networks))
     stored = opened.stored
     mixing = np.diff(stored.mixing.astype(np.int64), axis=0, prepend=0)
-    packed = photo_models.pack(opened, mixing, slope_changes(stored.slopes.astype(np.int64)))
+    slopes = slope_changes(stored.slopes.astype(np.int64))
+    others = [slopes.ravel()]
+    if stored.wide:
+        weights = np.diff(stored.wide.sign_mixing.astype(np.int64), axis=0, prepend=0)
+        others += [weights.ravel(), *map(logit_changes, stored.wide[:3])]
+    packed = photo_models.pack(opened, mixing, np.concatenate(others))
     values = {
         "version": one.manifest.version,
         **({"hasNetworks": "true"} if networks else {}),
@@ -57,6 +62,11 @@ def _list(array: NDArray[np.integer]) -> str:
 
 def _text(array: Whole) -> str:
     return literal(array.ravel().tolist())
+
+
+def logit_changes(logits: NDArray[np.uint8]) -> Whole:
+    """Of each to the one before."""
+    return np.diff(logits.ravel().astype(np.int64), prepend=_UNTOLD)
 
 
 def slope_changes(slopes: Whole) -> Whole:

@@ -26,8 +26,13 @@ from service.codec.photo.bitplane_coder import (
     LEARN,
     MODELS,
     SETS,
+    SIGN_INPUTS,
     SIGNS,
     STRETCH_LIMIT,
+    WIDE_CONTEXTS,
+    WIDE_SIGN_SIZES,
+    WIDE_SIGNS,
+    WIDE_SIZES,
 )
 from service.codec.photo.cells import Split
 from service.codec.photo.order import (
@@ -40,6 +45,7 @@ from service.codec.photo.order import (
     ORIENT,
     ORIENTS,
     PLANES,
+    RANKS,
     ROWS,
     STRIDE,
     TOP,
@@ -51,7 +57,10 @@ from service.codec.photo.tables import (
     LOGIT_STEP,
     ORDERS,
     SEEN,
+    UNKNOWN,
+    WIDE_ROW,
     Stored,
+    Wide,
     fixed_of,
     fresh,
     models_of,
@@ -75,6 +84,8 @@ CHROMA = {"default": (1, 1, 1), "psnr": (1, 1, 1), "eyes": (1, 1, 1)}
 TRUSTED_BITS = 200
 """A pass that cost fewer, over all tiles, is judged together with its plane."""
 SYMBOLS = CONTEXTS + FLAGS + 1 + SIGNS + FINE
+FITS = 60
+"""Rounds in which levels and what they share are fitted to counts."""
 
 
 @dataclass(frozen=True)
@@ -166,38 +177,117 @@ def usual_of(tiles: Tiles) -> NDArray[np.int8]:
 
 
 def learned(stored: Stored, tiles: Tiles, rounds: int) -> Stored:
-    """Probabilities and mixing weights after ``rounds`` over the tiles."""
+    """Probabilities and mixing weights after ``rounds`` over the tiles.
+
+    Weights of wide tables are the mean of what the last round's later half ends tiles with.
+    """
     fixed = fixed_of(stored)
-    weights = models_of(stored).weights
+    first = models_of(stored)
+    weights, sign_weights = first.weights, first.sign_weights
+    symbols = first.mixed.shape[1] + FLAGS + 1 + first.signs.shape[1] + FINE
     for _ in range(rounds):
-        counts = np.zeros((GROUPS, SYMBOLS, 2), np.int64)
-        for values in tiles.values:
-            models = models_of(stored)._replace(weights=weights)
+        counts = np.zeros((GROUPS, symbols, 2), np.int64)
+        if stored.wide:
+            weights, sign_weights = first.weights.copy(), first.sign_weights.copy()
+        ends: list[tuple[NDArray[np.int32], NDArray[np.int32]]] = []
+        for n, values in enumerate(tiles.values):
+            models = models_of(stored)._replace(weights=weights, sign_weights=sign_weights)
             scan_prices(tiles.grid, models, fixed, values, LEARN, counts)
+            if n >= len(tiles.values) // 2:
+                ends.append((weights.copy(), sign_weights.copy()))
         stored = _with_counts(stored, counts)
-    mixing = np.clip((weights + 8) >> 4, -(2**15), 2**15 - 1).astype(np.int16)
-    return replace(stored, mixing=mixing)
+    if not stored.wide:
+        return replace(stored, mixing=_rounded(weights))
+    mean, sign_mean = (
+        np.rint(np.mean(part, 0)).astype(np.int32) for part in zip(*ends, strict=True)
+    )
+    wide = stored.wide._replace(sign_mixing=_rounded(sign_mean))
+    return replace(stored, mixing=_rounded(mean), wide=wide)
+
+
+def _rounded(weights: NDArray[np.int32]) -> NDArray[np.int16]:
+    return np.clip((weights + 8) >> 4, -(2**15), 2**15 - 1).astype(np.int16)
+
+
+def widened(stored: Stored) -> Stored:
+    """Tables of the same pictures for streams with networks, before anything is counted."""
+    mixing = np.full((GROUPS, SETS, len(WIDE_SIZES) + 1), round(1.5 / len(WIDE_SIZES) * 4096))
+    mixing[..., -1] = 0
+    sign_mixing = np.zeros((GROUPS, SIGN_INPUTS))
+    sign_mixing[:, : len(WIDE_SIGN_SIZES)] = round(1.3 / len(WIDE_SIGN_SIZES) * 4096)
+    wide = Wide(
+        shared=np.full((ORIENTS, WIDE_CONTEXTS), UNKNOWN, np.uint8),
+        levels=np.full((GROUPS, len(WIDE_SIZES)), UNKNOWN - 40, np.uint8),
+        signs=np.full((3 * ORIENTS, WIDE_SIGNS), UNKNOWN, np.uint8),
+        sign_mixing=sign_mixing.astype(np.int16),
+    )
+    row = np.full((GROUPS, WIDE_ROW), UNKNOWN, np.uint8)
+    return replace(stored, logits=row, seen=0 * row, mixing=mixing.astype(np.int16), wide=wide)
 
 
 def _with_counts(stored: Stored, counts: NDArray[np.int64]) -> Stored:
-    """Probabilities of 1 out of [G, SYMBOLS, 2]; contexts of a group borrow from each other."""
-    ends = np.cumsum((0, *bitplane_coder.SIZES, FLAGS, 1, SIGNS, FINE))
-    likely = np.empty((GROUPS, SYMBOLS))
+    """Probabilities of 1 out of [G, symbols, 2]."""
+    if not stored.wide:
+        sizes = (*bitplane_coder.SIZES, FLAGS, 1, SIGNS, FINE)
+        logits, seen = _of_groups(counts, sizes, halves=2)
+        return replace(stored, logits=logits, seen=seen)
+    mixed, rest, signs, fine = np.split(
+        counts, np.cumsum((WIDE_CONTEXTS, FLAGS + 1, WIDE_SIGNS)), axis=1
+    )
+    logits, seen = _of_groups(np.concatenate((rest, fine), 1), (FLAGS, 1, FINE), halves=1)
+    fitted = [_fitted(part) for part in np.split(mixed, np.cumsum(WIDE_SIZES)[:-1], axis=1)]
+    pooled = signs.reshape(3 * ORIENTS, RANKS, WIDE_SIGNS, 2).sum(1) + 4
+    wide = stored.wide._replace(
+        shared=np.concatenate([shared for _, shared in fitted], 1),
+        levels=np.stack([level for level, _ in fitted], 1),
+        signs=_byte(np.log(pooled[..., 1] / pooled[..., 0])),
+    )
+    return replace(stored, logits=logits, seen=seen, wide=wide)
+
+
+def _byte(logit: Floats) -> NDArray[np.uint8]:
+    return np.clip(np.rint(logit * 256 / LOGIT_STEP) + UNKNOWN, 1, 255).astype(np.uint8)
+
+
+def _fitted(counts: NDArray[np.int64]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Levels [G] and what orientations share [3, size]: their sums are logits of [G, size, 2].
+
+    Newton's steps in turn, which contexts that were hardly seen hardly take.
+    """
+    parts = counts.reshape(3, ORIENTS, RANKS, -1, 2).astype(np.float64)
+    seen, ones = parts.sum(-1), parts[..., 1]
+    level = np.full((3, ORIENTS, RANKS), -2.0)
+    shared = np.zeros((ORIENTS, parts.shape[3]))
+    for _ in range(FITS):
+        for is_shared in (False, True):
+            likely = 1 / (1 + np.exp(-(level[..., None] + shared[None, :, None])))
+            slope, bend = ones - seen * likely, seen * likely * (1 - likely)
+            if is_shared:
+                shared += 0.7 * (slope.sum((0, 2)) - 0.3 * shared) / (bend.sum((0, 2)) + 0.3)
+            else:
+                level += 0.7 * slope.sum(-1) / (bend.sum(-1) + 1)
+    return _byte(level.reshape(GROUPS)), _byte(shared)
+
+
+def _of_groups(
+    counts: NDArray[np.int64], sizes: tuple[int, ...], halves: int
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Logits and classes [G, symbols]; contexts of a group borrow from each other.
+
+    The last ``halves`` parts are nearly even: they borrow more.
+    """
+    ends = np.cumsum((0, *sizes))
+    likely = np.empty(counts.shape[:2])
     seen = counts.sum(-1)
     for first, last in pairwise(ends):
         near = counts[:, first:last].astype(np.float64)
         pooled = near.sum((0, 1)) + 1e-3
         group = near.sum(1, keepdims=True) + 4 * (pooled / pooled.sum())
         share = group[..., 1] / group.sum(-1)
-        strength = 0.5 if last <= CONTEXTS + FLAGS + 1 else 8.0
+        strength = 0.5 if last <= ends[-1 - halves] else 8.0
         likely[:, first:last] = (near[..., 1] + strength * share) / (near.sum(-1) + strength)
-    logit = np.log(likely / (1 - likely)) * 256 / LOGIT_STEP
     trust = np.searchsorted(SEEN, np.minimum(seen // 2, SEEN[-1]), side="right") - 1
-    return replace(
-        stored,
-        logits=np.clip(np.rint(logit) + 128, 1, 255).astype(np.uint8),
-        seen=trust.astype(np.uint8),
-    )
+    return _byte(np.log(likely / (1 - likely))), trust.astype(np.uint8)
 
 
 def centroids_of(tiles: Tiles, raw: Sequence[tuple[Floats, ...]]) -> NDArray[np.uint8]:
@@ -333,7 +423,7 @@ def make(tiles: Sequence[Pixels], sampled: int = 150) -> Stored:
 
 
 def again(stored: Stored, tiles: Sequence[Pixels], analyse: Analyse, sampled: int = 100) -> Stored:
-    """What is counted of ``stored``, over what an analysis network makes of tiles of one size.
+    """Wide tables, counted over what an analysis network makes of tiles of one size.
 
     Colours, steps and weights stay: the network was trained with them.
     """
@@ -341,7 +431,7 @@ def again(stored: Stored, tiles: Sequence[Pixels], analyse: Analyse, sampled: in
     stored = replace(stored, usual=usual_of(counted))
     stored = learned(stored, quantised(stored, DEFAULT, tiles, analyse), 1)
     stored = ordered(stored, tiles[:sampled], analyse)
-    return learned(stored, quantised(stored, DEFAULT, tiles, analyse), 2)
+    return learned(widened(stored), quantised(stored, DEFAULT, tiles, analyse), 2)
 
 
 def ordered(stored: Stored, tiles: Sequence[Pixels], analyse: Analyse | None = None) -> Stored:

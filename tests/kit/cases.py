@@ -2,7 +2,7 @@
 
 parse.npz      streams of photos and of noise at many lengths, and every symbol they decide
 photo.npz      photos, what cuts of them decide of each coefficient, and what they paint
-networks.npz   photos with networks, and what cuts of them paint
+networks.npz   photos with networks, what cuts of them decide, and what they paint
 network.npz    a synthesis network of random weights (weights.bin) and what it paints
 """
 
@@ -107,7 +107,7 @@ def write_photos(codec: PhotoCodec, folder: Path) -> None:
 
 
 def write_photo_networks(codec: PhotoCodec, folder: Path) -> None:
-    """Whole streams with networks, one behind the other; of the cuts [N, K] pictures."""
+    """Whole streams with networks, one behind the other; of the cuts [N, K] as of photos."""
     drawn = crops(len(NETWORK_SIDES), seed=19, size_range=(300, 400))
     whole, cuts = [], []
     made: dict[str, NDArray[np.generic]] = {}
@@ -117,7 +117,9 @@ def write_photo_networks(codec: PhotoCodec, folder: Path) -> None:
         whole.append(stream)
         cuts.append([round(cut) for cut in np.geomspace(200, len(stream), NETWORK_CUTS)])
         for k, cut in enumerate(cuts[-1]):
-            parse.advance(cut)
+            made[f"symbols-{n}-{k}"] = np.array([parse.advance(cut)], np.int32)
+            made[f"known-{n}-{k}"] = parse.known.copy()
+            made[f"negative-{n}-{k}"] = parse.negative.copy()
             for splits in (0, 1, 2):
                 made[f"painted-{n}-{k}-{splits}"] = codec.painted(parse, steps, size, splits)
     np.savez_compressed(

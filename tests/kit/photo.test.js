@@ -52,10 +52,13 @@ for (const { name, stream, prefixes, symbols } of streams) {
 
 const cases = process.env.KIT_CASES && readNpz(`${process.env.KIT_CASES}/photo.npz`);
 
-test("what is known of each coefficient is what the service knows", { skip: !cases }, async () => {
+const wide = process.env.KIT_CASES && readNpz(`${process.env.KIT_CASES}/networks.npz`);
+
+/** Every coefficient at all cuts, and with `isPainted` every pixel that is painted of them. */
+async function compare(cases, load, isPainted) {
   const { data: lengths } = cases.lengths;
   const { data: cuts } = cases.cuts;
-  const newest = await unpack(kernel, await VERSIONS[NEWEST].tables());
+  const newest = await unpack(kernel, await load());
   let at = 0;
   for (let n = 0; n < lengths.length; n += 1) {
     const stream = cases.streams.data.subarray(at, at + lengths[n]);
@@ -67,7 +70,7 @@ test("what is known of each coefficient is what the service knows", { skip: !cas
       const { known, negative } = photo.coefficients();
       assert.deepEqual(known, cases[`known-${n}-${k}`].data);
       assert.deepEqual(Int8Array.from(negative), cases[`negative-${n}-${k}`].data);
-      for (const splits of [0, 1, 2]) {
+      for (const splits of isPainted ? [0, 1, 2] : []) {
         const picture = photo.paint(splits);
         const { shape, data } = cases[`painted-${n}-${k}-${splits}`];
         assert.deepEqual([picture.height, picture.width, 3], shape);
@@ -75,6 +78,14 @@ test("what is known of each coefficient is what the service knows", { skip: !cas
       }
     }
   }
+}
+
+test("what is known of each coefficient is what the service knows", { skip: !cases }, async () => {
+  await compare(cases, VERSIONS[NEWEST].tables, true);
+});
+
+test("and of streams with networks, whose rules are wide", { skip: !wide }, async () => {
+  await compare(wide, VERSIONS[NEWEST].networkTables, false);
 });
 
 test("noise and headers that lie are refused or read, never more than that", async () => {

@@ -6,6 +6,8 @@
     empty        before kind 0, while nothing of the band was found: does this pass find anything?
     block        8x8 coefficients; while nothing of it was found: does this pass find anything?
     resumed      a decoder's place is in ``state``; with more bytes it goes on where it stopped
+    wide         streams with networks look further: more contexts, signs mixed too. Which rules
+                 hold is seen from the shapes of ``Models``
 
 One function writes, reads and prices, so the rules stand once (FORMAT.md, "Photo codec"); it is
 long because an array handed to another compiled function costs more than a symbol. Integers
@@ -43,13 +45,24 @@ MODELS = 5
 """Predictions that are mixed for a significance symbol."""
 SIZES = (169, 121, 121, 116, 243)
 """Contexts of each of them, in a group."""
-_AT = (0, 169, 290, 411, 527)
 CONTEXTS = sum(SIZES)
+WIDE_SIZES = (*SIZES, 320, 320, 232)
+"""The same of a stream with networks, which mixes a constant too."""
+WIDE_CONTEXTS = sum(WIDE_SIZES)
+_AT = (0, 169, 290, 411, 527, 770, 1090, 1410)
 FLAGS = 120
 """Contexts of a block's flag, in a group."""
 FINE = 39
 """Contexts of a refinement, in a group: first, second, later; 13 classes of the neighbours."""
 SIGNS = 41
+WIDE_SIGN_SIZES = (41, 122, 41, 41, 122)
+"""The same of a stream with networks, whose sign is mixed of five predictions, and of signs."""
+WIDE_SIGNS = sum(WIDE_SIGN_SIZES)
+_SIGNS_AT = (0, 41, 163, 204, 245)
+NEAR_SIGNS = 17
+SIGN_INPUTS = len(WIDE_SIGN_SIZES) + NEAR_SIGNS
+ONE = 256
+"""What a constant, or a sign, says in the mixture."""
 SETS = 4
 """Weights a group: by how much is known nearby."""
 STRETCH_LIMIT = 2815
@@ -77,7 +90,9 @@ class Models(NamedTuple):
 
     Probabilities are ``p << 8 | n``: p in 2**-22, n the symbols that it has seen.
     ``mixed`` int32 [G, CONTEXTS]; ``weights`` int32 [G, SETS, MODELS] in 2**-16; ``flags`` int32
-    [G, FLAGS]; ``empty`` int32 [G]; ``signs`` int32 [G, SIGNS]; ``fine`` int32 [G, FINE].
+    [G, FLAGS]; ``empty`` int32 [G]; ``signs`` int32 [G, SIGNS]; ``fine`` int32 [G, FINE];
+    ``sign_weights`` int32 [G, 0]. Of streams with networks WIDE_CONTEXTS, one weight more than
+    WIDE_SIZES, WIDE_SIGNS, SIGN_INPUTS.
     """
 
     mixed: Ints
@@ -86,6 +101,7 @@ class Models(NamedTuple):
     empty: Ints
     signs: Ints
     fine: Ints
+    sign_weights: Ints
 
 
 class Fixed(NamedTuple):
@@ -108,6 +124,12 @@ class Fixed(NamedTuple):
 def _share(packed: int, least: int) -> int:
     """Of 65536, a probability ``p << 8 | n``; nothing is certain."""
     return min(max(int(packed) >> (PROBABILITY_BITS + 8 - PRECISION), least), TOTAL - least)
+
+
+@inlined
+def _sign(known: int, negative: int) -> int:
+    """Of a coefficient: -1, 1, or 0 while it is zero so far."""
+    return 0 if known == 0 else 1 - 2 * int(negative)
 
 
 @inlined
@@ -171,7 +193,7 @@ def scan(
     ``values`` int32 [3 K]: what is written (``mode`` WRITE, PRICE, LEARN), signed. ``known`` int32
     [3 K]: twice the middle of what is known of a magnitude, 0 for zero so far. ``data``: written
     to, or read up to ``limit``. ``price`` [passes, 2]: bits of symbols, number of symbols.
-    ``counts`` int64 [G, CONTEXTS + FLAGS + 1 + SIGNS + FINE, 2]: only LEARN adds to it.
+    ``counts`` int64 [G, mixed + flags + 1 + signs + fine, 2]: only LEARN adds to it.
     """
     bands, blocks, passes, groups = grid.bands, grid.blocks, grid.passes, grid.groups
     mixed, weights = models.mixed, models.weights
@@ -193,8 +215,19 @@ def scan(
             decoder = begin(decoder, data, limit)
         else:
             decoder = extended(decoder, data, state[_LIMIT], limit)
-    pick = np.zeros(MODELS, np.int64)
-    heard = np.zeros(MODELS, np.int64)
+    is_wide = models.sign_weights.shape[1] > 0
+    count = len(WIDE_SIZES) if is_wide else MODELS
+    inputs = weights.shape[2]
+    pick = np.zeros(len(WIDE_SIZES), np.int64)
+    heard = np.zeros(len(WIDE_SIZES) + 1, np.int64)
+    heard[count] = ONE
+    turn = np.zeros(len(WIDE_SIGN_SIZES), np.int64)
+    said = np.zeros(SIGN_INPUTS, np.int64)
+    contexts = mixed.shape[1]
+    signs_at = contexts + FLAGS + 1
+    fine_at = signs_at + models.signs.shape[1]
+    signs, sign_weights = models.signs, models.sign_weights
+    sign_count = len(WIDE_SIGN_SIZES) if is_wide else 1
     bit = 0
     for number in range(first_pass, len(passes)):
         channel, band, plane, kind = (
@@ -219,6 +252,14 @@ def scan(
         two_active = (2 - channel) * active_size if channel != 2 else -active_size
         across = 1 if orient != 2 else stride
         down = stride if orient != 2 else 1
+        # of the two other orientations of the level
+        one_band = band + (1 if orient == 1 else -1 if orient == 2 else -2)
+        two_band = band + (2 if orient == 1 else 1 if orient == 2 else -1)
+        one_stride, one_base, two_stride, two_base = 0, 0, 0, 0
+        if orient > 0:
+            one_stride, two_stride = int(bands[one_band, 3]), int(bands[two_band, 3])
+            one_base = channel * plane_size + int(bands[one_band, 2])
+            two_base = channel * plane_size + int(bands[two_band, 2])
         low_block, high_block = int(bands[band, 7]), int(bands[band, 8])
         if first_block < low_block:
             first_block = low_block
@@ -243,7 +284,7 @@ def scan(
                 price[number, 0] += _bits(share, bit)
                 price[number, 1] += 1
                 if mode == LEARN:
-                    counts[group, CONTEXTS + FLAGS, bit] += 1
+                    counts[group, contexts + FLAGS, bit] += 1
             models.empty[group] = _adapted(models.empty[group], bit, rates, most)
             if bit == 0:
                 first_block, first_cell, stage = 0, 0, 0
@@ -296,7 +337,7 @@ def scan(
                     price[number, 0] += _bits(share, bit)
                     price[number, 1] += 1
                     if mode == LEARN:
-                        counts[group, CONTEXTS + context, bit] += 1
+                        counts[group, contexts + context, bit] += 1
                 models.flags[group, context] = _adapted(
                     models.flags[group, context], bit, rates, most
                 )
@@ -369,10 +410,76 @@ def scan(
                         s = min(known[i + down] >> (plane + 1), 2)
                         c = min((d >> (plane + 1)) + (1 if other >> (plane + 1) else 0), 2)
                         pick[4] = _AT[4] + (((w * 3 + e) * 3 + n) * 3 + s) * 3 + c
+                        if is_wide:
+                            one, two = i + one_other, i + two_other
+                            one_ring = (
+                                known[one - 1]
+                                + known[one + 1]
+                                + known[one - stride]
+                                + known[one + stride]
+                            )
+                            two_ring = (
+                                known[two - 1]
+                                + known[two + 1]
+                                + known[two - stride]
+                                + known[two + stride]
+                            )
+                            first_side, second_side = 0, 0
+                            if orient > 0:
+                                j = one_base + (y + BORDER) * one_stride + x + BORDER
+                                first_side = (
+                                    4 * known[j]
+                                    + known[j - 1]
+                                    + known[j + 1]
+                                    + known[j - one_stride]
+                                    + known[j + one_stride]
+                                )
+                                j = two_base + (y + BORDER) * two_stride + x + BORDER
+                                second_side = (
+                                    4 * known[j]
+                                    + known[j - 1]
+                                    + known[j + 1]
+                                    + known[j - two_stride]
+                                    + known[j + two_stride]
+                                )
+                            sides = first_side + second_side
+                            fifth = min(near_class >> 1, 4)
+                            pick[5] = (
+                                _AT[5]
+                                + (
+                                    min(
+                                        int(coarse[min(4 * known[one] + one_ring >> plane, 4095)]),
+                                        7,
+                                    )
+                                    * 8
+                                    + min(
+                                        int(coarse[min(4 * known[two] + two_ring >> plane, 4095)]),
+                                        7,
+                                    )
+                                )
+                                * 5
+                                + fifth
+                            )
+                            pick[6] = (
+                                _AT[6]
+                                + (
+                                    min(int(coarse[min(first_side >> plane, 4095)]), 7) * 8
+                                    + min(int(coarse[min(second_side >> plane, 4095)]), 7)
+                                )
+                                * 5
+                                + fifth
+                            )
+                            everything += (sides >> 1) + one_ring + two_ring
+                            pick[7] = (
+                                _AT[7]
+                                + int(smooth[min(everything >> plane, 4095)]) * 8
+                                + min(int(coarse[min(sides >> plane, 4095)]), 7)
+                            )
                         chosen = min(near_class, SETS - 1)
                         dot = 0
-                        for k in range(MODELS):
+                        for k in range(count):
                             heard[k] = stretch[mixed[group, pick[k]] >> (PROBABILITY_BITS + 8 - 12)]
+                        for k in range(inputs):
                             dot += int(weights[group, chosen, k]) * heard[k]
                         dot = min(max((dot + 32768) >> 16, -STRETCH_LIMIT), STRETCH_LIMIT)
                         share = int(squash[dot + STRETCH_LIMIT])
@@ -390,13 +497,14 @@ def scan(
                             price[number, 0] += _bits(share, bit)
                             price[number, 1] += 1
                             if mode == LEARN:
-                                for k in range(MODELS):
+                                for k in range(count):
                                     counts[group, pick[k], bit] += 1
                         error = (bit << 16) - share
-                        for k in range(MODELS):
+                        for k in range(inputs):
                             weights[group, chosen, k] += (
                                 heard[k] * error + (1 << (_LEARNING_SHIFT - 1))
                             ) >> _LEARNING_SHIFT
+                        for k in range(count):
                             packed = int(mixed[group, pick[k]])
                             seen = packed & 255
                             p = packed >> 8
@@ -405,45 +513,96 @@ def scan(
                         if bit == 0:
                             continue
                     # the sign
-                    west, east = known[i - across], known[i + across]
-                    north, south = known[i - down], known[i + down]
-                    flat = 0
-                    if west:
-                        flat += 1 - 2 * int(negative[i - across])
-                    if east:
-                        flat += 1 - 2 * int(negative[i + across])
-                    steep = 0
-                    if north:
-                        steep += 1 - 2 * int(negative[i - down])
-                    if south:
-                        steep += 1 - 2 * int(negative[i + down])
-                    flat, steep = min(max(flat, -1), 1), min(max(steep, -1), 1)
-                    first, second = 0, 0
-                    if known[i + one_other]:
-                        first = 1 - 2 * int(negative[i + one_other])
-                    if known[i + two_other]:
-                        second = 1 - 2 * int(negative[i + two_other])
-                    context = ((flat * 3 + steep) * 3 + first) * 3 + second
-                    flip = 1 if context < 0 else 0
-                    context = abs(context)
-                    packed = int(models.signs[group, context])
-                    share = _share(packed, LEAST_HALF)
+                    w = _sign(known[i - across], negative[i - across])
+                    e = _sign(known[i + across], negative[i + across])
+                    n = _sign(known[i - down], negative[i - down])
+                    s = _sign(known[i + down], negative[i + down])
+                    flat, steep = min(max(w + e, -1), 1), min(max(n + s, -1), 1)
+                    first = _sign(known[i + one_other], negative[i + one_other])
+                    second = _sign(known[i + two_other], negative[i + two_other])
+                    pick[0] = ((flat * 3 + steep) * 3 + first) * 3 + second
+                    if is_wide:
+                        for k in range(4):
+                            j = i - down - across
+                            if k & 1:
+                                j += 2 * across
+                            if k & 2:
+                                j += 2 * down
+                            said[9 + k] = _sign(known[j], negative[j])
+                        said[5], said[6], said[7], said[8] = w, e, n, s
+                        said[13] = _sign(known[i - 2 * across], negative[i - 2 * across])
+                        said[14] = _sign(known[i + 2 * across], negative[i + 2 * across])
+                        said[15] = _sign(known[i - 2 * down], negative[i - 2 * down])
+                        said[16] = _sign(known[i + 2 * down], negative[i + 2 * down])
+                        aside = 0
+                        said[17], said[18] = 0, 0
+                        if parent > 0:
+                            line = parent_stride
+                            j = parent_base + ((y >> 1) + BORDER) * line + (x >> 1) + BORDER
+                            said[17] = _sign(known[j], negative[j])
+                            step = (2 * (x & 1) - 1) if orient != 2 else (2 * (y & 1) - 1) * line
+                            said[18] = _sign(known[j + step], negative[j + step])
+                            aside = said[18] + _sign(known[j - step], negative[j - step])
+                        said[19], said[20], said[21] = 0, 0, 0
+                        if orient > 0:
+                            j = one_base + (y + BORDER) * one_stride + x + BORDER
+                            said[19] = _sign(known[j], negative[j])
+                            j = two_base + (y + BORDER) * two_stride + x + BORDER
+                            said[20] = _sign(known[j], negative[j])
+                            j -= two_stride if orient != 2 else 1
+                            said[21] = _sign(known[j], negative[j])
+                        far = min(max(said[15] + said[16], -1), 1)
+                        pick[1] = (((w * 3 + e) * 3 + n) * 3 + s) * 3 + far
+                        aside = min(max(aside, -1), 1)
+                        far = min(max(said[13] + said[14], -1), 1)
+                        pick[2] = ((flat * 3 + said[17]) * 3 + aside) * 3 + far
+                        both = min(max(w + e - n - s, -1), 1)
+                        pick[3] = ((both * 3 + said[19]) * 3 + said[20]) * 3 + said[21]
+                        pick[4] = ((said[9] * 3 + said[10]) * 3 + said[11]) * 3 + said[12]
+                        pick[4] = pick[4] * 3 + steep
+                        for k in range(len(WIDE_SIGN_SIZES), SIGN_INPUTS):
+                            said[k] *= ONE
+                    for k in range(sign_count):
+                        turn[k] = 1 if pick[k] < 0 else 0
+                        pick[k] = _SIGNS_AT[k] + abs(pick[k])
+                    turned = turn[0]
+                    share = _share(signs[group, pick[0]], LEAST_HALF)
+                    if is_wide:
+                        turned = 0
+                        dot = 0
+                        for k in range(sign_count):
+                            said[k] = stretch[signs[group, pick[k]] >> (PROBABILITY_BITS + 8 - 12)]
+                            if turn[k]:
+                                said[k] = -said[k]
+                        for k in range(SIGN_INPUTS):
+                            dot += int(sign_weights[group, k]) * said[k]
+                        dot = min(max((dot + 32768) >> 16, -STRETCH_LIMIT), STRETCH_LIMIT)
+                        share = int(squash[dot + STRETCH_LIMIT])
+                        share = min(max(share, LEAST_HALF), TOTAL - LEAST_HALF)
                     bit = 0
                     if not reading:
-                        bit = (1 if values[i] < 0 else 0) ^ flip
+                        bit = (1 if values[i] < 0 else 0) ^ turned
                     bit, encoder, decoder = _coded(mode, encoder, decoder, data, limit, share, bit)
                     if bit == STOP:
                         stage, stopped = 3, True
                         first_block, first_cell = block, cell
                         break
                     decided += 1
-                    negative[i] = bit ^ flip
+                    negative[i] = bit ^ turned
                     if pricing:
                         price[number, 0] += _bits(share, bit)
                         price[number, 1] += 1
+                    if is_wide:
+                        error = (bit << 16) - share
+                        for k in range(SIGN_INPUTS):
+                            sign_weights[group, k] += (
+                                said[k] * error + (1 << (_LEARNING_SHIFT - 1))
+                            ) >> _LEARNING_SHIFT
+                    for k in range(sign_count):
+                        bit = negative[i] ^ turn[k]
                         if mode == LEARN:
-                            counts[group, CONTEXTS + FLAGS + 1 + context, bit] += 1
-                    models.signs[group, context] = _adapted(packed, bit, rates, most)
+                            counts[group, signs_at + pick[k], bit] += 1
+                        signs[group, pick[k]] = _adapted(signs[group, pick[k]], bit, rates, most)
                     known[i] = 3 << plane
                     stage = 2
                 elif was != 0 and kind == REFINEMENT and was & ((1 << (plane + 1)) - 1) == 0:
@@ -465,7 +624,7 @@ def scan(
                         price[number, 0] += _bits(share, bit)
                         price[number, 1] += 1
                         if mode == LEARN:
-                            counts[group, CONTEXTS + FLAGS + 1 + SIGNS + context, bit] += 1
+                            counts[group, fine_at + context, bit] += 1
                     models.fine[group, context] = _adapted(packed, bit, rates, most)
                     known[i] = was + (2 * bit - 1 << plane)
             if stopped:

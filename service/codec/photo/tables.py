@@ -21,8 +21,12 @@ from service.codec.photo.bitplane_coder import (
     MODELS,
     PROBABILITY_BITS,
     SETS,
+    SIGN_INPUTS,
     SIGNS,
     STRETCH_LIMIT,
+    WIDE_CONTEXTS,
+    WIDE_SIGNS,
+    WIDE_SIZES,
     Fixed,
     Models,
 )
@@ -34,6 +38,7 @@ from service.codec.photo.order import (
     ORIENT,
     ORIENTS,
     PLANES,
+    RANKS,
     Grid,
 )
 from service.errors import ArtifactError
@@ -41,7 +46,8 @@ from service.errors import ArtifactError
 ORDERS = ("default", "psnr", "eyes")
 """What an encoder may aim at; the flags of a stream say which (0, 1, 2)."""
 LOGIT_STEP = 22
-"""A stored probability ``b`` is squash(LOGIT_STEP * (b - 128)) of 65536."""
+UNKNOWN = 128
+"""A stored probability ``b`` is squash(LOGIT_STEP * (b - UNKNOWN)) of 65536."""
 SEEN = (0, 1, 2, 4, 8, 16)
 """How many symbols a stored probability counts for, by its class."""
 MOST_SEEN = 120
@@ -53,7 +59,20 @@ SMOOTH = (
 )
 """Where the classes of a sum of neighbours begin."""
 LARGEST_SUM = 4095
+SHARED_SEEN = 10
+"""How many symbols a probability counts for that is not stored for each group."""
 _SYMBOLS = CONTEXTS + FLAGS + 1 + SIGNS + FINE
+WIDE_ROW = FLAGS + 1 + FINE
+"""Probabilities that streams with networks have of their own in each group."""
+
+
+class Wide(NamedTuple):
+    """What tables of streams with networks have besides: see ``Stored``."""
+
+    shared: NDArray[np.uint8]
+    levels: NDArray[np.uint8]
+    signs: NDArray[np.uint8]
+    sign_mixing: NDArray[np.int16]
 
 
 @dataclass(frozen=True)
@@ -68,6 +87,11 @@ class Stored:
     the class of their weight, for mixed contexts, block flags, the flag of a pass, signs,
     refinements. ``mixing`` int16 [G, 4, 5] in 2^-12. ``centroids`` uint8 [orders, G, 3] in 256ths
     of a cell, for magnitudes 1, 2 and 3, more.
+
+    Tables of streams with networks are wide: ``logits``, ``seen`` [G, 160] have no mixed contexts
+    and no signs, ``mixing`` is [G, 4, 9]. A mixed context's logit is its orientation's ``shared``
+    uint8 [3, 1642] and its group's ``levels`` uint8 [G, 8], less 256; that of a sign's context
+    ``signs`` uint8 [9, 367] by channel and orientation. ``sign_mixing`` int16 [G, 22].
     """
 
     colours: NDArray[np.int16]
@@ -80,10 +104,12 @@ class Stored:
     seen: NDArray[np.uint8]
     mixing: NDArray[np.int16]
     centroids: NDArray[np.uint8]
+    wide: Wide | None = None
 
     def write(self, path: Path) -> None:
         """Write the file."""
-        np.savez_compressed(path, **{f.name: getattr(self, f.name) for f in fields(self)})
+        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "wide"}
+        np.savez_compressed(path, **own, **(self.wide._asdict() if self.wide else {}))
 
 
 _N = len(ORDERS)
@@ -99,6 +125,15 @@ _SHAPES: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {
     "mixing": (np.int16, (GROUPS, SETS, MODELS)),
     "centroids": (np.uint8, (_N, GROUPS, 3)),
 }
+_WIDE_SHAPES = _SHAPES | {
+    "logits": (np.uint8, (GROUPS, WIDE_ROW)),
+    "seen": (np.uint8, (GROUPS, WIDE_ROW)),
+    "mixing": (np.int16, (GROUPS, SETS, len(WIDE_SIZES) + 1)),
+    "shared": (np.uint8, (ORIENTS, WIDE_CONTEXTS)),
+    "levels": (np.uint8, (GROUPS, len(WIDE_SIZES))),
+    "signs": (np.uint8, (3 * ORIENTS, WIDE_SIGNS)),
+    "sign_mixing": (np.int16, (GROUPS, SIGN_INPUTS)),
+}
 
 
 def read(path: Path) -> Stored:
@@ -108,13 +143,17 @@ def read(path: Path) -> Stored:
             arrays = {name: file[name] for name in file.files}
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise ArtifactError(f"{path} is not a file of tables: {error}") from error
-    if arrays.keys() != _SHAPES.keys():
-        raise ArtifactError(f"{path} holds {sorted(arrays)}, not {sorted(_SHAPES)}")
-    for name, (dtype, shape) in _SHAPES.items():
+    shapes = _WIDE_SHAPES if "shared" in arrays else _SHAPES
+    if arrays.keys() != shapes.keys():
+        raise ArtifactError(f"{path} holds {sorted(arrays)}, not {sorted(shapes)}")
+    for name, (dtype, shape) in shapes.items():
         found = arrays[name]
         if found.dtype != dtype or found.shape != shape:
             raise ArtifactError(f"{path}: {name} is {found.dtype} {list(found.shape)}")
-    stored = Stored(**arrays)
+    wide = None
+    if shapes is _WIDE_SHAPES:
+        wide = Wide(*(arrays.pop(name) for name in Wide._fields))
+    stored = Stored(**arrays, wide=wide)
     if not stored.step.all() or not stored.scales.all():
         raise ArtifactError(f"{path}: a step is 0")
     if stored.seen.max() >= len(SEEN):
@@ -156,12 +195,21 @@ def fixed_of(stored: Stored) -> Fixed:
 
 def models_of(stored: Stored) -> Models:
     """The models as a stream begins with them."""
-    places = LOGIT_STEP * (stored.logits.astype(np.int32) - 128) + STRETCH_LIMIT
-    likely = stored.squash[np.clip(places, 0, len(stored.squash) - 1)].astype(np.int32)
     seen = np.array(SEEN, np.int32)[stored.seen]
-    packed = likely << (PROBABILITY_BITS - PRECISION + 8) | seen
-    ends = np.cumsum((CONTEXTS, FLAGS, 1, SIGNS))
-    mixed, flags, empty, signs, fine = np.split(packed, ends, axis=1)
+    packed = _packed(stored, stored.logits.astype(np.int32), seen)
+    wide = stored.wide
+    if wide is None:
+        ends = np.cumsum((CONTEXTS, FLAGS, 1, SIGNS))
+        mixed, flags, empty, signs, fine = np.split(packed, ends, axis=1)
+        sign_mixing = np.zeros((GROUPS, 0), np.int16)
+    else:
+        flags, empty, fine = np.split(packed, np.cumsum((FLAGS, 1)), axis=1)
+        classes = np.arange(GROUPS) // RANKS
+        logits = np.repeat(wide.levels.astype(np.int32), WIDE_SIZES, axis=1)
+        logits += wide.shared[classes % ORIENTS].astype(np.int32) - 256 + UNKNOWN
+        mixed = _packed(stored, logits, SHARED_SEEN)
+        signs = _packed(stored, wide.signs[classes].astype(np.int32), SHARED_SEEN)
+        sign_mixing = wide.sign_mixing
     return Models(
         mixed=np.ascontiguousarray(mixed),
         weights=stored.mixing.astype(np.int32) << 4,
@@ -169,7 +217,16 @@ def models_of(stored: Stored) -> Models:
         empty=np.ascontiguousarray(empty[:, 0]),
         signs=np.ascontiguousarray(signs),
         fine=np.ascontiguousarray(fine),
+        sign_weights=sign_mixing.astype(np.int32) << 4,
     )
+
+
+def _packed(
+    stored: Stored, logits: NDArray[np.int32], seen: NDArray[np.int32] | int
+) -> NDArray[np.int32]:
+    places = LOGIT_STEP * (logits - UNKNOWN) + STRETCH_LIMIT
+    likely = stored.squash[np.clip(places, 0, len(stored.squash) - 1)].astype(np.int32)
+    return likely << (PROBABILITY_BITS - PRECISION + 8) | seen
 
 
 def exchange(stored: Stored, order: int, grid: Grid, number: int) -> float:

@@ -16,6 +16,7 @@ const PAGE_BYTES = 65536;
 const FIRST = 2048;
 /** Bytes of the payload that the kernel is given at once. */
 const WINDOW_BYTES = 16384;
+const SCRATCH_BYTES = 256;
 const AGES = 3;
 const LOW_BACK = 1.230174104914001 / Math.SQRT2;
 const HIGH_BACK = 1 / LOW_BACK;
@@ -181,6 +182,7 @@ export class Photo {
     // the kernel looks at four at once, and past the last of them
     fields.negative = this.#allocate(CHANNELS * coefficients + 16);
     fields.active = this.#allocate(CHANNELS * flagCount);
+    fields.scratch = this.#allocate(SCRATCH_BYTES);
     this.#words(this.#state, WORDS).set(newState(fields));
   }
 

@@ -5,6 +5,7 @@ const FIELDS = [
   "bands", "blocks", "passes", "passCount", "coefficients", "flagCount",
   "mixed", "flags", "empty", "signs", "fine", "weights",
   "stretch", "squash", "rates", "coarse", "smooth", "known", "negative", "active",
+  "signWeights", "scratch",
 ];
 const FIRST_FIELD = 13;
 /** Which pass and block the parse is at. */

@@ -15,13 +15,21 @@ const PARTS = [770, 120, 1, 41, 39];
 const ROW = 971;
 const GROUPS = 90;
 /** Of mixing weights and slopes: [groups, sets, models], [orders, 3, 4, levels, planes, kinds]. */
-const MIXING = 90 * 4 * 5;
+const SETS = 4;
+const MODELS = 5;
 const SLOPES = 3 * 3 * 4 * 6 * 16 * 2;
+/** The same where streams have networks: what is told of mixed contexts and signs besides. */
+const WIDE_SIZES = [169, 121, 121, 116, 243, 320, 320, 232];
+const WIDE_SIGNS = 367;
+const SIGN_INPUTS = 22;
+const RANKS = 10;
+const ORIENTS = 3;
+const SHARED_SEEN = 10;
 /** For all that unpacking takes; of it, the models (MODELS and PARTS of kernel/unpack.ts). */
 const MODEL_PAGES = 16;
 const SCRATCH = 8192;
 const STRETCH_LIMIT = 2815;
-const GROUP_WEIGHTS = 4 * 5;
+const UNKNOWN = 128;
 const LOGIT_STEP = 22;
 const SEEN = [0, 1, 2, 4, 8, 16];
 const LARGEST_SUM = 4095;
@@ -43,7 +51,7 @@ export async function unpack(kernel, stored) {
     version: stored.version,
     hasNetworks: stored.hasNetworks ?? false,
     fixed,
-    ...(await unpackModels(kernel, stored.packed, fixed)),
+    ...(await unpackModels(kernel, stored, fixed)),
     usual: stored.usual,
     step: stored.step,
     scales: stored.scales,
@@ -73,11 +81,18 @@ function unpackSquash(text) {
   return squash;
 }
 
-/** [groups, sets, models], differences between groups, in 2^-12. */
+/** [groups, size], differences between groups, in 2^-12. */
 function unpackWeights(changes) {
+  const size = changes.length / GROUPS;
   const weights = Int32Array.from(changes, (change) => change << 4);
-  for (let n = GROUP_WEIGHTS; n < weights.length; n += 1) weights[n] += weights[n - GROUP_WEIGHTS];
+  for (let n = size; n < weights.length; n += 1) weights[n] += weights[n - size];
   return weights;
+}
+
+/** Logits of contexts, differences of each to the one before. */
+function unpackLogits(changes) {
+  let logit = UNKNOWN;
+  return changes.map((change) => (logit += change));
 }
 
 /**
@@ -120,7 +135,16 @@ function classes(bounds) {
 }
 
 /** What a stream begins with, probabilities as `p << 8 | n`, and the slopes of its order. */
-async function unpackModels(kernel, text, { stretch, squash, rates }) {
+async function unpackModels(kernel, { packed: text, hasNetworks: isWide = false }, fixed) {
+  const { stretch, squash, rates } = fixed;
+  const contexts = WIDE_SIZES.reduce((sum, size) => sum + size);
+  const mixing = GROUPS * SETS * (isWide ? WIDE_SIZES.length + 1 : MODELS);
+  const parts = [mixing, SLOPES];
+  if (isWide) {
+    parts.push(GROUPS * SIGN_INPUTS, ORIENTS * contexts, GROUPS * WIDE_SIZES.length);
+    parts.push((GROUPS / RANKS) * WIDE_SIGNS);
+  }
+  const count = parts.reduce((sum, size) => sum + size);
   const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   const memory = new WebAssembly.Memory({ initial: MODEL_PAGES });
   const { exports } = await WebAssembly.instantiate(kernel, { env: { memory } });
@@ -131,13 +155,13 @@ async function unpackModels(kernel, text, { stretch, squash, rates }) {
     end = (at + array.byteLength + 15) & ~15;
     return at;
   };
-  const fixed = { rates: place(rates), stretch: place(stretch), squash: place(squash) };
-  const state = place(newState(fixed));
+  const places = { rates: place(rates), stretch: place(stretch), squash: place(squash) };
+  const state = place(newState(places));
   const [data, scratch] = [place(packed), place(new Int32Array(SCRATCH))];
   const [seen, logits] = [place(new Uint8Array(GROUPS * ROW)), place(new Uint8Array(GROUPS * ROW))];
-  const changes = place(new Int32Array(MIXING + SLOPES));
+  const changes = place(new Int32Array(count));
   exports.unpack(
-    state, data, packed.length, scratch, seen, logits, changes, MIXING, MIXING + SLOPES,
+    state, data, packed.length, scratch, seen, logits, changes, mixing, count, isWide,
   );
   const models = place(new Int32Array(GROUPS * ROW));
   exports.initialise(seen, logits, place(Uint8Array.from(SEEN)), place(Int32Array.from(PARTS)), models);
@@ -148,8 +172,35 @@ async function unpackModels(kernel, text, { stretch, squash, rates }) {
   };
   const [mixed, flags, empty, signs, fine] = PARTS.map((size) => next(GROUPS * size));
   from = changes;
-  const weights = unpackWeights(next(MIXING));
-  return { models: { mixed, flags, empty, signs, fine, weights }, slopes: unpackSlopes(next(SLOPES)) };
+  const [weights, slopes, ...others] = parts.map(next);
+  const narrow = { mixed, flags, empty, signs, fine, weights: unpackWeights(weights) };
+  return {
+    models: isWide ? { ...narrow, ...widened(others, squash) } : narrow,
+    slopes: unpackSlopes(slopes),
+  };
+}
+
+/** Contexts that groups share, each moved by its group's level; those of signs; their weights. */
+function widened([signMixing, sharedChanges, levelChanges, signChanges], squash) {
+  const [shared, levels, signLogits] = [sharedChanges, levelChanges, signChanges].map(unpackLogits);
+  const packed = (logit) => {
+    const place = LOGIT_STEP * (logit - UNKNOWN) + STRETCH_LIMIT;
+    return (squash[Math.min(Math.max(place, 0), 2 * STRETCH_LIMIT)] << 14) | SHARED_SEEN;
+  };
+  const contexts = shared.length / ORIENTS;
+  const mixed = new Int32Array(GROUPS * contexts);
+  const signs = new Int32Array(GROUPS * WIDE_SIGNS);
+  let [to, sign] = [0, 0];
+  for (let group = 0; group < GROUPS; group += 1) {
+    const kind = Math.floor(group / RANKS);
+    let from = (kind % ORIENTS) * contexts;
+    WIDE_SIZES.forEach((size, model) => {
+      const level = levels[group * WIDE_SIZES.length + model] - UNKNOWN;
+      for (let n = 0; n < size; n += 1) mixed[to++] = packed(shared[from++] + level);
+    });
+    for (let n = 0; n < WIDE_SIGNS; n += 1) signs[sign++] = packed(signLogits[kind * WIDE_SIGNS + n]);
+  }
+  return { mixed, signs, signWeights: unpackWeights(signMixing) };
 }
 
 /** Where in a cell of a group's magnitude the mean lies, in cells: for 1, for 2 and 3, for more. */

@@ -49,6 +49,10 @@ export class Photo {
   negative: usize;
   /** u8 [3, flagCount]: whether anything of a band, of a block was found. */
   active: usize;
+  /** i32 [G, SIGN_INPUTS] in 2^-16 of a stream with networks, which is wide; else 0. */
+  signWeights: usize;
+  /** 256 bytes. */
+  scratch: usize;
 }
 
 // @ts-ignore: decorator

@@ -9,17 +9,34 @@ import { UNDECIDED, decide, resume, suspend } from "./range_decoder";
 const PASS_BYTES: usize = 20;
 const BLOCK_BYTES: usize = 8;
 const REFINEMENT: i32 = 1;
-/** Contexts of a group, and where each of the five that are mixed begins. */
+/** Contexts of a group, and where each that is mixed begins: five, or eight of a wide stream. */
 const CONTEXTS: i32 = 770;
+const WIDE_CONTEXTS: i32 = 1642;
 const CONTEXTS_1: i32 = 169;
 const CONTEXTS_2: i32 = 290;
 const CONTEXTS_3: i32 = 411;
 const CONTEXTS_4: i32 = 527;
+const CONTEXTS_5: i32 = 770;
+const CONTEXTS_6: i32 = 1090;
+const CONTEXTS_7: i32 = 1410;
 const FLAGS: i32 = 120;
 const SIGNS: i32 = 41;
+/** Of a wide stream: contexts of signs, where they begin, what is mixed, predictions among that. */
+const WIDE_SIGNS: i32 = 367;
+const SIGNS_1: i32 = 41;
+const SIGNS_2: i32 = 163;
+const SIGNS_3: i32 = 204;
+const SIGNS_4: i32 = 245;
+const SIGN_INPUTS: i32 = 22;
+const SIGN_MODELS: i32 = 5;
+const ONE: i32 = 256;
 const FINE: i32 = 39;
 const SETS: i32 = 4;
 const MODELS: i32 = 5;
+const WIDE_MODELS: i32 = 8;
+/** In scratch: places of models, what they say; whether a sign's model is of the other sign. */
+const HEARD: usize = 32;
+const TURNS: usize = 128;
 const LARGEST_SUM: i32 = 4095;
 const STRETCH_LIMIT: i32 = 2815;
 const LEAST_SHARE: i32 = 24;
@@ -107,6 +124,17 @@ let fine: usize = 0;
 let stretch: usize = 0;
 let squash: usize = 0;
 let smooth: usize = 0;
+/** What is mixed; of a wide stream also weights of signs, and the level's other orientations. */
+let scratch: usize = 0;
+let signWeights: usize = 0;
+let models: i32 = MODELS;
+let oneBase: usize = 0;
+let twoBase: usize = 0;
+let oneStride: i32 = 0;
+let twoStride: i32 = 0;
+let oneNegative: usize = 0;
+let twoNegative: usize = 0;
+let parentNegative: usize = 0;
 
 /** A pass from `first` on (0: from its first block); the block at which it stopped, or DONE. */
 function codePass(photo: Photo, pass: Pass, first: i32): i32 {
@@ -191,11 +219,31 @@ function prepare(photo: Photo, pass: Pass, band: Band): void {
   if (band.parent > 0) {
     const parent = bandOf(photo, band.parent);
     parentStride = parent.stride;
-    parentBase = photo.known + (<usize>(channel * photo.coefficients + parent.offset) << 2);
+    const first = channel * photo.coefficients + parent.offset;
+    parentBase = photo.known + (<usize>first << 2);
+    parentNegative = photo.negative + <usize>first;
   }
-  mixed = photo.mixed + (<usize>(group * CONTEXTS) << 2);
-  weights = photo.weights + (<usize>(group * SETS * MODELS) << 2);
-  signs = photo.signs + (<usize>(group * SIGNS) << 2);
+  scratch = photo.scratch;
+  const isWide = photo.signWeights != 0;
+  models = isWide ? WIDE_MODELS : MODELS;
+  mixed = photo.mixed + (<usize>(group * (isWide ? WIDE_CONTEXTS : CONTEXTS)) << 2);
+  weights = photo.weights + (<usize>(group * SETS * (isWide ? WIDE_MODELS + 1 : MODELS)) << 2);
+  signs = photo.signs + (<usize>(group * (isWide ? WIDE_SIGNS : SIGNS)) << 2);
+  signWeights = isWide ? photo.signWeights + (<usize>(group * SIGN_INPUTS) << 2) : 0;
+  oneBase = 0;
+  if (isWide && band.orientation > 0) {
+    const o = band.orientation;
+    const one = bandOf(photo, pass.band + (o == 1 ? 1 : o == 2 ? -1 : -2));
+    const two = bandOf(photo, pass.band + (o == 1 ? 2 : o == 2 ? 1 : -1));
+    oneStride = one.stride;
+    twoStride = two.stride;
+    const first = channel * photo.coefficients + one.offset;
+    const second = channel * photo.coefficients + two.offset;
+    oneBase = photo.known + (<usize>first << 2);
+    twoBase = photo.known + (<usize>second << 2);
+    oneNegative = photo.negative + <usize>first;
+    twoNegative = photo.negative + <usize>second;
+  }
   fine = photo.fine + (<usize>(group * FINE) << 2);
   stretch = photo.stretch;
   squash = photo.squash;
@@ -288,7 +336,7 @@ function signify(top: i32, left: i32, rows: i32, columns: i32): bool {
         symbols += 1;
       }
       if (bit != 0) {
-        if (!signed(i, negativeBase + <usize>place)) {
+        if (!signed(i, negativeBase + <usize>place, y, x)) {
           stage = SIGN;
           cell = number;
           return false;
@@ -305,9 +353,52 @@ function signify(top: i32, left: i32, rows: i32, columns: i32): bool {
   return true;
 }
 
-/** Whether a coefficient that is zero so far reaches the plane: five predictions, mixed. */
+/** A coefficient four times, and its neighbours. */
 // @ts-ignore: decorator
 @inline
+function ringed(i: usize, s: i32): i32 {
+  return 4 * load<i32>(i) + at(i, -1) + at(i, 1) + at(i, -s) + at(i, s);
+}
+
+// @ts-ignore: decorator
+@inline
+function eighth(sum: i32): i32 {
+  return min(classOf(sum >> plane), 7);
+}
+
+// @ts-ignore: decorator
+@inline
+function pick(model: i32, context: i32): void {
+  store<u32>(scratch + (<usize>model << 2), <u32>(mixed + (<usize>context << 2)));
+}
+
+// @ts-ignore: decorator
+@inline
+function picked(model: i32): usize {
+  return <usize>load<u32>(scratch + (<usize>model << 2));
+}
+
+/** What `inputs` in scratch make together. */
+// @ts-ignore: decorator
+@inline
+function together(w: usize, inputs: i32): i32 {
+  let sum: i64 = 32768;
+  for (let k: usize = 0, end = <usize>inputs << 2; k < end; k += 4) {
+    sum += <i64>load<i32>(w + k) * <i64>load<i32>(scratch + k, HEARD);
+  }
+  const dot = <i32>min<i64>(max<i64>(sum >> 16, -STRETCH_LIMIT), STRETCH_LIMIT);
+  return load<i32>(squash + (<usize>(dot + STRETCH_LIMIT) << 2));
+}
+
+// @ts-ignore: decorator
+@inline
+function learnAll(w: usize, inputs: i32, error: i32): void {
+  for (let k: usize = 0, end = <usize>inputs << 2; k < end; k += 4) {
+    store<i32>(w + k, load<i32>(w + k) + ((load<i32>(scratch + k, HEARD) * error + 65536) >> 17));
+  }
+}
+
+/** Whether a coefficient that is zero so far reaches the plane: predictions, mixed. */
 function mixedSymbol(i: usize, y: i32, x: i32): i32 {
   const p = plane;
   const s = stride;
@@ -331,82 +422,181 @@ function mixedSymbol(i: usize, y: i32, x: i32): i32 {
   const near = 5 * (h + v) + 3 * d;
   const wide = 4 * above + 6 * other;
   const nearClass = classOf(near >> p);
-  const m0 = mixed + (<usize>(nearClass * 13 + classOf(wide >> p)) << 2);
-  const m1 = mixed +
-    (<usize>(CONTEXTS_1 + min(classOf((5 * h) >> p), 10) * 11 + min(classOf((5 * v) >> p), 10)) << 2);
-  const m2 = mixed +
-    (<usize>(CONTEXTS_2 +
+  pick(0, nearClass * 13 + classOf(wide >> p));
+  pick(1, CONTEXTS_1 + min(classOf((5 * h) >> p), 10) * 11 + min(classOf((5 * v) >> p), 10));
+  pick(
+    2,
+    CONTEXTS_2 +
       min(classOf((4 * above) >> p), 10) * 11 +
-      min(classOf((3 * around + 6 * far) >> p), 10)) << 2);
-  const all = min((near + wide + far + around) >> p, LARGEST_SUM);
-  const m3 = mixed +
-    (<usize>(CONTEXTS_3 +
-      <i32>load<u8>(smooth + <usize>all) * 4 +
-      min(classOf((4 * d) >> p) >> 1, 3)) << 2);
+      min(classOf((3 * around + 6 * far) >> p), 10),
+  );
+  let all = near + wide + far + around;
+  pick(3, CONTEXTS_3 + smoothOf(all >> p) * 4 + min(classOf((4 * d) >> p) >> 1, 3));
   const up = p + 1;
   const c = min((d >> up) + (other >> up ? 1 : 0), 2);
-  const m4 = mixed +
-    (<usize>(CONTEXTS_4 +
+  pick(
+    4,
+    CONTEXTS_4 +
       (((min(west >> up, 2) * 3 + min(east >> up, 2)) * 3 + min(north >> up, 2)) * 3 +
-        min(south >> up, 2)) * 3 + c) << 2);
-  const w = weights + (<usize>(min(nearClass, SETS - 1) * MODELS) << 2);
-  const x0 = heard(m0);
-  const x1 = heard(m1);
-  const x2 = heard(m2);
-  const x3 = heard(m3);
-  const x4 = heard(m4);
-  const sum =
-    <i64>load<i32>(w) * x0 +
-    <i64>load<i32>(w, 4) * x1 +
-    <i64>load<i32>(w, 8) * x2 +
-    <i64>load<i32>(w, 12) * x3 +
-    <i64>load<i32>(w, 16) * x4;
-  const dot = <i32>min<i64>(max<i64>((sum + 32768) >> 16, -STRETCH_LIMIT), STRETCH_LIMIT);
-  const squashed = load<i32>(squash + (<usize>(dot + STRETCH_LIMIT) << 2));
-  const share = min(max(squashed, LEAST_SHARE), TOTAL - LEAST_SHARE);
+        min(south >> up, 2)) * 3 + c,
+  );
+  let inputs = models;
+  if (signWeights != 0) {
+    const one = ringed(i + (<usize>oneOther << 2), s);
+    const two = ringed(i + (<usize>twoOther << 2), s);
+    let first = 0;
+    let second = 0;
+    if (oneBase != 0) {
+      first = ringed(sideOf(oneBase, oneStride, y, x), oneStride);
+      second = ringed(sideOf(twoBase, twoStride, y, x), twoStride);
+    }
+    const sides = first + second;
+    const fifth = min(nearClass >> 1, 4);
+    pick(5, CONTEXTS_5 + (eighth(one) * 8 + eighth(two)) * 5 + fifth);
+    pick(6, CONTEXTS_6 + (eighth(first) * 8 + eighth(second)) * 5 + fifth);
+    all += (sides >> 1) + one + two - 4 * other;
+    pick(7, CONTEXTS_7 + smoothOf(all >> p) * 8 + eighth(sides));
+    store<i32>(scratch + (<usize>inputs << 2), ONE, HEARD);
+    inputs += 1;
+  }
+  const w = weights + (<usize>(min(nearClass, SETS - 1) * inputs) << 2);
+  for (let k = 0; k < models; k += 1) {
+    store<i32>(scratch + (<usize>k << 2), heard(picked(k)), HEARD);
+  }
+  const share = min(max(together(w, inputs), LEAST_SHARE), TOTAL - LEAST_SHARE);
   const bit = decide(share);
   if (bit == UNDECIDED) return UNDECIDED;
-  const error = (bit << 16) - share;
-  learn(w, <i32>x0, error);
-  learn(w + 4, <i32>x1, error);
-  learn(w + 8, <i32>x2, error);
-  learn(w + 12, <i32>x3, error);
-  learn(w + 16, <i32>x4, error);
-  adapt(m0, bit);
-  adapt(m1, bit);
-  adapt(m2, bit);
-  adapt(m3, bit);
-  adapt(m4, bit);
+  learnAll(w, inputs, (bit << 16) - share);
+  for (let k = 0; k < models; k += 1) adapt(picked(k), bit);
   return bit;
 }
 
 // @ts-ignore: decorator
 @inline
-function heard(model: usize): i64 {
-  return <i64>load<i16>(stretch + (<usize>(load<i32>(model) >> TO_STRETCH) << 1));
+function smoothOf(sum: i32): i32 {
+  return <i32>load<u8>(smooth + <usize>min(sum, LARGEST_SUM));
+}
+
+/** The same place in another orientation of the level. */
+// @ts-ignore: decorator
+@inline
+function sideOf(base: usize, line: i32, y: i32, x: i32): usize {
+  return base + (<usize>((y + BORDER) * line + x + BORDER) << 2);
 }
 
 // @ts-ignore: decorator
 @inline
-function learn(weight: usize, x: i32, error: i32): void {
-  store<i32>(weight, load<i32>(weight) + ((x * error + 65536) >> 17));
+function heard(model: usize): i32 {
+  return <i32>load<i16>(stretch + (<usize>(load<i32>(model) >> TO_STRETCH) << 1));
 }
 
 /** The sign of a coefficient that was just found; false where the prefix does not decide it. */
-function signed(i: usize, sign: usize): bool {
-  const flat = clipped(signAt(i, sign, -across) + signAt(i, sign, across));
-  const steep = clipped(signAt(i, sign, -down) + signAt(i, sign, down));
+function signed(i: usize, sign: usize, y: i32, x: i32): bool {
+  const west = signAt(i, sign, -across);
+  const east = signAt(i, sign, across);
+  const north = signAt(i, sign, -down);
+  const south = signAt(i, sign, down);
+  const flat = clipped(west + east);
+  const steep = clipped(north + south);
   const first = signAt(i, sign, oneOther);
   const second = signAt(i, sign, twoOther);
   const context = ((flat * 3 + steep) * 3 + first) * 3 + second;
-  const model = signs + (<usize>abs(context) << 2);
-  const bit = decide(shareOf(load<i32>(model), LEAST_HALF));
-  if (bit == UNDECIDED) return false;
+  let bit: i32;
+  if (signWeights == 0) {
+    const model = signs + (<usize>abs(context) << 2);
+    bit = decide(shareOf(load<i32>(model), LEAST_HALF));
+    if (bit == UNDECIDED) return false;
+    adapt(model, bit);
+    bit ^= context < 0 ? 1 : 0;
+  } else {
+    say(5, west);
+    say(6, east);
+    say(7, north);
+    say(8, south);
+    const a = signAt(i, sign, -down - across);
+    const b = signAt(i, sign, -down + across);
+    const c = signAt(i, sign, down - across);
+    const d = signAt(i, sign, down + across);
+    say(9, a);
+    say(10, b);
+    say(11, c);
+    say(12, d);
+    const farWest = signAt(i, sign, -2 * across);
+    const farEast = signAt(i, sign, 2 * across);
+    const farNorth = signAt(i, sign, -2 * down);
+    const farSouth = signAt(i, sign, 2 * down);
+    say(13, farWest);
+    say(14, farEast);
+    say(15, farNorth);
+    say(16, farSouth);
+    let above = 0;
+    let ahead = 0;
+    let behind = 0;
+    if (parentBase != 0) {
+      const place = ((y >> 1) + BORDER) * parentStride + (x >> 1) + BORDER;
+      const j = parentBase + (<usize>place << 2);
+      const own = parentNegative + <usize>place;
+      const step = across == 1 ? 2 * (x & 1) - 1 : (2 * (y & 1) - 1) * parentStride;
+      above = signAt(j, own, 0);
+      ahead = signAt(j, own, step);
+      behind = signAt(j, own, -step);
+    }
+    say(17, above);
+    say(18, ahead);
+    let side = 0;
+    let other = 0;
+    let before = 0;
+    if (oneBase != 0) {
+      let place = (y + BORDER) * oneStride + x + BORDER;
+      side = signAt(oneBase + (<usize>place << 2), oneNegative + <usize>place, 0);
+      place = (y + BORDER) * twoStride + x + BORDER;
+      const j = twoBase + (<usize>place << 2);
+      other = signAt(j, twoNegative + <usize>place, 0);
+      before = signAt(j, twoNegative + <usize>place, across == 1 ? -twoStride : -1);
+    }
+    say(19, side);
+    say(20, other);
+    say(21, before);
+    turned(0, 0, context);
+    turned(
+      1, SIGNS_1, (((west * 3 + east) * 3 + north) * 3 + south) * 3 + clipped(farNorth + farSouth),
+    );
+    turned(
+      2, SIGNS_2,
+      ((flat * 3 + above) * 3 + clipped(ahead + behind)) * 3 + clipped(farWest + farEast),
+    );
+    const both = clipped(west + east - north - south);
+    turned(3, SIGNS_3, ((both * 3 + side) * 3 + other) * 3 + before);
+    turned(4, SIGNS_4, (((a * 3 + b) * 3 + c) * 3 + d) * 3 + steep);
+    const mixture = together(signWeights, SIGN_INPUTS);
+    const share = min(max(mixture, LEAST_HALF), TOTAL - LEAST_HALF);
+    bit = decide(share);
+    if (bit == UNDECIDED) return false;
+    learnAll(signWeights, SIGN_INPUTS, (bit << 16) - share);
+    for (let k = 0; k < SIGN_MODELS; k += 1) {
+      adapt(picked(k), bit ^ load<i32>(scratch + (<usize>k << 2), TURNS));
+    }
+  }
   symbols += 1;
-  adapt(model, bit);
-  store<u8>(sign, bit ^ (context < 0 ? 1 : 0));
+  store<u8>(sign, bit);
   store<i32>(i, 3 << plane);
   return true;
+}
+
+// @ts-ignore: decorator
+@inline
+function say(input: i32, sign: i32): void {
+  store<i32>(scratch + (<usize>input << 2), sign * ONE, HEARD);
+}
+
+/** A model of a sign, which is that of the other sign where its context is negative. */
+function turned(model: i32, first: i32, context: i32): void {
+  const to = scratch + (<usize>model << 2);
+  const place = signs + (<usize>(first + abs(context)) << 2);
+  const x = heard(place);
+  store<u32>(to, <u32>place);
+  store<i32>(to, context < 0 ? 1 : 0, TURNS);
+  store<i32>(to, context < 0 ? -x : x, HEARD);
 }
 
 // @ts-ignore: decorator

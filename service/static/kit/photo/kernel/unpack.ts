@@ -13,6 +13,10 @@ const ROW: i32 = 971;
 /** A group's row: mixed, flags, empty, signs, fine. */
 const PARTS = 5;
 const FIRST_OF_HALVES: i32 = 891;
+/** Of a wide row mixed contexts and signs are not told here. */
+const MIXED_END: i32 = 770;
+const SIGNS_FIRST: i32 = 891;
+const SIGNS_END: i32 = 932;
 const RANKS: i32 = 10;
 const CHANNEL: i32 = 30;
 const MOST: i32 = 5;
@@ -50,7 +54,7 @@ let squash: usize = 0;
  */
 export function unpack(
   photo: Photo, data: usize, length: i32, scratch: usize, seen: usize, logits: usize,
-  changes: usize, mixing: i32, count: i32,
+  changes: usize, mixing: i32, count: i32, isWide: bool,
 ): void {
   resume(photo, data, length);
   begin(photo);
@@ -71,6 +75,7 @@ export function unpack(
         isTold = false;
         wasUsual = 1;
       }
+      if (isWide && (n < MIXED_END || (n >= SIGNS_FIRST && n < SIGNS_END))) continue;
       const left = n > 0 ? byte(seen, at - 1) : 0;
       const above = group % RANKS > 0 ? byte(seen, at - ROW) : 0;
       const like = group >= CHANNEL ? at - CHANNEL * ROW : group >= RANKS ? at - RANKS * ROW : -1;

@@ -34,10 +34,11 @@ def tables_module(one: Artifact, *, networks: bool = False) -> bytes:
     stored = opened.stored
     mixing = np.diff(stored.mixing.astype(np.int64), axis=0, prepend=0)
     slopes = slope_changes(stored.slopes.astype(np.int64))
-    others = [slopes.ravel()]
+    others: list[Whole] = [slopes.ravel()]
     if stored.wide:
-        weights = np.diff(stored.wide.sign_mixing.astype(np.int64), axis=0, prepend=0)
-        others += [weights.ravel(), *map(logit_changes, stored.wide[:3])]
+        sign_mixing = stored.wide.sign_mixing.astype(np.int64)
+        weights: Whole = np.diff(sign_mixing, axis=0, prepend=0).ravel()
+        others += [weights, *map(logit_changes, stored.wide[:3])]
     packed = photo_models.pack(opened, mixing, np.concatenate(others))
     values = {
         "version": one.manifest.version,
@@ -66,7 +67,8 @@ def _text(array: Whole) -> str:
 
 def logit_changes(logits: NDArray[np.uint8]) -> Whole:
     """Of each to the one before."""
-    return np.diff(logits.ravel().astype(np.int64), prepend=_UNTOLD)
+    changes: Whole = np.diff(logits.ravel().astype(np.int64), prepend=_UNTOLD)
+    return changes
 
 
 def slope_changes(slopes: Whole) -> Whole:

@@ -1,10 +1,11 @@
 """Photos with networks at low rates: does the grid of cells show, do colours drift?
 
-    python -m service.evaluation.studies.photo_grid --data DIR
+    python -m service.evaluation.studies.photo_grid --data DIR [--crops OUT]
 
 grid     steps between neighbouring pixels over those of the photo, by their place in cells of 8x8:
          the strongest over the weakest place, of means over photos; 1: nothing of a grid
 drift    levels of red, green and blue that a picture as a whole is off by: mean, and worst photo
+crops    to look at: the middle of each photo, then its forms and formats; a row a rate
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from io import BytesIO
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -28,6 +30,7 @@ from service.evaluation.report.tables import markdown
 from service.evaluation.studies import study_cli
 
 RATES_BPP = (0.1, 0.25, 0.5)
+CROP = 192
 PEERS: dict[str, dict[str, object]] = {
     "AVIF": {"speed": 6, "subsampling": "4:4:4"},
     "JPEG": {"optimize": True},
@@ -111,6 +114,19 @@ def report(photos: Sequence[Pixels], pictures: Sequence[list[dict[str, Pixels | 
     return markdown(["bits a pixel", "", "grid", "drift", "worst photo"], rows)
 
 
+def sheet(photo: Pixels, rows: list[dict[str, Pixels | None]]) -> Image.Image:
+    """Crops side by side, twice as large; grey where a format has no file that is short enough."""
+    size = [min(CROP, side) for side in photo.shape[:2]]
+    top, left = ((side - part) // 2 for side, part in zip(photo.shape[:2], size, strict=True))
+    grey = np.full_like(photo, 128)
+    lines = [
+        [one[top : top + size[0], left : left + size[1]] for one in (photo, *pictures)]
+        for pictures in ([grey if one is None else one for one in row.values()] for row in rows)
+    ]
+    found = Image.fromarray(np.concatenate([np.concatenate(line, 1) for line in lines]))
+    return found.resize((2 * found.width, 2 * found.height), Image.Resampling.NEAREST)
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(
@@ -119,8 +135,14 @@ def main() -> None:
     study_cli.add_arguments(parser, "photo")
     efforts = get_args(Effort)
     parser.add_argument("--effort", choices=efforts, default="default", help="(%(default)s)")
-    codec, pictures = study_cli.load_photos(parser.parse_args())
+    parser.add_argument("--crops", type=Path, metavar="OUT", help="folder for crops")
+    options = parser.parse_args()
+    codec, pictures = study_cli.load_photos(options)
     each = [shown(codec, one) for one in track(pictures.rgb, console=Console(stderr=True))]
+    if options.crops:
+        options.crops.mkdir(parents=True, exist_ok=True)
+        for name, photo, rows in zip(pictures.names, pictures.rgb, each, strict=True):
+            sheet(photo, rows).save(options.crops / f"{Path(name).stem}.png")
     print(report(pictures.rgb, each))
 
 

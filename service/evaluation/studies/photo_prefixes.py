@@ -176,11 +176,13 @@ def told_between(found: Prefixes, photo: int, step: int) -> str:
     first, last = found.passes[photo, step : step + 2].tolist()
     order = found.orders[photo]
     begins = found.corrected[photo, step + 1] and not found.corrected[photo, step]
-    words = [
+    between = [
         f"channel {channel} level {level} {BANDS[orient]}, {KINDS[kind]} of plane {plane}"
         for channel, level, orient, plane, kind in order[first : last + 1].tolist()
     ]
-    return "; ".join(["the synthesis begins"] * bool(begins) + words)
+    if len(between) > 2:
+        between = [f"{len(between)} passes from {between[0]} to {between[-1]}"]
+    return "; ".join(["the synthesis begins"] * bool(begins) + between)
 
 
 def _beside(found: Prefixes) -> str:

@@ -43,3 +43,13 @@ def test_the_table_says_what_was_measured() -> None:
     assert red == pytest.approx(2, abs=0.2)
     assert blue == pytest.approx(-1, abs=0.2)
     assert cells["0.5", "JPEG"] == ["–"] * 3
+
+
+def test_crops_stand_side_by_side() -> None:
+    row = dict.fromkeys((*OURS, *PEERS), PHOTO // 2) | {"JPEG": None}
+    found = np.asarray(photo_grid.sheet(PHOTO, [row, row]))
+    assert found.shape == (2 * 2 * 160, 2 * 5 * 192, 3)
+    middle = PHOTO[:, 24:216]
+    assert (found[:320:2, :384:2] == middle).all()
+    assert (found[320::2, 384:768:2] == middle // 2).all()
+    assert (found[:, 4 * 384 :] == 128).all()

@@ -61,6 +61,7 @@ WIDE_SIGNS = sum(WIDE_SIGN_SIZES)
 _SIGNS_AT = (0, 41, 163, 204, 245)
 NEAR_SIGNS = 17
 SIGN_INPUTS = len(WIDE_SIGN_SIZES) + NEAR_SIGNS
+NOWHERE = -1
 ONE = 256
 """What a constant, or a sign, says in the mixture."""
 SETS = 4
@@ -124,12 +125,6 @@ class Fixed(NamedTuple):
 def _share(packed: int, least: int) -> int:
     """Of 65536, a probability ``p << 8 | n``; nothing is certain."""
     return min(max(int(packed) >> (PROBABILITY_BITS + 8 - PRECISION), least), TOTAL - least)
-
-
-@inlined
-def _sign(known: int, negative: int) -> int:
-    """Of a coefficient: -1, 1, or 0 while it is zero so far."""
-    return 0 if known == 0 else 1 - 2 * int(negative)
 
 
 @inlined
@@ -223,6 +218,8 @@ def scan(
     heard[count] = ONE
     turn = np.zeros(len(WIDE_SIGN_SIZES), np.int64)
     said = np.zeros(SIGN_INPUTS, np.int64)
+    where = np.zeros(NEAR_SIGNS + 3, np.int64)
+    facing = np.zeros(NEAR_SIGNS + 3, np.int64)
     contexts = mixed.shape[1]
     signs_at = contexts + FLAGS + 1
     fine_at = signs_at + models.signs.shape[1]
@@ -513,55 +510,45 @@ def scan(
                         if bit == 0:
                             continue
                     # the sign
-                    w = _sign(known[i - across], negative[i - across])
-                    e = _sign(known[i + across], negative[i + across])
-                    n = _sign(known[i - down], negative[i - down])
-                    s = _sign(known[i + down], negative[i + down])
-                    flat, steep = min(max(w + e, -1), 1), min(max(n + s, -1), 1)
-                    first = _sign(known[i + one_other], negative[i + one_other])
-                    second = _sign(known[i + two_other], negative[i + two_other])
-                    pick[0] = ((flat * 3 + steep) * 3 + first) * 3 + second
+                    where[0], where[1] = i - across, i + across
+                    where[2], where[3] = i - down, i + down
+                    where[4], where[5] = i + one_other, i + two_other
                     if is_wide:
-                        for k in range(4):
-                            j = i - down - across
-                            if k & 1:
-                                j += 2 * across
-                            if k & 2:
-                                j += 2 * down
-                            said[9 + k] = _sign(known[j], negative[j])
-                        said[5], said[6], said[7], said[8] = w, e, n, s
-                        said[13] = _sign(known[i - 2 * across], negative[i - 2 * across])
-                        said[14] = _sign(known[i + 2 * across], negative[i + 2 * across])
-                        said[15] = _sign(known[i - 2 * down], negative[i - 2 * down])
-                        said[16] = _sign(known[i + 2 * down], negative[i + 2 * down])
-                        aside = 0
-                        said[17], said[18] = 0, 0
+                        where[6], where[7] = i - down - across, i - down + across
+                        where[8], where[9] = i + down - across, i + down + across
+                        where[10], where[11] = i - 2 * across, i + 2 * across
+                        where[12], where[13] = i - 2 * down, i + 2 * down
+                        where[14:20] = NOWHERE
                         if parent > 0:
                             line = parent_stride
                             j = parent_base + ((y >> 1) + BORDER) * line + (x >> 1) + BORDER
-                            said[17] = _sign(known[j], negative[j])
                             step = (2 * (x & 1) - 1) if orient != 2 else (2 * (y & 1) - 1) * line
-                            said[18] = _sign(known[j + step], negative[j + step])
-                            aside = said[18] + _sign(known[j - step], negative[j - step])
-                        said[19], said[20], said[21] = 0, 0, 0
+                            where[14], where[15], where[19] = j, j + step, j - step
                         if orient > 0:
-                            j = one_base + (y + BORDER) * one_stride + x + BORDER
-                            said[19] = _sign(known[j], negative[j])
+                            where[16] = one_base + (y + BORDER) * one_stride + x + BORDER
                             j = two_base + (y + BORDER) * two_stride + x + BORDER
-                            said[20] = _sign(known[j], negative[j])
-                            j -= two_stride if orient != 2 else 1
-                            said[21] = _sign(known[j], negative[j])
-                        far = min(max(said[15] + said[16], -1), 1)
+                            where[17] = j
+                            where[18] = j - (two_stride if orient != 2 else 1)
+                    for k in range(len(where) if is_wide else 6):
+                        j = where[k]
+                        facing[k] = 0
+                        if j != NOWHERE and known[j]:
+                            facing[k] = 1 - 2 * int(negative[j])
+                    w, e, n, s = facing[0], facing[1], facing[2], facing[3]
+                    flat, steep = min(max(w + e, -1), 1), min(max(n + s, -1), 1)
+                    pick[0] = ((flat * 3 + steep) * 3 + facing[4]) * 3 + facing[5]
+                    if is_wide:
+                        far = min(max(facing[12] + facing[13], -1), 1)
                         pick[1] = (((w * 3 + e) * 3 + n) * 3 + s) * 3 + far
-                        aside = min(max(aside, -1), 1)
-                        far = min(max(said[13] + said[14], -1), 1)
-                        pick[2] = ((flat * 3 + said[17]) * 3 + aside) * 3 + far
+                        aside = min(max(facing[15] + facing[19], -1), 1)
+                        far = min(max(facing[10] + facing[11], -1), 1)
+                        pick[2] = ((flat * 3 + facing[14]) * 3 + aside) * 3 + far
                         both = min(max(w + e - n - s, -1), 1)
-                        pick[3] = ((both * 3 + said[19]) * 3 + said[20]) * 3 + said[21]
-                        pick[4] = ((said[9] * 3 + said[10]) * 3 + said[11]) * 3 + said[12]
+                        pick[3] = ((both * 3 + facing[16]) * 3 + facing[17]) * 3 + facing[18]
+                        pick[4] = ((facing[6] * 3 + facing[7]) * 3 + facing[8]) * 3 + facing[9]
                         pick[4] = pick[4] * 3 + steep
-                        for k in range(len(WIDE_SIGN_SIZES), SIGN_INPUTS):
-                            said[k] *= ONE
+                        for k in range(NEAR_SIGNS):
+                            said[sign_count + k] = ONE * facing[k if k < 4 else k + 2]
                     for k in range(sign_count):
                         turn[k] = 1 if pick[k] < 0 else 0
                         pick[k] = _SIGNS_AT[k] + abs(pick[k])

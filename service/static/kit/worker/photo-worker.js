@@ -1,15 +1,5 @@
 /** The decoder of photos in a worker: tables are given, then bytes come and pictures go. */
 
-// all that the decoder needs, so that it is asked for at once and not a module after the other
-import "../photo/corrected.js";
-import "../photo/geometry.js";
-import "../photo/header.js";
-import "../photo/kernel.js";
-import "../photo/network.js";
-import "../photo/photo.js";
-import "../photo/precision.js";
-import "../photo/state.js";
-import "../photo/tables.js";
 import { StreamError } from "../core/header.js";
 import { PhotoDecoder } from "../photo/decoder.js";
 

@@ -33,7 +33,8 @@ def folder() -> Path:
         for file in sorted((ROOT / part).rglob("*.py"))
         if b"@compiled" in (source := file.read_bytes())
     ]
-    stamp = hashlib.sha256(b"".join(sources)).hexdigest()[:16]
+    # what is compiled of one checkout is of no use to another
+    stamp = hashlib.sha256(b"".join([os.fsencode(ROOT), *sources])).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"prefixel-compiled-{stamp}"
 
 

@@ -31,6 +31,8 @@ from tests.support.versions import two_versions
 
 SHIPPED = ("prefixel", "photo")
 TIMEOUT_SECONDS = 60
+PATIENT = {"PREFIXEL_REDIS_TIMEOUT_MS": 2000, "PREFIXEL_PHOTO_REDIS_TIMEOUT_MS": 2000}
+"""A busy machine is no reason for a stream not to be kept."""
 
 
 @contextmanager
@@ -45,10 +47,10 @@ def real_servers(redis: str) -> Iterator[tuple[httpx.Client, httpx.Client]]:
             (old / name).symlink_to(earlier)
         with (
             running_service(
-                REAL, PREFIXEL_REDIS_URL=redis, PREFIXEL_ARTIFACTS_PATH=str(old)
+                REAL, PREFIXEL_REDIS_URL=redis, PREFIXEL_ARTIFACTS_PATH=str(old), **PATIENT
             ) as first,
             running_service(
-                REAL, PREFIXEL_REDIS_URL=redis, PREFIXEL_ARTIFACTS_PATH=str(both)
+                REAL, PREFIXEL_REDIS_URL=redis, PREFIXEL_ARTIFACTS_PATH=str(both), **PATIENT
             ) as second,
             httpx.Client(base_url=first.url, timeout=TIMEOUT_SECONDS) as one,
             httpx.Client(base_url=second.url, timeout=TIMEOUT_SECONDS) as other,
@@ -60,8 +62,8 @@ def real_servers(redis: str) -> Iterator[tuple[httpx.Client, httpx.Client]]:
 def small_servers(redis: str) -> Iterator[tuple[httpx.Client, httpx.Client]]:
     """The same with the tests' codecs."""
     with (
-        running_service(FAKE, PREFIXEL_REDIS_URL=redis, TEST_VERSIONS="1") as first,
-        running_service(FAKE, PREFIXEL_REDIS_URL=redis, TEST_VERSIONS="1,2") as second,
+        running_service(FAKE, PREFIXEL_REDIS_URL=redis, TEST_VERSIONS="1", **PATIENT) as first,
+        running_service(FAKE, PREFIXEL_REDIS_URL=redis, TEST_VERSIONS="1,2", **PATIENT) as second,
         httpx.Client(base_url=first.url, timeout=TIMEOUT_SECONDS) as one,
         httpx.Client(base_url=second.url, timeout=TIMEOUT_SECONDS) as other,
     ):

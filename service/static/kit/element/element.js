@@ -42,11 +42,31 @@ function isPhoto(bytes) {
   return bytes.length > 0 && bytes[0] >> 3 === PHOTO;
 }
 
-/** The code of photos comes when the first of them does, all of it at once. */
+let photos = null;
+
+/** The code of photos comes when the first of them does, and the tables of most. */
 function photoCode() {
+  photos ??= allOfPhotos();
+  return photos;
+}
+
+/** All at once: what a module imports is asked for before that module has come. */
+async function allOfPhotos() {
   expectWorker("photo-worker");
-  import("../photo/photos.js").catch(() => {}); // which the other one needs, and tells
-  return import("./photo.js");
+  const early = [
+    import("../photo/versions.js"),
+    import("../photo/stored.js").then(({ USUAL, tablesOf }) => tablesOf(USUAL)),
+    import("../photo/photos.js"),
+    import("../photo/header.js"),
+    import("./choices.js"),
+  ];
+  for (const one of early) one.catch(() => {}); // which photo.js needs, and tells
+  try {
+    return await import("./photo.js");
+  } catch (error) {
+    photos = null; // another time it may come
+    throw error;
+  }
 }
 
 /** Where pages are rendered there are no elements: the class is one that nobody makes. */

@@ -30,16 +30,30 @@ export function sizesOf({ width, height }) {
   }
 }
 
+/** Photos of a page have few sizes. */
+const KEPT = 4;
+const geometries = new WeakMap();
+
 /**
  * The geometry of a size. `bands`: what `Band` of the kernel holds, in its order. `blocks`: top and
  * left of each band's blocks, in the order of their visits. `passes`: channel, band, plane, kind and
  * group of each. `coefficients`, `flagCount`: places of one channel.
  */
-export function geometryOf(size, order, tables) {
+export function geometryOf({ width, height }, order, tables) {
+  const kept = geometries.get(tables) ?? new Map();
+  geometries.set(tables, kept);
+  const name = `${width} ${height} ${order}`;
+  const found = kept.get(name) ?? newGeometry({ width, height }, order, tables);
+  kept.delete(name);
+  kept.set(name, found);
+  if (kept.size > KEPT) kept.delete(kept.keys().next().value);
+  return found;
+}
+
+function newGeometry(size, order, tables) {
   const sizes = sizesOf(size);
   const levels = sizes.length - 1;
   const bands = [];
-  const visits = [];
   let offset = 0;
   let flagCount = 0;
   let first = 0;
@@ -49,7 +63,6 @@ export function geometryOf(size, order, tables) {
     const across = Math.ceil(columns / BLOCK);
     const stride = columns + 2 * BORDER;
     const end = first + down * across;
-    visits.push(visitsOf(down, across));
     bands.push({
       level, orientation, offset, stride, rows, columns, parent, first, end,
       flagsAt: flagCount + 1, flagsStride: across + 2,
@@ -70,13 +83,15 @@ export function geometryOf(size, order, tables) {
     add(level, 3, height - low.height, width - low.width, parentOf(3));
   }
   const blocks = new Int32Array(2 * first);
-  bands.forEach((band, n) => blocks.set(visits[n], 2 * band.first));
+  for (const band of bands) visit(band, blocks);
   const passes = once(tables, `${levels} ${order}`, () => passesOf(bands, order, tables));
   return { sizes, bands, blocks, passes, coefficients: offset, flagCount };
 }
 
-/** Top and left of blocks: groups of 8x8 dispersed, those of a group row by row. */
-function visitsOf(down, across) {
+/** Top and left of a band's blocks: groups of 8x8 dispersed, those of a group row by row. */
+function visit({ rows, columns, first }, blocks) {
+  const down = Math.ceil(rows / BLOCK);
+  const across = Math.ceil(columns / BLOCK);
   const groups = [];
   for (let y = 0; y < down; y += SUPERBLOCK) {
     for (let x = 0; x < across; x += SUPERBLOCK) {
@@ -84,18 +99,17 @@ function visitsOf(down, across) {
     }
   }
   groups.sort((a, b) => a.code - b.code);
-  const visits = new Int32Array(2 * down * across);
-  let at = 0;
+  let at = 2 * first;
   for (const { y, x } of groups) {
-    for (let row = y; row < Math.min(y + SUPERBLOCK, down); row += 1) {
-      for (let column = x; column < Math.min(x + SUPERBLOCK, across); column += 1) {
-        visits[at] = row * BLOCK;
-        visits[at + 1] = column * BLOCK;
-        at += 2;
+    const bottom = Math.min(y + SUPERBLOCK, down);
+    const right = Math.min(x + SUPERBLOCK, across);
+    for (let row = y; row < bottom; row += 1) {
+      for (let column = x; column < right; column += 1, at += 2) {
+        blocks[at] = row * BLOCK;
+        blocks[at + 1] = column * BLOCK;
       }
     }
   }
-  return visits;
 }
 
 /** Neighbours differ in their lowest bit: it decides most. */

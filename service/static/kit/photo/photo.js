@@ -9,14 +9,14 @@ import { CHANNELS, TOP, geometryOf, groupOf, once } from "./geometry.js";
 import { readPhotoHeader } from "./header.js";
 import { LEVELS, begins, precisionOf } from "./precision.js";
 import { BLOCK, PASS, WORDS, newState } from "./state.js";
-import { meansOf, stepOf } from "./tables.js";
+import { FIRST, meansOf, stepOf } from "./tables.js";
 
 const PAGE_BYTES = 65536;
-/** Below lie the constants of the network's kernel. */
-const FIRST = 2048;
 /** Bytes of the payload that the kernel is given at once. */
 const WINDOW_BYTES = 16384;
 const SCRATCH_BYTES = 256;
+/** And what else is small, before a picture is painted. */
+const OTHERS = 65536;
 const AGES = 3;
 const LOW_BACK = 1.230174104914001 / Math.SQRT2;
 const HIGH_BACK = 1 / LOW_BACK;
@@ -26,7 +26,7 @@ export class Photo {
   #memory;
   #tables;
   #geometry;
-  #end = FIRST;
+  #end;
   #state;
   #window;
   #fields = {};
@@ -34,24 +34,29 @@ export class Photo {
   #painter = null;
 
   /** Of the header of a prefix; `module`: the compiled kernel. Rejects with StreamError. */
-  static async open(module, tables, bytes) {
-    const header = readPhotoHeader(bytes);
+  static async open(module, tables, prefix) {
+    const header = readPhotoHeader(prefix);
     const { version, hasNetworks } = header;
     if (version !== tables.version || hasNetworks !== tables.hasNetworks) {
       throw new StreamError(`version ${version} has other tables`);
     }
-    const memory = new WebAssembly.Memory({ initial: 1 });
+    const geometry = geometryOf(header, header.order, tables);
+    const { image } = tables;
+    const { blocks, passes, coefficients, flagCount } = geometry;
+    const bytes = FIRST + image.length + 4 * (blocks.length + passes.length)
+      + CHANNELS * (5 * coefficients + flagCount) + OTHERS;
+    const memory = new WebAssembly.Memory({ initial: Math.ceil(bytes / PAGE_BYTES) });
     const { exports } = await WebAssembly.instantiate(module, { env: { memory } });
-    return new Photo(exports, memory, tables, header);
+    return new Photo(exports, memory, tables, header, geometry);
   }
 
-  constructor(kernel, memory, tables, header) {
+  constructor(kernel, memory, tables, header, geometry) {
     this.header = header;
     this.symbols = 0;
     this.#kernel = kernel;
     this.#memory = memory;
     this.#tables = tables;
-    this.#geometry = geometryOf(header, header.order, tables);
+    this.#geometry = geometry;
     this.#layOut();
   }
 
@@ -164,17 +169,16 @@ export class Photo {
 
   #layOut() {
     const { bands, blocks, passes, coefficients, flagCount } = this.#geometry;
+    const { image, places } = this.#tables;
+    new Uint8Array(this.#memory.buffer, FIRST).set(image);
+    this.#end = FIRST + image.length;
     this.#state = this.#allocate(4 * WORDS);
     this.#window = this.#allocate(WINDOW_BYTES);
-    const arrays = {
-      bands: Int32Array.from(bands.flatMap((band) => Object.values(band))),
-      blocks,
-      passes,
-      ...this.#tables.models,
-      ...this.#tables.fixed,
-    };
     const fields = this.#fields;
-    for (const [name, array] of Object.entries(arrays)) fields[name] = this.#place(array);
+    Object.assign(fields, places);
+    fields.bands = this.#place(Int32Array.from(bands.flatMap((band) => Object.values(band))));
+    fields.blocks = this.#place(blocks);
+    fields.passes = this.#place(passes);
     fields.passCount = passes.length / 5;
     fields.coefficients = coefficients;
     fields.flagCount = flagCount;
@@ -214,6 +218,8 @@ export class Photo {
     this.#painter ??= this.#placeMeans();
     const painter = this.#painter;
     const end = this.#end;
+    // at once: each time that it grows is a new buffer
+    this.#grow(end + (CHANNELS + 1) * planeBytes + pictureBytes + 16 * stride + 1024);
     painter.steps = this.#allocate(4 * CHANNELS);
     painter.axes = this.#allocate(4 * CHANNELS * CHANNELS);
     painter.scratch = this.#allocate(16 * stride + 256);

@@ -3,11 +3,12 @@
  * met. This thread fetches a version's tables, and gives them to whoever decodes.
  */
 
-import { StreamError, UnpaintableError } from "../core/header.js";
+import { StreamError } from "../core/header.js";
 import { Turn } from "../core/turns.js";
 import { startWorker } from "../worker/start.js";
 import { readPhotoHeader } from "./header.js";
-import { NEWEST, VERSIONS } from "./versions.js";
+import { USUAL, tablesOf } from "./stored.js";
+import { VERSIONS } from "./versions.js";
 
 /** About 5 ms of parsing, or of correcting, in the page's own thread. */
 const SLICES = { sliceBytes: 2048, sliceCells: 128 };
@@ -23,13 +24,9 @@ export const ALL = { width: Infinity, height: Infinity };
 /** Of a height. */
 const WHOLE = [0, 1];
 
-/** Start the worker, and give it the newest tables, while bytes are on their way. */
+/** Start the worker, and give it the usual tables, while bytes are on their way. */
 export function prepare() {
-  // the one script, which has no import.meta, holds the tables of closed forms alone; webpack would
-  // put a folder of its builder in the place of a URL
-  const isModule = Boolean(import.meta.webpack || import.meta.url);
-  const hasNetworks = isModule && "networkTables" in VERSIONS[NEWEST];
-  decoderOf({ version: NEWEST, hasNetworks }).catch(() => {}); // who paints is told
+  decoderOf(USUAL).catch(() => {}); // who paints is told
 }
 
 /** One stream, of which longer and longer prefixes are painted. */
@@ -93,12 +90,9 @@ export async function decodePhoto(bytes, { size = Infinity } = {}) {
 
 async function decoderOf({ version, hasNetworks }) {
   remote ??= startRemote();
-  const kind = hasNetworks ? "networkTables" : "tables";
-  const tables = VERSIONS[version]?.[kind];
-  if (!tables) throw new UnpaintableError(`no decoder here for version ${version} of photo`);
-  const [worker, stored] = await Promise.all([remote, tables()]);
+  const [worker, stored] = await Promise.all([remote, tablesOf({ version, hasNetworks })]);
   const decoder = worker ?? (await (here ??= ofThisThread()));
-  once(decoder, `${kind} ${version}`, () => decoder.giveTables(version, stored));
+  once(decoder, `tables ${version} ${hasNetworks}`, () => decoder.giveTables(version, stored));
   return decoder;
 }
 

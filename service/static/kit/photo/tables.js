@@ -10,27 +10,34 @@
 import { DEEPEST, OCTAVE } from "./geometry.js";
 import { newState } from "./state.js";
 
-/** Contexts of a group, as they stand in its row: mixed, flags, empty, signs, fine. */
-const PARTS = [770, 120, 1, 41, 39];
+/** Contexts of a group, as they stand in its row. */
+const PARTS = { mixed: 770, flags: 120, empty: 1, signs: 41, fine: 39 };
 const ROW = 971;
 const GROUPS = 90;
 /** Of mixing weights and slopes: [groups, sets, models], [orders, 3, 4, levels, planes, kinds]. */
 const SETS = 4;
 const MODELS = 5;
-const SLOPES = 3 * 3 * 4 * 6 * 16 * 2;
+const ORDERS = 3;
+const PLANES = 16;
+const KINDS = 2;
+const SLOPES = ORDERS * 3 * 4 * 6 * PLANES * KINDS;
 /** The same where streams have networks: what is told of mixed contexts and signs besides. */
 const WIDE_SIZES = [169, 121, 121, 116, 243, 320, 320, 232];
+const WIDE_CONTEXTS = 1642;
 const WIDE_SIGNS = 367;
 const SIGN_INPUTS = 22;
+const WIDER = { mixed: WIDE_CONTEXTS, signs: WIDE_SIGNS };
 const RANKS = 10;
 const ORIENTS = 3;
-const SHARED_SEEN = 10;
+/** Mixing weights are told in 2^-12, and used in 2^-16. */
+const WEIGHT_SHIFT = 4;
+/** Below lie the constants of the network's kernel. */
+export const FIRST = 2048;
 /** For all that unpacking takes; of it, the models (MODELS and PARTS of kernel/unpack.ts). */
-const MODEL_PAGES = 16;
+const PAGES = 24;
 const SCRATCH = 8192;
 const STRETCH_LIMIT = 2815;
 const UNKNOWN = 128;
-const LOGIT_STEP = 22;
 const SEEN = [0, 1, 2, 4, 8, 16];
 const LARGEST_SUM = 4095;
 const COARSE = [1, 3, 6, 10, 16, 26, 40, 64, 104, 160, 256, 416];
@@ -42,22 +49,42 @@ const SMOOTH = [
 const ZERO = 72;
 
 /**
- * Ready to be copied into the memory of a photo: `fixed` and `models` by the names in state.js.
- * `kernel`: compiled.
+ * Made ready once: `image` is what the memory of each photo begins with, from `FIRST` on, and
+ * `places` where in it the fields of state.js are. `kernel`: compiled.
  */
 export async function unpack(kernel, stored) {
-  const fixed = fixedOf(unpackSquash(stored.squash));
+  const memory = new WebAssembly.Memory({ initial: PAGES });
+  const { exports } = await WebAssembly.instantiate(kernel, { env: { memory } });
   return {
     version: stored.version,
     hasNetworks: stored.hasNetworks ?? false,
-    fixed,
-    ...(await unpackModels(kernel, stored, fixed)),
+    ...unpackModels(exports, new Space(memory), stored),
     usual: stored.usual,
     step: stored.step,
     scales: stored.scales,
     centroids: Float32Array.from(numbers(stored.centroids), (place) => (place + 128) / 256),
     colours: stored.colours,
   };
+}
+
+/** Addresses in a memory, one after the other. */
+class Space {
+  constructor(memory) {
+    this.memory = memory;
+    this.end = FIRST;
+  }
+
+  take(bytes) {
+    const at = (this.end + 15) & ~15;
+    this.end = at + bytes;
+    return at;
+  }
+
+  place(array) {
+    const at = this.take(array.byteLength);
+    new array.constructor(this.memory.buffer, at, array.length).set(array);
+    return at;
+  }
 }
 
 /** Signed bytes. */
@@ -67,32 +94,26 @@ function numbers(text) {
   return found;
 }
 
+function bytesOf(base64) {
+  const text = atob(base64);
+  const found = new Uint8Array(text.length);
+  for (let n = 0; n < found.length; n += 1) found[n] = text.charCodeAt(n);
+  return found;
+}
+
 function unpackSquash(text) {
   const squash = new Int32Array(2 * STRETCH_LIMIT + 1);
+  const changes = numbers(text);
   let value = 1;
   let step = 0;
   squash[0] = value;
-  numbers(text).forEach((change, n) => {
-    step += change;
+  for (let n = 0; n < changes.length; n += 1) {
+    step += changes[n];
     value += step;
     squash[n + 1] = value;
-  });
+  }
   for (let n = 0; n < STRETCH_LIMIT; n += 1) squash[2 * STRETCH_LIMIT - n] = 65536 - squash[n];
   return squash;
-}
-
-/** [groups, size], differences between groups, in 2^-12. */
-function unpackWeights(changes) {
-  const size = changes.length / GROUPS;
-  const weights = Int32Array.from(changes, (change) => change << 4);
-  for (let n = size; n < weights.length; n += 1) weights[n] += weights[n - size];
-  return weights;
-}
-
-/** Logits of contexts, differences of each to the one before. */
-function unpackLogits(changes) {
-  let logit = UNKNOWN;
-  return changes.map((change) => (logit += change));
 }
 
 /**
@@ -101,106 +122,94 @@ function unpackLogits(changes) {
  */
 function unpackSlopes(changes) {
   const slopes = Int16Array.from(changes);
-  const [planes, kinds] = [16, 2];
-  const order = slopes.length / 3;
-  for (let n = kinds; n < slopes.length; n += 1) {
-    if (n % (planes * kinds) >= kinds) slopes[n] += slopes[n - kinds];
+  const order = SLOPES / ORDERS;
+  const row = PLANES * KINDS;
+  for (let n = 0; n < SLOPES; n += 1) {
+    if (n % row >= KINDS) slopes[n] += slopes[n - KINDS];
   }
-  for (let n = order; n < slopes.length; n += 1) slopes[n] += slopes[n - order];
-  return slopes.map((slope, n) => slope + 2 * OCTAVE * (Math.floor(n / kinds) % planes));
+  for (let n = order; n < SLOPES; n += 1) slopes[n] += slopes[n - order];
+  for (let n = 0; n < SLOPES; n += 1) slopes[n] += OCTAVE * (n % row & -KINDS);
+  return slopes;
 }
 
-function fixedOf(squash) {
+function stretchOf(squash) {
   const stretch = new Int16Array(4096);
   let x = 0;
   for (let n = 0; n < stretch.length; n += 1) {
     while (x < 2 * STRETCH_LIMIT && squash[x] < 8 * (2 * n + 1)) x += 1;
     stretch[n] = x - STRETCH_LIMIT;
   }
-  return {
-    stretch,
-    squash,
-    rates: Int32Array.from({ length: 256 }, (_, n) => Math.floor(131072 / (2 * n + 3))),
-    coarse: classes(COARSE),
-    smooth: classes(SMOOTH),
-  };
+  return stretch;
+}
+
+function ratesOf() {
+  const rates = new Int32Array(256);
+  for (let n = 0; n < rates.length; n += 1) rates[n] = 131072 / (2 * n + 3);
+  return rates;
 }
 
 function classes(bounds) {
-  let found = 0;
-  return Uint8Array.from({ length: LARGEST_SUM + 1 }, (_, sum) => {
-    while (found < bounds.length && bounds[found] <= sum) found += 1;
-    return found;
-  });
+  const found = new Uint8Array(LARGEST_SUM + 1);
+  bounds.forEach((bound, n) => found.fill(n + 1, bound));
+  return found;
 }
 
 /** What a stream begins with, probabilities as `p << 8 | n`, and the slopes of its order. */
-async function unpackModels(kernel, { packed: text, hasNetworks: isWide = false }, fixed) {
-  const { stretch, squash, rates } = fixed;
-  const contexts = WIDE_SIZES.reduce((sum, size) => sum + size);
-  const mixing = GROUPS * SETS * (isWide ? WIDE_SIZES.length + 1 : MODELS);
-  const parts = [mixing, SLOPES];
+function unpackModels(kernel, space, { squash: text, packed: base64, hasNetworks: isWide = false }) {
+  const { buffer } = space.memory;
+  const squash = unpackSquash(text);
+  const places = {
+    squash: space.place(squash),
+    stretch: space.place(stretchOf(squash)),
+    rates: space.place(ratesOf()),
+    coarse: space.place(classes(COARSE)),
+    smooth: space.place(classes(SMOOTH)),
+  };
+  for (const [name, size] of Object.entries(PARTS)) {
+    const isTold = isWide && name in WIDER;
+    places[name] = space.take(4 * GROUPS * (isTold ? WIDER[name] : size));
+  }
+  const weights = SETS * (isWide ? WIDE_SIZES.length + 1 : MODELS);
+  places.weights = space.take(4 * GROUPS * weights);
+  if (isWide) places.signWeights = space.take(4 * GROUPS * SIGN_INPUTS);
+  const { end } = space;
+
+  const packed = bytesOf(base64);
+  const parts = [GROUPS * weights, SLOPES];
   if (isWide) {
-    parts.push(GROUPS * SIGN_INPUTS, ORIENTS * contexts, GROUPS * WIDE_SIZES.length);
+    parts.push(GROUPS * SIGN_INPUTS, ORIENTS * WIDE_CONTEXTS, GROUPS * WIDE_SIZES.length);
     parts.push((GROUPS / RANKS) * WIDE_SIGNS);
   }
   const count = parts.reduce((sum, size) => sum + size);
-  const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  const memory = new WebAssembly.Memory({ initial: MODEL_PAGES });
-  const { exports } = await WebAssembly.instantiate(kernel, { env: { memory } });
-  let end = 1024;
-  const place = (array) => {
-    const at = end;
-    new array.constructor(memory.buffer, at, array.length).set(array);
-    end = (at + array.byteLength + 15) & ~15;
-    return at;
-  };
-  const places = { rates: place(rates), stretch: place(stretch), squash: place(squash) };
-  const state = place(newState(places));
-  const [data, scratch] = [place(packed), place(new Int32Array(SCRATCH))];
-  const [seen, logits] = [place(new Uint8Array(GROUPS * ROW)), place(new Uint8Array(GROUPS * ROW))];
-  const changes = place(new Int32Array(count));
-  exports.unpack(
-    state, data, packed.length, scratch, seen, logits, changes, mixing, count, isWide,
+  const [seen, logits] = [space.take(GROUPS * ROW), space.take(GROUPS * ROW)];
+  const changes = space.take(4 * count);
+  kernel.unpack(
+    space.place(newState(places)), space.place(packed), packed.length, space.take(4 * SCRATCH),
+    seen, logits, changes, parts[0], count, isWide,
   );
-  const models = place(new Int32Array(GROUPS * ROW));
-  exports.initialise(seen, logits, place(Uint8Array.from(SEEN)), place(Int32Array.from(PARTS)), models);
-  let from = models;
-  const next = (size) => {
-    from += 4 * size;
-    return new Int32Array(memory.buffer, from - 4 * size, size).slice();
-  };
-  const [mixed, flags, empty, signs, fine] = PARTS.map((size) => next(GROUPS * size));
-  from = changes;
-  const [weights, slopes, ...others] = parts.map(next);
-  const narrow = { mixed, flags, empty, signs, fine, weights: unpackWeights(weights) };
-  return {
-    models: isWide ? { ...narrow, ...widened(others, squash) } : narrow,
-    slopes: unpackSlopes(slopes),
-  };
-}
-
-/** Contexts that groups share, each moved by its group's level; those of signs; their weights. */
-function widened([signMixing, sharedChanges, levelChanges, signChanges], squash) {
-  const [shared, levels, signLogits] = [sharedChanges, levelChanges, signChanges].map(unpackLogits);
-  const packed = (logit) => {
-    const place = LOGIT_STEP * (logit - UNKNOWN) + STRETCH_LIMIT;
-    return (squash[Math.min(Math.max(place, 0), 2 * STRETCH_LIMIT)] << 14) | SHARED_SEEN;
-  };
-  const contexts = shared.length / ORIENTS;
-  const mixed = new Int32Array(GROUPS * contexts);
-  const signs = new Int32Array(GROUPS * WIDE_SIGNS);
-  let [to, sign] = [0, 0];
-  for (let group = 0; group < GROUPS; group += 1) {
-    const kind = Math.floor(group / RANKS);
-    let from = (kind % ORIENTS) * contexts;
-    WIDE_SIZES.forEach((size, model) => {
-      const level = levels[group * WIDE_SIZES.length + model] - UNKNOWN;
-      for (let n = 0; n < size; n += 1) mixed[to++] = packed(shared[from++] + level);
-    });
-    for (let n = 0; n < WIDE_SIGNS; n += 1) signs[sign++] = packed(signLogits[kind * WIDE_SIGNS + n]);
+  const counts = space.place(Uint8Array.from(SEEN));
+  let first = 0;
+  for (const [name, size] of Object.entries(PARTS)) {
+    const isTold = isWide && name in WIDER;
+    if (!isTold) kernel.initialise(seen, logits, counts, first, size, places[name]);
+    first += size;
   }
-  return { mixed, signs, signWeights: unpackWeights(signMixing) };
+  let next = changes;
+  const [weightsAt, slopesAt, ...others] = parts.map((size) => (next += 4 * size) - 4 * size);
+  kernel.accumulate(weightsAt, parts[0], weights, WEIGHT_SHIFT, 0, places.weights);
+  if (isWide) {
+    const [signWeightsAt, ...logitsAt] = others;
+    kernel.accumulate(signWeightsAt, parts[2], SIGN_INPUTS, WEIGHT_SHIFT, 0, places.signWeights);
+    // contexts that groups share, each moved by its group's level, and those of signs
+    logitsAt.forEach((at, n) => kernel.accumulate(at, parts[3 + n], 1, 0, UNKNOWN, at));
+    const sizes = space.place(Int32Array.from(WIDE_SIZES));
+    kernel.widen(...logitsAt, sizes, places.mixed, places.signs);
+  }
+  return {
+    image: new Uint8Array(buffer, FIRST, end - FIRST).slice(),
+    places,
+    slopes: unpackSlopes(new Int32Array(buffer, slopesAt, SLOPES)),
+  };
 }
 
 /** Where in a cell of a group's magnitude the mean lies, in cells: for 1, for 2 and 3, for more. */

@@ -2,6 +2,16 @@
 
 import { StreamError } from "../core/header.js";
 import { PhotoDecoder } from "../photo/decoder.js";
+// what these import, asked for at once and not when each has come
+import {} from "../photo/corrected.js";
+import {} from "../photo/geometry.js";
+import {} from "../photo/header.js";
+import {} from "../photo/kernel.js";
+import {} from "../photo/network.js";
+import {} from "../photo/photo.js";
+import {} from "../photo/precision.js";
+import {} from "../photo/state.js";
+import {} from "../photo/tables.js";
 
 /** About 25 ms of parsing, or of correcting. */
 const SLICES = { sliceBytes: 8192, sliceCells: 512 };

@@ -5,6 +5,10 @@
 
 import { StreamError } from "../core/header.js";
 import { Decoder } from "../thumb/decoder.js";
+// what these import, asked for at once and not when each has come
+import {} from "../thumb/codec.js";
+import {} from "../thumb/kernel.js";
+import {} from "../thumb/synthesis.js";
 
 const decoder = new Decoder();
 let given = Promise.resolve();

@@ -1,5 +1,5 @@
 /** What JavaScript calls: photo.js. */
 
 export { advance } from "./scan";
-export { initialise, unpack } from "./unpack";
+export { accumulate, initialise, unpack, widen } from "./unpack";
 export { dequantise, mix, synthesise } from "./wavelet";

@@ -22,7 +22,7 @@ const CONTEXTS_7: i32 = 1410;
 const FLAGS: i32 = 120;
 const SIGNS: i32 = 41;
 /** Of a wide stream: contexts of signs, where they begin, what is mixed, predictions among that. */
-const WIDE_SIGNS: i32 = 367;
+export const WIDE_SIGNS: i32 = 367;
 const SIGNS_1: i32 = 41;
 const SIGNS_2: i32 = 163;
 const SIGNS_3: i32 = 204;
@@ -33,7 +33,7 @@ const ONE: i32 = 256;
 const FINE: i32 = 39;
 const SETS: i32 = 4;
 const MODELS: i32 = 5;
-const WIDE_MODELS: i32 = 8;
+export const WIDE_MODELS: i32 = 8;
 /** In scratch: places of models, what they say; whether a sign's model is of the other sign. */
 const HEARD: usize = 32;
 const TURNS: usize = 128;
@@ -311,7 +311,7 @@ export function adapt(model: usize, bit: i32): void {
 
 // @ts-ignore: decorator
 @inline
-function at(i: usize, step: i32): i32 {
+export function at(i: usize, step: i32): i32 {
   return load<i32>(i + (<usize>step << 2));
 }
 

@@ -6,7 +6,7 @@
 
 import { Photo } from "./photo";
 import { decide, resume } from "./range_decoder";
-import { adapt, begin, shareOf } from "./scan";
+import { WIDE_MODELS, WIDE_SIGNS, adapt, at, begin, shareOf } from "./scan";
 
 const GROUPS: i32 = 90;
 const ROW: i32 = 971;
@@ -19,6 +19,9 @@ const SIGNS_FIRST: i32 = 891;
 const SIGNS_END: i32 = 932;
 const RANKS: i32 = 10;
 const CHANNEL: i32 = 30;
+const ORIENTS: i32 = 3;
+/** How often contexts count as seen that groups share. */
+const SHARED_SEEN: i32 = 10;
 const MOST: i32 = 5;
 const FEW: i32 = 2;
 const UNKNOWN: i32 = 128;
@@ -176,20 +179,49 @@ function number(kind: i32): i32 {
   return isNegative ? -size : size;
 }
 
-/** `p << 8 | n` of every context, part after part: i32 [GROUPS * ROW]. */
+/** `p << 8 | n` of a part's contexts: i32 [GROUPS, size]. */
 export function initialise(
-  seen: usize, logits: usize, counts: usize, sizes: usize, out: usize,
+  seen: usize, logits: usize, counts: usize, first: i32, size: i32, out: usize,
 ): void {
   let to = out;
-  let first = 0;
-  for (let part = 0; part < PARTS; part += 1) {
-    const size = load<i32>(sizes + (<usize>part << 2));
-    for (let group = 0; group < GROUPS; group += 1) {
-      for (let n = 0; n < size; n += 1, to += 4) {
-        const at = group * ROW + first + n;
-        store<i32>(to, (squashed(byte(logits, at)) << 14) | byte(counts, byte(seen, at)));
+  for (let group = 0; group < GROUPS; group += 1) {
+    for (let at = group * ROW + first, end = at + size; at < end; at += 1, to += 4) {
+      store<i32>(to, (squashed(byte(logits, at)) << 14) | byte(counts, byte(seen, at)));
+    }
+  }
+}
+
+/** Each number, in units of `1 << shift`, and the sum `size` places before; the first of `start`. */
+export function accumulate(
+  from: usize, count: i32, size: i32, shift: i32, start: i32, out: usize,
+): void {
+  const back = <usize>size << 2;
+  for (let n = 0; n < count; n += 1, from += 4, out += 4) {
+    store<i32>(out, (load<i32>(from) << shift) + (n < size ? start : load<i32>(out - back)));
+  }
+}
+
+/**
+ * Contexts that groups share, i32 [ORIENTS, all of `sizes`], each moved by its group's level, i32
+ * [GROUPS, WIDE_MODELS]; those of signs, i32 [GROUPS / RANKS, WIDE_SIGNS], are of all ranks.
+ */
+export function widen(
+  shared: usize, levels: usize, signs: usize, sizes: usize, mixedOut: usize, signsOut: usize,
+): void {
+  let all = 0;
+  for (let model = 0; model < WIDE_MODELS; model += 1) all += at(sizes, model);
+  for (let group = 0; group < GROUPS; group += 1) {
+    const kind = group / RANKS;
+    let from = shared + (<usize>((kind % ORIENTS) * all) << 2);
+    for (let model = 0; model < WIDE_MODELS; model += 1, levels += 4) {
+      const level = load<i32>(levels) - UNKNOWN;
+      for (let n = 0, size = at(sizes, model); n < size; n += 1, from += 4, mixedOut += 4) {
+        store<i32>(mixedOut, (squashed(load<i32>(from) + level) << 14) | SHARED_SEEN);
       }
     }
-    first += size;
+    from = signs + (<usize>(kind * WIDE_SIGNS) << 2);
+    for (let n = 0; n < WIDE_SIGNS; n += 1, from += 4, signsOut += 4) {
+      store<i32>(signsOut, (squashed(load<i32>(from)) << 14) | SHARED_SEEN);
+    }
   }
 }

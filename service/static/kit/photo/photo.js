@@ -15,8 +15,8 @@ const PAGE_BYTES = 65536;
 /** Bytes of the payload that the kernel is given at once. */
 const WINDOW_BYTES = 16384;
 const SCRATCH_BYTES = 256;
-/** And what else is small, before a picture is painted. */
-const OTHERS = 65536;
+/** For what else is small, and a first picture: each time that a memory grows is work. */
+const OTHERS = 2 ** 21;
 const AGES = 3;
 const LOW_BACK = 1.230174104914001 / Math.SQRT2;
 const HIGH_BACK = 1 / LOW_BACK;

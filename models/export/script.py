@@ -1,7 +1,10 @@
-"""``python -m models.export.script``: the kit's modules -> ``prefixel.js``, for a <script> tag.
+"""``python -m models.export.script``: the kit's modules -> scripts that are whole in one file.
+
+    prefixel.js               of worker/script.js: the kit for a <script> tag
+    worker/photo-worker.js    of photo/worker.js: the worker of photos, a module
 
 esbuild does it, of the packages that ``npm ci`` puts into tests/kit/bundlers. The weights and the
-tables of photos' networks, larger than all the rest, stay files beside it.
+tables of photos' networks, larger than all the rest, stay files beside them.
 """
 
 from __future__ import annotations
@@ -10,16 +13,16 @@ import subprocess
 from pathlib import Path
 
 from models.export import kept_current
-from models.export.browser import KIT
+from models.export.kit import KIT
 
-SOURCE, SCRIPT = KIT / "worker" / "script.js", KIT / "prefixel.js"
+SCRIPT, WORKER = KIT / "prefixel.js", KIT / "worker" / "photo-worker.js"
 COMMAND = "python -m models.export.script"
 BANNER = f"/* Made of the kit's modules by `{COMMAND}`. */"
 
 
 def main() -> None:
     """Write the script, or compare."""
-    kept_current.main(COMMAND, __doc__, {SCRIPT: script}, "the modules")
+    kept_current.main(COMMAND, __doc__, {SCRIPT: script, WORKER: worker}, "the modules")
 
 
 def network_tables() -> list[Path]:
@@ -29,21 +32,35 @@ def network_tables() -> list[Path]:
 
 
 def script(packages: Path) -> bytes:
-    """The bundle. Raises CalledProcessError where esbuild cannot make it."""
-    command = [
-        packages / ".bin" / "esbuild",
-        SOURCE.relative_to(KIT),
-        "--bundle",
-        "--minify",
+    """The kit. Raises CalledProcessError where esbuild cannot make it."""
+    return _bundle(
+        packages,
+        "worker/script.js",
         "--format=iife",
-        "--target=es2022",
+        # whatever the page is written in
         "--charset=ascii",
         f"--external:{KIT / 'photo' / 'weights-*'}",
         *(f"--external:{path}" for path in network_tables()),
-        f"--banner:js={BANNER}",
         # the script says itself where its worker is
         "--log-override:empty-import-meta=silent",
+    )
+
+
+def worker(packages: Path) -> bytes:
+    """The worker of photos. Raises CalledProcessError where esbuild cannot make it."""
+    return _bundle(packages, "photo/worker.js", "--format=esm", "--charset=utf8")
+
+
+def _bundle(packages: Path, source: str, *options: str) -> bytes:
+    command: list[str | Path] = [
+        packages / ".bin" / "esbuild",
+        source,
+        "--bundle",
+        "--minify",
+        "--target=es2022",
+        f"--banner:js={BANNER}",
         "--log-level=warning",
+        *options,
     ]
     return subprocess.run(command, cwd=KIT, check=True, stdout=subprocess.PIPE).stdout
 

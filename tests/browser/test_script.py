@@ -39,7 +39,8 @@ def test_one_script_paints_in_a_worker_that_is_the_script(context, page, where, 
     assert {one.rpartition("/")[2] for one in asked if one.startswith(url)} <= {"", "prefixel.js"}
 
 
-def test_the_script_is_made_of_the_modules():
+@pytest.mark.parametrize("made", [script.script, script.worker], ids=lambda made: made.__name__)
+def test_the_scripts_are_made_of_the_modules(made):
     node()
-    made = script.script(tools())
-    assert script.SCRIPT.read_bytes() == made, "run python -m models.export.script"
+    path = {script.script: script.SCRIPT, script.worker: script.WORKER}[made]
+    assert path.read_bytes() == made(tools()), "run python -m models.export.script"

@@ -14,7 +14,7 @@ if (globalThis.document) {
   prefixel.setWorker(workerOf(script, THUMBS));
   prefixel.setPhotoWorker(workerOf(script, PHOTOS));
 } else if (globalThis.name === PHOTOS) {
-  import("./photo-worker.js");
+  import("../photo/worker.js");
 } else {
   import("./worker.js");
 }

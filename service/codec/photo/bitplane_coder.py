@@ -48,6 +48,7 @@ SIZES = (169, 121, 121, 116, 243)
 CONTEXTS = sum(SIZES)
 WIDE_SIZES = (*SIZES, 320, 320, 232)
 """The same of a stream with networks, which mixes a constant too."""
+WIDE = len(WIDE_SIZES)
 WIDE_CONTEXTS = sum(WIDE_SIZES)
 _AT = (0, 169, 290, 411, 527, 770, 1090, 1410)
 FLAGS = 120
@@ -155,6 +156,51 @@ def _coded(
     return bit, encoder, decoder
 
 
+# loops of a length that the compiler knows
+
+
+@inlined
+def _listen(
+    mixed: Ints, stretch: NDArray[np.int16], group: int, pick: Longs, heard: Longs, count: int
+) -> None:
+    """What each prediction says."""
+    for k in range(count):
+        heard[index(k)] = stretch[
+            index(mixed[group, index(pick[index(k)])] >> (PROBABILITY_BITS + 8 - 12))
+        ]
+
+
+@inlined
+def _dot(weights: Ints, group: int, chosen: int, heard: Longs, count: int) -> int:
+    """Their mixture."""
+    dot = 0
+    for k in range(count):
+        dot += int(weights[group, chosen, index(k)]) * heard[index(k)]
+    return dot
+
+
+@inlined
+def _learn(weights: Ints, group: int, chosen: int, heard: Longs, error: int, count: int) -> None:
+    """Weights after one more symbol."""
+    for k in range(count):
+        weights[group, chosen, index(k)] += (
+            heard[index(k)] * error + (1 << (_LEARNING_SHIFT - 1))
+        ) >> _LEARNING_SHIFT
+
+
+@inlined
+def _adapt(
+    mixed: Ints, group: int, pick: Longs, bit: int, rates: Ints, most: int, count: int
+) -> None:
+    """Predictions after one more symbol."""
+    for k in range(count):
+        packed = int(mixed[group, index(pick[index(k)])])
+        seen = packed & 255
+        p = packed >> 8
+        p += (((bit << PROBABILITY_BITS) - p) * int(rates[index(seen)])) >> _RATE_SHIFT
+        mixed[group, index(pick[index(k)])] = p << 8 | (seen + 1 if seen < most else seen)
+
+
 @compiled
 def _any(
     values: Ints, base: int, stride: int, top: int, left: int, height: int, width: int, plane: int
@@ -212,7 +258,6 @@ def scan(
             decoder = extended(decoder, data, state[_LIMIT], limit)
     is_wide = models.sign_weights.shape[1] > 0
     count = len(WIDE_SIZES) if is_wide else MODELS
-    inputs = weights.shape[2]
     pick = np.zeros(len(WIDE_SIZES), np.int64)
     heard = np.zeros(len(WIDE_SIZES) + 1, np.int64)
     heard[index(count)] = ONE
@@ -496,13 +541,12 @@ def scan(
                                 + min(int(coarse[index(min(sides >> plane, 4095))]), 7)
                             )
                         chosen = min(near_class, SETS - 1)
-                        dot = 0
-                        for k in range(count):
-                            heard[index(k)] = stretch[
-                                index(mixed[group, pick[index(k)]] >> (PROBABILITY_BITS + 8 - 12))
-                            ]
-                        for k in range(inputs):
-                            dot += int(weights[group, chosen, k]) * heard[index(k)]
+                        if is_wide:
+                            _listen(mixed, stretch, group, pick, heard, WIDE)
+                            dot = _dot(weights, group, chosen, heard, WIDE + 1)
+                        else:
+                            _listen(mixed, stretch, group, pick, heard, MODELS)
+                            dot = _dot(weights, group, chosen, heard, MODELS)
                         dot = min(max((dot + 32768) >> 16, -STRETCH_LIMIT), STRETCH_LIMIT)
                         share = int(squash[index(dot + STRETCH_LIMIT)])
                         share = min(max(share, LEAST_SHARE), TOTAL - LEAST_SHARE)
@@ -522,20 +566,12 @@ def scan(
                                 for k in range(count):
                                     counts[group, pick[index(k)], bit] += 1
                         error = (bit << 16) - share
-                        for k in range(inputs):
-                            weights[group, chosen, k] += (
-                                heard[index(k)] * error + (1 << (_LEARNING_SHIFT - 1))
-                            ) >> _LEARNING_SHIFT
-                        for k in range(count):
-                            packed = int(mixed[group, pick[index(k)]])
-                            seen = packed & 255
-                            p = packed >> 8
-                            p += (
-                                ((bit << PROBABILITY_BITS) - p) * int(rates[index(seen)])
-                            ) >> _RATE_SHIFT
-                            mixed[group, pick[index(k)]] = p << 8 | (
-                                seen + 1 if seen < most else seen
-                            )
+                        if is_wide:
+                            _learn(weights, group, chosen, heard, error, WIDE + 1)
+                            _adapt(mixed, group, pick, bit, rates, most, WIDE)
+                        else:
+                            _learn(weights, group, chosen, heard, error, MODELS)
+                            _adapt(mixed, group, pick, bit, rates, most, MODELS)
                         if bit == 0:
                             continue
                     # the sign

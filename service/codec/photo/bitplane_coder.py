@@ -62,7 +62,8 @@ WIDE_SIGNS = sum(WIDE_SIGN_SIZES)
 _SIGNS_AT = (0, 41, 163, 204, 245)
 NEAR_SIGNS = 17
 SIGN_INPUTS = len(WIDE_SIGN_SIZES) + NEAR_SIGNS
-NOWHERE = -1
+NOWHERE = 0
+"""A place in the border, of which nothing is ever known."""
 ONE = 256
 """What a constant, or a sign, says in the mixture."""
 SETS = 4
@@ -199,6 +200,14 @@ def _adapt(
         p = packed >> 8
         p += (((bit << PROBABILITY_BITS) - p) * int(rates[index(seen)])) >> _RATE_SHIFT
         mixed[group, index(pick[index(k)])] = p << 8 | (seen + 1 if seen < most else seen)
+
+
+@inlined
+def _face(known: Ints, negative: Small, where: Longs, facing: Longs, count: int) -> None:
+    """1, -1, or 0 where nothing was found."""
+    for k in range(count):
+        j = index(where[index(k)])
+        facing[index(k)] = (1 - 2 * int(negative[j])) if known[j] else 0
 
 
 @compiled
@@ -583,7 +592,8 @@ def scan(
                         where[8], where[9] = i + down - across, i + down + across
                         where[10], where[11] = i - 2 * across, i + 2 * across
                         where[12], where[13] = i - 2 * down, i + 2 * down
-                        where[14:20] = NOWHERE
+                        for k in range(14, NEAR_SIGNS + 3):
+                            where[index(k)] = NOWHERE
                         if parent > 0:
                             line = parent_stride
                             j = parent_base + ((y >> 1) + BORDER) * line + (x >> 1) + BORDER
@@ -594,11 +604,9 @@ def scan(
                             j = two_base + (y + BORDER) * two_stride + x + BORDER
                             where[17] = j
                             where[18] = j - (two_stride if orient != 2 else 1)
-                    for k in range(len(where) if is_wide else 6):
-                        j = where[index(k)]
-                        facing[index(k)] = 0
-                        if j != NOWHERE and known[index(j)]:
-                            facing[index(k)] = 1 - 2 * int(negative[index(j)])
+                        _face(known, negative, where, facing, NEAR_SIGNS + 3)
+                    else:
+                        _face(known, negative, where, facing, 6)
                     w, e, n, s = facing[0], facing[1], facing[2], facing[3]
                     flat, steep = min(max(w + e, -1), 1), min(max(n + s, -1), 1)
                     pick[0] = ((flat * 3 + steep) * 3 + facing[4]) * 3 + facing[5]
@@ -613,7 +621,9 @@ def scan(
                         pick[4] = ((facing[6] * 3 + facing[7]) * 3 + facing[8]) * 3 + facing[9]
                         pick[4] = pick[4] * 3 + steep
                         for k in range(NEAR_SIGNS):
-                            said[index(sign_count + k)] = ONE * facing[index(k if k < 4 else k + 2)]
+                            said[index(len(WIDE_SIGN_SIZES) + k)] = (
+                                ONE * facing[index(k if k < 4 else k + 2)]
+                            )
                     for k in range(sign_count):
                         turn[index(k)] = 1 if pick[index(k)] < 0 else 0
                         pick[index(k)] = _SIGNS_AT[k] + abs(pick[index(k)])
@@ -622,7 +632,7 @@ def scan(
                     if is_wide:
                         turned = 0
                         dot = 0
-                        for k in range(sign_count):
+                        for k in range(len(WIDE_SIGN_SIZES)):
                             said[index(k)] = stretch[
                                 index(signs[group, pick[index(k)]] >> (PROBABILITY_BITS + 8 - 12))
                             ]

@@ -41,7 +41,7 @@ def inlined(function: F) -> F:
 
 
 def index(place: int) -> int:
-    """A place in an array that is not counted from its end, which compiled code then need not ask."""
+    """A place in an array, never counted from its end: compiled code then does not ask."""
     return place
 
 

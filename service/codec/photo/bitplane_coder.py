@@ -5,7 +5,7 @@
     kind 1       refinement: the bit at this plane of those that were found at planes above
     empty        before kind 0, while nothing of the band was found: does this pass find anything?
     block        8x8 coefficients; while nothing of it was found: does this pass find anything?
-    resumed      a decoder's place is in ``state``; with more bytes it goes on where it stopped
+    resumed      the place is in ``state``; with more bytes or room, it goes on where it stopped
     wide         streams with networks look further: more contexts, signs mixed too. Which rules
                  hold is seen from the shapes of ``Models``
 
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from service.codec.entropy.jit import compiled, index, inlined
 from service.codec.entropy.range_coder import (
+    MARGIN,
     PRECISION,
     TOTAL,
     UNDECIDED,
@@ -33,7 +34,6 @@ from service.codec.entropy.range_coder import (
     begin,
     extended,
     finish,
-    full,
     get_bit,
     put,
     refilled,
@@ -74,7 +74,7 @@ LEAST_SHARE = 24
 LEAST_HALF = 1024
 """The same for signs and refinements."""
 STOP = -1
-"""In place of a symbol: the prefix does not decide it, or there is no room to write it."""
+"""In place of a symbol: the prefix does not decide it, or it is not to be written yet."""
 PROBABILITY_BITS = 22
 _RATE_SHIFT = 16
 _LEARNING_SHIFT = 17
@@ -148,7 +148,7 @@ def _coded(
             bit = 1 - found
             decoder = refilled(decoder, data, limit)
     elif mode == WRITE:
-        if full(encoder, data):
+        if encoder[2] >= limit - 1:
             bit = STOP
         elif bit:
             encoder = put(encoder, data, 0, share)
@@ -238,11 +238,13 @@ def scan(
     price: NDArray[np.float64],
     counts: Longs,
 ) -> int:
-    """Code the passes of ``grid``; the bytes written, or the symbols decided so far.
+    """Code the passes of ``grid``; the bytes written once there are no more to be, -1 before; or
+    the symbols decided so far.
 
     ``values`` int32 [3 K]: what is written (``mode`` WRITE, PRICE, LEARN), signed. ``known`` int32
-    [3 K]: twice the middle of what is known of a magnitude, 0 for zero so far. ``data``: written
-    to, or read up to ``limit``. ``price`` [passes, 2]: bits of symbols, number of symbols.
+    [3 K]: twice the middle of what is known of a magnitude, 0 for zero so far. ``data``: read up to
+    ``limit``, or written to until one byte less is there; past ``len(data) - MARGIN + 1``, until
+    there is no room. ``price`` [passes, 2]: bits of symbols, number of symbols.
     ``counts`` int64 [G, mixed + flags + 1 + signs + fine, 2]: only LEARN adds to it.
     """
     bands, blocks, passes, groups = grid.bands, grid.blocks, grid.passes, grid.groups
@@ -251,7 +253,7 @@ def scan(
     coarse, smooth, most = fixed.coarse, fixed.smooth, fixed.most
     plane_size, active_size = grid.coefficients, grid.flags
     reading, pricing = mode == READ, mode >= PRICE
-    encoder = (0, 1 << 32, 0)
+    encoder = (state[_LOW], state[_WIDTH], state[_TAKEN])
     decoder = (state[_LOW], state[_HIGH], state[_WIDTH], state[_TAKEN])
     first_pass, stage, first_block, first_cell = (
         state[_PASS],
@@ -705,18 +707,21 @@ def scan(
         first_block, first_cell, stage = 0, 0, 0
     else:
         number = len(passes)
+    state[_PASS], state[_STAGE], state[_BLOCK], state[_CELL] = (
+        number,
+        stage,
+        first_block,
+        first_cell,
+    )
+    state[_LIMIT], state[_SYMBOLS] = limit, decided
     if reading:
         state[_LOW], state[_HIGH], state[_WIDTH], state[_TAKEN] = decoder
-        state[_PASS], state[_STAGE], state[_BLOCK], state[_CELL] = (
-            number,
-            stage,
-            first_block,
-            first_cell,
-        )
-        state[_LIMIT], state[_SYMBOLS] = limit, decided
         return int(decided)
     if mode == WRITE:
-        return finish(encoder, data)
+        state[_LOW], state[_WIDTH], state[_TAKEN] = encoder
+        if number == len(passes) or limit > len(data) - MARGIN + 1:
+            return finish(encoder, data)
+        return -1
     return 0
 
 

@@ -2,7 +2,7 @@
 
 A synthesis network computes on all pixels, whatever resolution is measured. So of a large photo it
 corrects the middle of some prefixes; what that is worth, in dB, is taken to hold everywhere, and to
-lie evenly (in the logarithm of the length) between them.
+lie evenly between them.
 """
 
 from __future__ import annotations
@@ -116,11 +116,11 @@ def corrected(found: Sequence[Level], gains: Mapping[int, Gain]) -> tuple[Level,
     """Levels measured without a network, and what it adds to some of them, ascending."""
     if not gains:
         return tuple(found)
-    places = np.log([found[n].bytes for n in gains])
+    places = [found[n].bytes for n in gains]
     known = np.stack(list(gains.values()))
     made = []
     for level in found:
-        more = [np.interp(np.log(level.bytes), places, column) for column in known.T]
+        more = [np.interp(level.bytes, places, column) for column in known.T]
         psnr, ssim, msssim = (_decibels(level) + more).tolist()
         scales = None if level.msssim is None else _likeness(msssim)
         made.append(replace(level, psnr=psnr, ssim=_likeness(ssim), msssim=scales))

@@ -28,7 +28,9 @@ STAGE = (
 
 @pytest.fixture(scope="module")
 def server():
-    with running_service(REAL, PREFIXEL_DEMO="true", PREFIXEL_CODECS="prefixel,photo") as started:
+    patient = {"PREFIXEL_DEADLINE_SECONDS": 60}  # of a machine that is busy with other tests
+    codecs = "prefixel,photo"
+    with running_service(REAL, PREFIXEL_DEMO="true", PREFIXEL_CODECS=codecs, **patient) as started:
         yield started
 
 

@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection
 from typing import IO
 
 MODULE = "tests.support.serve"
+PRELOADED = (MODULE, "tests.support.warm")
 
 
 class Forked:
@@ -24,7 +25,7 @@ class Forked:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload([MODULE])
+        context.set_forkserver_preload(list(PRELOADED))
         log, end = multiprocessing.Pipe(duplex=False)
         with log, end:
             self._process = context.Process(target=_serve, args=(dict(environment), end))

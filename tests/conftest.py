@@ -17,6 +17,9 @@ from hypothesis import settings
 from tests import compiling
 
 os.environ["NUMBA_CACHE_DIR"] = str(compiling.folder())
+# no test asks anybody elsewhere; else every client of httpx reads all authorities, for up to 40 ms
+os.environ.pop("SSL_CERT_FILE", None)
+os.environ["SSL_CERT_DIR"] = str(Path(__file__).parent)
 
 LONGEST = (
     "proofs/test_proofs",

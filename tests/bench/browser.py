@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import shutil
 import statistics
 import time
 from collections.abc import Sequence
@@ -42,6 +41,7 @@ from tests.bench.sizes import modules
 from tests.bench.traces import largest_task
 from tests.browser.conftest import FLAGS
 from tests.browser.support import inline, kit_url, serve_page, stream_of, upload
+from tests.support.chromium import program
 from tests.support.photos import crops, encoded
 from tests.support.server import REAL, running_service
 
@@ -125,8 +125,7 @@ def main() -> None:
 def _photos() -> None:
     settings = {"PREFIXEL_CODECS": "prefixel,photo", "PREFIXEL_DEADLINE_SECONDS": 60}
     with running_service(REAL, **settings) as server, sync_playwright() as playwright:
-        chromium = shutil.which("chromium")
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=program(whole=True), args=FLAGS)
         browser_photos.measure(browser, server.url)
         browser.close()
 
@@ -137,8 +136,7 @@ def _thumbnails(options: argparse.Namespace) -> None:
         ids = [upload(server.url, encoded("jpeg", photo))["id"] for photo in photos]
         streams = [stream_of(server.url, one)[: options.bytes] for one in ids]
         with sync_playwright() as playwright:
-            chromium = shutil.which("chromium")
-            browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+            browser = playwright.chromium.launch(executable_path=program(whole=True), args=FLAGS)
             print(f"Chromium {browser.version}")
             context = browser.new_context()
             if options.weights:

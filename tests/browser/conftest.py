@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from tests.support.chromium import program
 from tests.support.photos import crops, encoded
 from tests.support.server import REAL, Server, running_service
 
@@ -34,7 +34,7 @@ expect.set_options(timeout=PATIENCE_MS)
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Chromium of the system; CI has it, elsewhere these tests are skipped without it."""
-    chromium = shutil.which("chromium")
+    chromium = program()
     if chromium is None and "CI" not in os.environ:
         pytest.skip("chromium is not installed")
     assert chromium is not None, "CI needs chromium"

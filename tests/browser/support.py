@@ -92,7 +92,12 @@ def pixels(element: ElementHandle) -> NDArray[np.uint8]:
 
 def shown(page: Page, selector: str = "prefixel-img") -> NDArray[np.int64]:
     """What an element's canvas shows, whatever its size: int [H, W, 3]."""
-    png: str = page.locator(selector).evaluate(SHOWN).partition(",")[2]
+    return on_canvas(page.locator(selector).evaluate(SHOWN))
+
+
+def on_canvas(data_url: str) -> NDArray[np.int64]:
+    """A canvas' PNG, of which every pixel is opaque: int [H, W, 3]."""
+    png = data_url.partition(",")[2]
     picture = np.asarray(Image.open(BytesIO(base64.b64decode(png))).convert("RGBA"))
     assert (picture[..., 3] == 255).all()
     return picture[..., :3].astype(np.int64)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from models.export.browser import ARTIFACT, pack, read_synthesis, weights_module
 from tests.browser.support import (
     inline,
     kit_url,
@@ -147,15 +150,15 @@ def test_many_inline_streams_are_painted_here_and_in_the_worker(
 
 
 def test_the_closed_form_comes_first_and_the_network_refines_it(
-    context, page, kit, stream, random_weights
+    context, page, kit, stream, other_weights
 ):
-    """With a network of random weights in place of the kit's own."""
+    """With another network in place of the kit's own."""
     context.route(
         "**/weights-*",
         lambda route: route.fulfill(
             content_type="text/javascript",
             headers={"access-control-allow-origin": "*"},
-            body=random_weights,
+            body=other_weights,
         ),
     )
     page.goto(serve_page(context, f'<prefixel-img data-stream="{inline(stream)}">', kit))
@@ -164,14 +167,12 @@ def test_the_closed_form_comes_first_and_the_network_refines_it(
 
 
 @pytest.fixture
-def random_weights(tmp_path):
-    """A file of weights as the kit reads it."""
-    pytest.importorskip("torch")
-    from models.export.browser import pack, read_synthesis, weights_module
-    from tests.kit.cases import random_network
-
-    random_network(tmp_path)
-    return weights_module(pack(read_synthesis(tmp_path / "synthesis.onnx")))
+def other_weights():
+    """A file of weights as the kit reads it: the shipped ones, the last convolution negated."""
+    network = read_synthesis(ARTIFACT / "synthesis.onnx")
+    *inner, last = network.layers
+    kernel = replace(last.kernel, whole=-last.kernel.whole)
+    return weights_module(pack(replace(network, layers=[*inner, replace(last, kernel=kernel)])))
 
 
 @pytest.mark.parametrize(

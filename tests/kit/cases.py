@@ -162,16 +162,20 @@ def random_network(folder: Path) -> Correction:
     return network
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
-    folder = parser.parse_args().folder
+def write(folder: Path) -> None:
+    """All of them."""
     write_parse(folder)
     codec = load_newest(packaged_artifacts(), [PHOTO], Runtime("cpu", 1))[PHOTO]
     assert isinstance(codec, PhotoCodec)
     write_photos(codec, folder)
     write_photo_networks(codec, folder)
     write_network(folder)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    write(parser.parse_args().folder)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -28,8 +27,12 @@ RENEW = "run python -m models.export.browser"
 @pytest.fixture(scope="module")
 def cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("torch")
+    from tests.kit.cases import write
+    from tests.support.torch_export import one_registry
+
     folder = tmp_path_factory.mktemp("cases")
-    subprocess.run([sys.executable, "-m", "tests.kit.cases", folder], check=True)
+    with one_registry():
+        write(folder)
     return folder
 
 

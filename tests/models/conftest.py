@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -30,11 +29,7 @@ def _one_thread() -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _one_registry() -> Iterator[None]:
-    """For each graph torch parses the source of the 500 functions that it may translate into: two
-    fifths of an export. Here it does so once; an export only reads them."""
-    from torch.onnx._internal.exporter._registration import ONNXRegistry
+    from tests.support.torch_export import one_registry
 
-    with pytest.MonkeyPatch.context() as patch:
-        once = functools.cache(ONNXRegistry.from_torchlib)
-        patch.setattr(ONNXRegistry, "from_torchlib", staticmethod(once))
+    with one_registry():
         yield

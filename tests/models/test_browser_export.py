@@ -17,6 +17,7 @@ from service.codec import artifact
 from service.errors import ArtifactError
 
 SMALL = Config(Shape(6, blocks=2), None)
+SMALLER = Config(Shape(6, blocks=1), None)
 
 
 def exported(folder: Path, config: Config = SMALL, eight_bits: bool = True) -> Correction:
@@ -80,9 +81,9 @@ def test_floats_that_16_bits_do_not_hold_are_refused(network: tuple[Correction, 
 @pytest.mark.parametrize(
     ("config", "eight_bits", "told"),
     [
-        (SMALL, False, "no convs.0.weight of 8 bits"),
+        (SMALLER, False, "no convs.0.weight of 8 bits"),
         (Config(Shape(6, layers=1, blocks=1), None), True, "convs.2.weight.* belong to no block"),
-        (replace(SMALL, precision=False), True, "no steering.0.weight of 8 bits"),
+        (replace(SMALLER, precision=False), True, "no steering.0.weight of 8 bits"),
     ],
     ids=["float16", "dense layers", "not told"],
 )

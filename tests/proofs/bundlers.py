@@ -19,6 +19,7 @@ from playwright.sync_api import sync_playwright
 from tests.browser.bundled import KINDS, golden_stream, painted
 from tests.browser.conftest import FLAGS
 from tests.proofs.claims import Claims, heading
+from tests.support.chromium import program
 from tests.support.npm import BUNDLERS, make_project, run, served, with_page
 
 NAMES = ("rollup", "parcel")
@@ -48,8 +49,7 @@ def prove(claims: Claims, project: Path, name: str) -> None:
     sent = sum(len(gzip.compress(script, 9)) for script in scripts)
     said: list[str] = []
     with sync_playwright() as playwright, served(built) as url:
-        chromium = shutil.which("chromium")
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=program(), args=FLAGS)
         page = browser.new_page()
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))

@@ -26,8 +26,8 @@ HEALTH_SECONDS = 2.0
 GROWTH_MIB = 256.0
 
 
-async def prove(seconds: float, times: float) -> Claims:
-    """Measure what it can do, then ask for more."""
+async def prove(seconds: float, times: float, able_seconds: float = 4) -> Claims:
+    """Measure what it can do for ``able_seconds``, then ask for more."""
     claims, photo, numbers = Claims(), encoded("jpeg"), count()
     deadline = Settings().deadline_seconds
     with real_service() as server:
@@ -36,10 +36,8 @@ async def prove(seconds: float, times: float) -> Claims:
         def upload() -> bytes:
             return endpoint.request("POST", "/v1/images", variant(photo, next(numbers)))
 
-        for able_seconds in (1.0, 4.0):
-            able = await closed_loop(
-                endpoint, lambda _: upload(), connections=32, seconds=able_seconds
-            )
+        for able_for in (able_seconds / 4, able_seconds):
+            able = await closed_loop(endpoint, lambda _: upload(), connections=32, seconds=able_for)
         before = rss_mib(server)
         async with watching(server) as watch:
             seen = await flood(endpoint, upload, times * able.rate, seconds)

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.timeout(300)
 
 
 def test_no_answer_is_longer_than_its_budget():
-    assert budgets.prove(pictures=16).failed == []
+    assert budgets.prove(pictures=8).failed == []
 
 
 def test_damaged_uploads_and_streams_end_with_2xx_or_4xx():
@@ -45,7 +45,7 @@ def test_sigterm_under_load_loses_nothing():
 
 def test_what_is_accepted_in_an_overload_keeps_its_deadline():
     """Times of the 503s are for the command: here the machine may be busy with other tests."""
-    failed = asyncio.run(overload.prove(seconds=3, times=6)).failed
+    failed = asyncio.run(overload.prove(seconds=3, times=6, able_seconds=2)).failed
     assert [claim for claim in failed if not claim.startswith(("503 comes", "6 times"))] == []
 
 

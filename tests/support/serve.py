@@ -143,7 +143,12 @@ def make_app(settings: Settings, log: LogWriter, lifecycle: Lifecycle) -> FastAP
     return app
 
 
-if __name__ == "__main__":
+def main() -> int:
+    """Serve until told to stop; 0."""
     settings = read_settings()
     scraped = listen_for_metrics(settings.metrics_port)
-    sys.exit(serve(settings, listen("127.0.0.1", 0), make_app, metrics_listener=scraped))
+    return serve(settings, listen("127.0.0.1", 0), make_app, metrics_listener=scraped)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -3,7 +3,8 @@
     with running_service(PREFIXEL_QUEUE_LIMIT=8) as server:
         httpx.get(server.url + "/livez")
 
-The codec is ``tests.support.codec`` unless ``artifacts`` are asked for (``prefixel serve`` itself).
+The codec is ``tests.support.codec`` unless ``artifacts`` are asked for (``prefixel serve`` itself);
+it is started as a fork (``tests.support.forked``).
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ from dataclasses import dataclass, field
 from threading import Event, Thread
 from typing import Any
 
+from tests.support.forked import MODULE, Forked
+
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
-FAKE = (sys.executable, "-m", "tests.support.serve")
+FAKE = (sys.executable, "-m", MODULE)
 REAL = (sys.executable, "-m", "service.cli.main", "serve", "--port", "0")
 
 
@@ -30,7 +33,7 @@ REAL = (sys.executable, "-m", "service.cli.main", "serve", "--port", "0")
 class Server:
     """A service that runs; ``lines`` are its log so far, each a JSON object or {"text": ...}."""
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Forked
     lines: list[dict[str, Any]] = field(default_factory=list)
     _listening: Event = field(default_factory=Event)
     _reader: Thread | None = None
@@ -82,10 +85,12 @@ def running_service(
     command: Sequence[str] = FAKE, /, *arguments: str, **environment: str | float
 ) -> Iterator[Server]:
     """Start it, wait until it listens, stop it. Fails when it does not start or does not stop."""
-    process = subprocess.Popen(
-        [*command, *arguments],
-        stderr=subprocess.PIPE,
-        env={**_clean(os.environ), **{name: str(value) for name, value in environment.items()}},
+    variables = {**_clean(os.environ), **{name: str(value) for name, value in environment.items()}}
+    words = (*command, *arguments)
+    process = (
+        Forked(variables)
+        if words == FAKE
+        else subprocess.Popen(words, stderr=subprocess.PIPE, env=variables)
     )
     server = Server(process)
     server._reader = Thread(target=server._read, daemon=True)

@@ -16,6 +16,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import numba
+import numpy as np
+from numba.extending import overload
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -36,3 +38,18 @@ def compiled(function: F) -> F:
 def inlined(function: F) -> F:
     """A part of compiled functions, taken into each of them: arrays may be handed to it."""
     return cast(F, numba.njit(nogil=True, inline="always")(function))
+
+
+def index(place: int) -> int:
+    """A place in an array, never counted from its end: compiled code then does not ask."""
+    return place
+
+
+@overload(index)
+def _index(place: int) -> Callable[[int], Any]:
+    del place  # its type
+
+    def unsigned(place: int) -> Any:
+        return np.uint64(place)
+
+    return unsigned

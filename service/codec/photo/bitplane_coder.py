@@ -5,7 +5,7 @@
     kind 1       refinement: the bit at this plane of those that were found at planes above
     empty        before kind 0, while nothing of the band was found: does this pass find anything?
     block        8x8 coefficients; while nothing of it was found: does this pass find anything?
-    resumed      a decoder's place is in ``state``; with more bytes it goes on where it stopped
+    resumed      the place is in ``state``; with more bytes or room, it goes on where it stopped
     wide         streams with networks look further: more contexts, signs mixed too. Which rules
                  hold is seen from the shapes of ``Models``
 
@@ -22,8 +22,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from service.codec.entropy.jit import compiled, inlined
+from service.codec.entropy.jit import compiled, index, inlined
 from service.codec.entropy.range_coder import (
+    MARGIN,
     PRECISION,
     TOTAL,
     UNDECIDED,
@@ -33,7 +34,6 @@ from service.codec.entropy.range_coder import (
     begin,
     extended,
     finish,
-    full,
     get_bit,
     put,
     refilled,
@@ -48,6 +48,7 @@ SIZES = (169, 121, 121, 116, 243)
 CONTEXTS = sum(SIZES)
 WIDE_SIZES = (*SIZES, 320, 320, 232)
 """The same of a stream with networks, which mixes a constant too."""
+WIDE = len(WIDE_SIZES)
 WIDE_CONTEXTS = sum(WIDE_SIZES)
 _AT = (0, 169, 290, 411, 527, 770, 1090, 1410)
 FLAGS = 120
@@ -61,7 +62,8 @@ WIDE_SIGNS = sum(WIDE_SIGN_SIZES)
 _SIGNS_AT = (0, 41, 163, 204, 245)
 NEAR_SIGNS = 17
 SIGN_INPUTS = len(WIDE_SIGN_SIZES) + NEAR_SIGNS
-NOWHERE = -1
+NOWHERE = 0
+"""A place in the border, of which nothing is ever known."""
 ONE = 256
 """What a constant, or a sign, says in the mixture."""
 SETS = 4
@@ -72,7 +74,7 @@ LEAST_SHARE = 24
 LEAST_HALF = 1024
 """The same for signs and refinements."""
 STOP = -1
-"""In place of a symbol: the prefix does not decide it, or there is no room to write it."""
+"""In place of a symbol: the prefix does not decide it, or it is not to be written yet."""
 PROBABILITY_BITS = 22
 _RATE_SHIFT = 16
 _LEARNING_SHIFT = 17
@@ -146,13 +148,66 @@ def _coded(
             bit = 1 - found
             decoder = refilled(decoder, data, limit)
     elif mode == WRITE:
-        if full(encoder, data):
+        if encoder[2] >= limit - 1:
             bit = STOP
         elif bit:
             encoder = put(encoder, data, 0, share)
         else:
             encoder = put(encoder, data, share, TOTAL - share)
     return bit, encoder, decoder
+
+
+# loops of a length that the compiler knows
+
+
+@inlined
+def _listen(
+    mixed: Ints, stretch: NDArray[np.int16], group: int, pick: Longs, heard: Longs, count: int
+) -> None:
+    """What each prediction says."""
+    for k in range(count):
+        heard[index(k)] = stretch[
+            index(mixed[group, index(pick[index(k)])] >> (PROBABILITY_BITS + 8 - 12))
+        ]
+
+
+@inlined
+def _dot(weights: Ints, group: int, chosen: int, heard: Longs, count: int) -> int:
+    """Their mixture."""
+    dot = 0
+    for k in range(count):
+        dot += int(weights[group, chosen, index(k)]) * heard[index(k)]
+    return dot
+
+
+@inlined
+def _learn(weights: Ints, group: int, chosen: int, heard: Longs, error: int, count: int) -> None:
+    """Weights after one more symbol."""
+    for k in range(count):
+        weights[group, chosen, index(k)] += (
+            heard[index(k)] * error + (1 << (_LEARNING_SHIFT - 1))
+        ) >> _LEARNING_SHIFT
+
+
+@inlined
+def _adapt(
+    mixed: Ints, group: int, pick: Longs, bit: int, rates: Ints, most: int, count: int
+) -> None:
+    """Predictions after one more symbol."""
+    for k in range(count):
+        packed = int(mixed[group, index(pick[index(k)])])
+        seen = packed & 255
+        p = packed >> 8
+        p += (((bit << PROBABILITY_BITS) - p) * int(rates[index(seen)])) >> _RATE_SHIFT
+        mixed[group, index(pick[index(k)])] = p << 8 | (seen + 1 if seen < most else seen)
+
+
+@inlined
+def _face(known: Ints, negative: Small, where: Longs, facing: Longs, count: int) -> None:
+    """1, -1, or 0 where nothing was found."""
+    for k in range(count):
+        j = index(where[index(k)])
+        facing[index(k)] = (1 - 2 * int(negative[j])) if known[j] else 0
 
 
 @compiled
@@ -183,11 +238,13 @@ def scan(
     price: NDArray[np.float64],
     counts: Longs,
 ) -> int:
-    """Code the passes of ``grid``; the bytes written, or the symbols decided so far.
+    """Code the passes of ``grid``; the bytes written once there are no more to be, -1 before; or
+    the symbols decided so far.
 
     ``values`` int32 [3 K]: what is written (``mode`` WRITE, PRICE, LEARN), signed. ``known`` int32
-    [3 K]: twice the middle of what is known of a magnitude, 0 for zero so far. ``data``: written
-    to, or read up to ``limit``. ``price`` [passes, 2]: bits of symbols, number of symbols.
+    [3 K]: twice the middle of what is known of a magnitude, 0 for zero so far. ``data``: read up to
+    ``limit``, or written to until one byte less is there; past ``len(data) - MARGIN + 1``, until
+    there is no room. ``price`` [passes, 2]: bits of symbols, number of symbols.
     ``counts`` int64 [G, mixed + flags + 1 + signs + fine, 2]: only LEARN adds to it.
     """
     bands, blocks, passes, groups = grid.bands, grid.blocks, grid.passes, grid.groups
@@ -196,7 +253,7 @@ def scan(
     coarse, smooth, most = fixed.coarse, fixed.smooth, fixed.most
     plane_size, active_size = grid.coefficients, grid.flags
     reading, pricing = mode == READ, mode >= PRICE
-    encoder = (0, 1 << 32, 0)
+    encoder = (state[_LOW], state[_WIDTH], state[_TAKEN])
     decoder = (state[_LOW], state[_HIGH], state[_WIDTH], state[_TAKEN])
     first_pass, stage, first_block, first_cell = (
         state[_PASS],
@@ -212,10 +269,9 @@ def scan(
             decoder = extended(decoder, data, state[_LIMIT], limit)
     is_wide = models.sign_weights.shape[1] > 0
     count = len(WIDE_SIZES) if is_wide else MODELS
-    inputs = weights.shape[2]
     pick = np.zeros(len(WIDE_SIZES), np.int64)
     heard = np.zeros(len(WIDE_SIZES) + 1, np.int64)
-    heard[count] = ONE
+    heard[index(count)] = ONE
     turn = np.zeros(len(WIDE_SIGN_SIZES), np.int64)
     said = np.zeros(SIGN_INPUTS, np.int64)
     where = np.zeros(NEAR_SIGNS + 3, np.int64)
@@ -261,10 +317,10 @@ def scan(
         if first_block < low_block:
             first_block = low_block
         found_any = active_base - 1  # whether anything of the band was found
-        if kind == REFINEMENT and active[found_any] == 0:
+        if kind == REFINEMENT and active[index(found_any)] == 0:
             first_block, first_cell, stage = 0, 0, 0
             continue
-        if stage == 0 and kind == SIGNIFICANCE and active[found_any] == 0:
+        if stage == 0 and kind == SIGNIFICANCE and active[index(found_any)] == 0:
             bit = 0
             if not reading:
                 for block in range(low_block, high_block):
@@ -286,27 +342,27 @@ def scan(
             if bit == 0:
                 first_block, first_cell, stage = 0, 0, 0
                 continue
-            active[found_any] = 1
+            active[index(found_any)] = 1
         stopped = False
         for block in range(first_block, high_block):
             top, left = int(blocks[block, 0]), int(blocks[block, 1])
             at = active_base + (top // BLOCK + 1) * active_stride + left // BLOCK + 1
-            if stage < 2 and active[at] == 0:
+            if stage < 2 and active[index(at)] == 0:
                 if kind == REFINEMENT:
                     first_cell, stage = 0, 0
                     continue
                 nearby = (
-                    int(active[at - 1])
-                    + int(active[at + 1])
-                    + int(active[at - active_stride])
-                    + int(active[at + active_stride])
+                    int(active[index(at - 1)])
+                    + int(active[index(at + 1)])
+                    + int(active[index(at - active_stride)])
+                    + int(active[index(at + active_stride)])
                 )
                 if nearby < 4:
                     corner = (
-                        int(active[at - active_stride - 1])
-                        + int(active[at - active_stride + 1])
-                        + int(active[at + active_stride - 1])
-                        + int(active[at + active_stride + 1])
+                        int(active[index(at - active_stride - 1)])
+                        + int(active[index(at - active_stride + 1)])
+                        + int(active[index(at + active_stride - 1)])
+                        + int(active[index(at + active_stride + 1)])
                     )
                     nearby = min(4, nearby + (1 if corner > 1 else 0))
                 total = 0
@@ -316,9 +372,9 @@ def scan(
                     wide = min(BLOCK // 2, int(bands[parent, 5]) - left // 2)
                     for y in range(deep):
                         for x in range(wide):
-                            total += known[start + y * parent_stride + x]
-                others = int(active[at + one_active]) + int(active[at + two_active])
-                size = min(int(coarse[min(total >> plane, 4095)]), 7)
+                            total += known[index(start + y * parent_stride + x)]
+                others = int(active[index(at + one_active)]) + int(active[index(at + two_active)])
+                size = min(int(coarse[index(min(total >> plane, 4095))]), 7)
                 context = (nearby * 8 + size) * 3 + others
                 share = _share(models.flags[group, context], 1)
                 bit = 0
@@ -341,29 +397,32 @@ def scan(
                 if bit == 0:
                     first_cell, stage = 0, 0
                     continue
-                active[at] = 1
+                active[index(at)] = 1
             bottom, right = min(top + BLOCK, height), min(left + BLOCK, width)
             columns = right - left
             cells = (bottom - top) * columns
+            y, next_x = top + first_cell // columns, left + first_cell % columns
             for cell in range(first_cell, cells):
-                y, x = top + cell // columns, left + cell % columns
+                if next_x == right:
+                    y, next_x = y + 1, left
+                x, next_x = next_x, next_x + 1
                 i = base + (y + BORDER) * stride + x + BORDER
-                was = int(known[i])
+                was = int(known[index(i)])
                 if was == 0 and kind == SIGNIFICANCE:
                     if stage < 3:
-                        h = known[i - across] + known[i + across]
-                        v = known[i - down] + known[i + down]
+                        h = known[index(i - across)] + known[index(i + across)]
+                        v = known[index(i - down)] + known[index(i + down)]
                         d = (
-                            known[i - stride - 1]
-                            + known[i - stride + 1]
-                            + known[i + stride - 1]
-                            + known[i + stride + 1]
+                            known[index(i - stride - 1)]
+                            + known[index(i - stride + 1)]
+                            + known[index(i + stride - 1)]
+                            + known[index(i + stride + 1)]
                         )
                         far = (
-                            known[i - 2]
-                            + known[i + 2]
-                            + known[i - 2 * stride]
-                            + known[i + 2 * stride]
+                            known[index(i - 2)]
+                            + known[index(i + 2)]
+                            + known[index(i - 2 * stride)]
+                            + known[index(i + 2 * stride)]
                         )
                         above, around = 0, 0
                         if parent > 0:
@@ -373,71 +432,73 @@ def scan(
                                 + (x >> 1)
                                 + BORDER
                             )
-                            above = known[j]
+                            above = known[index(j)]
                             around = (
-                                known[j - 1]
-                                + known[j + 1]
-                                + known[j - parent_stride]
-                                + known[j + parent_stride]
+                                known[index(j - 1)]
+                                + known[index(j + 1)]
+                                + known[index(j - parent_stride)]
+                                + known[index(j + parent_stride)]
                             )
-                        other = known[i + one_other] + known[i + two_other]
+                        other = known[index(i + one_other)] + known[index(i + two_other)]
                         near = 5 * (h + v) + 3 * d
                         remote = 4 * above + 6 * other
-                        near_class = int(coarse[min(near >> plane, 4095)])
-                        pick[0] = near_class * 13 + int(coarse[min(remote >> plane, 4095)])
+                        near_class = int(coarse[index(min(near >> plane, 4095))])
+                        pick[0] = near_class * 13 + int(coarse[index(min(remote >> plane, 4095))])
                         pick[1] = (
                             _AT[1]
-                            + min(int(coarse[min((5 * h) >> plane, 4095)]), 10) * 11
-                            + min(int(coarse[min((5 * v) >> plane, 4095)]), 10)
+                            + min(int(coarse[index(min((5 * h) >> plane, 4095))]), 10) * 11
+                            + min(int(coarse[index(min((5 * v) >> plane, 4095))]), 10)
                         )
                         pick[2] = (
                             _AT[2]
-                            + min(int(coarse[min((4 * above) >> plane, 4095)]), 10) * 11
-                            + min(int(coarse[min((3 * around + 6 * far) >> plane, 4095)]), 10)
+                            + min(int(coarse[index(min((4 * above) >> plane, 4095))]), 10) * 11
+                            + min(
+                                int(coarse[index(min((3 * around + 6 * far) >> plane, 4095))]), 10
+                            )
                         )
                         everything = near + remote + far + around
                         pick[3] = (
                             _AT[3]
-                            + int(smooth[min(everything >> plane, 4095)]) * 4
-                            + min(int(coarse[min((4 * d) >> plane, 4095)]) >> 1, 3)
+                            + int(smooth[index(min(everything >> plane, 4095))]) * 4
+                            + min(int(coarse[index(min((4 * d) >> plane, 4095))]) >> 1, 3)
                         )
-                        w = min(known[i - across] >> (plane + 1), 2)
-                        e = min(known[i + across] >> (plane + 1), 2)
-                        n = min(known[i - down] >> (plane + 1), 2)
-                        s = min(known[i + down] >> (plane + 1), 2)
+                        w = min(known[index(i - across)] >> (plane + 1), 2)
+                        e = min(known[index(i + across)] >> (plane + 1), 2)
+                        n = min(known[index(i - down)] >> (plane + 1), 2)
+                        s = min(known[index(i + down)] >> (plane + 1), 2)
                         c = min((d >> (plane + 1)) + (1 if other >> (plane + 1) else 0), 2)
                         pick[4] = _AT[4] + (((w * 3 + e) * 3 + n) * 3 + s) * 3 + c
                         if is_wide:
                             one, two = i + one_other, i + two_other
                             one_ring = (
-                                known[one - 1]
-                                + known[one + 1]
-                                + known[one - stride]
-                                + known[one + stride]
+                                known[index(one - 1)]
+                                + known[index(one + 1)]
+                                + known[index(one - stride)]
+                                + known[index(one + stride)]
                             )
                             two_ring = (
-                                known[two - 1]
-                                + known[two + 1]
-                                + known[two - stride]
-                                + known[two + stride]
+                                known[index(two - 1)]
+                                + known[index(two + 1)]
+                                + known[index(two - stride)]
+                                + known[index(two + stride)]
                             )
                             first_side, second_side = 0, 0
                             if orient > 0:
                                 j = one_base + (y + BORDER) * one_stride + x + BORDER
                                 first_side = (
-                                    4 * known[j]
-                                    + known[j - 1]
-                                    + known[j + 1]
-                                    + known[j - one_stride]
-                                    + known[j + one_stride]
+                                    4 * known[index(j)]
+                                    + known[index(j - 1)]
+                                    + known[index(j + 1)]
+                                    + known[index(j - one_stride)]
+                                    + known[index(j + one_stride)]
                                 )
                                 j = two_base + (y + BORDER) * two_stride + x + BORDER
                                 second_side = (
-                                    4 * known[j]
-                                    + known[j - 1]
-                                    + known[j + 1]
-                                    + known[j - two_stride]
-                                    + known[j + two_stride]
+                                    4 * known[index(j)]
+                                    + known[index(j - 1)]
+                                    + known[index(j + 1)]
+                                    + known[index(j - two_stride)]
+                                    + known[index(j + two_stride)]
                                 )
                             sides = first_side + second_side
                             fifth = min(near_class >> 1, 4)
@@ -445,12 +506,30 @@ def scan(
                                 _AT[5]
                                 + (
                                     min(
-                                        int(coarse[min(4 * known[one] + one_ring >> plane, 4095)]),
+                                        int(
+                                            coarse[
+                                                index(
+                                                    min(
+                                                        4 * known[index(one)] + one_ring >> plane,
+                                                        4095,
+                                                    )
+                                                )
+                                            ]
+                                        ),
                                         7,
                                     )
                                     * 8
                                     + min(
-                                        int(coarse[min(4 * known[two] + two_ring >> plane, 4095)]),
+                                        int(
+                                            coarse[
+                                                index(
+                                                    min(
+                                                        4 * known[index(two)] + two_ring >> plane,
+                                                        4095,
+                                                    )
+                                                )
+                                            ]
+                                        ),
                                         7,
                                     )
                                 )
@@ -460,8 +539,8 @@ def scan(
                             pick[6] = (
                                 _AT[6]
                                 + (
-                                    min(int(coarse[min(first_side >> plane, 4095)]), 7) * 8
-                                    + min(int(coarse[min(second_side >> plane, 4095)]), 7)
+                                    min(int(coarse[index(min(first_side >> plane, 4095))]), 7) * 8
+                                    + min(int(coarse[index(min(second_side >> plane, 4095))]), 7)
                                 )
                                 * 5
                                 + fifth
@@ -469,19 +548,20 @@ def scan(
                             everything += (sides >> 1) + one_ring + two_ring
                             pick[7] = (
                                 _AT[7]
-                                + int(smooth[min(everything >> plane, 4095)]) * 8
-                                + min(int(coarse[min(sides >> plane, 4095)]), 7)
+                                + int(smooth[index(min(everything >> plane, 4095))]) * 8
+                                + min(int(coarse[index(min(sides >> plane, 4095))]), 7)
                             )
                         chosen = min(near_class, SETS - 1)
-                        dot = 0
-                        for k in range(count):
-                            heard[k] = stretch[mixed[group, pick[k]] >> (PROBABILITY_BITS + 8 - 12)]
-                        for k in range(inputs):
-                            dot += int(weights[group, chosen, k]) * heard[k]
+                        if is_wide:
+                            _listen(mixed, stretch, group, pick, heard, WIDE)
+                            dot = _dot(weights, group, chosen, heard, WIDE + 1)
+                        else:
+                            _listen(mixed, stretch, group, pick, heard, MODELS)
+                            dot = _dot(weights, group, chosen, heard, MODELS)
                         dot = min(max((dot + 32768) >> 16, -STRETCH_LIMIT), STRETCH_LIMIT)
-                        share = int(squash[dot + STRETCH_LIMIT])
+                        share = int(squash[index(dot + STRETCH_LIMIT)])
                         share = min(max(share, LEAST_SHARE), TOTAL - LEAST_SHARE)
-                        bit = 0 if reading else 1 if abs(values[i]) >> plane else 0
+                        bit = 0 if reading else 1 if abs(values[index(i)]) >> plane else 0
                         bit, encoder, decoder = _coded(
                             mode, encoder, decoder, data, limit, share, bit
                         )
@@ -495,18 +575,14 @@ def scan(
                             price[number, 1] += 1
                             if mode == LEARN:
                                 for k in range(count):
-                                    counts[group, pick[k], bit] += 1
+                                    counts[group, pick[index(k)], bit] += 1
                         error = (bit << 16) - share
-                        for k in range(inputs):
-                            weights[group, chosen, k] += (
-                                heard[k] * error + (1 << (_LEARNING_SHIFT - 1))
-                            ) >> _LEARNING_SHIFT
-                        for k in range(count):
-                            packed = int(mixed[group, pick[k]])
-                            seen = packed & 255
-                            p = packed >> 8
-                            p += (((bit << PROBABILITY_BITS) - p) * int(rates[seen])) >> _RATE_SHIFT
-                            mixed[group, pick[k]] = p << 8 | (seen + 1 if seen < most else seen)
+                        if is_wide:
+                            _learn(weights, group, chosen, heard, error, WIDE + 1)
+                            _adapt(mixed, group, pick, bit, rates, most, WIDE)
+                        else:
+                            _learn(weights, group, chosen, heard, error, MODELS)
+                            _adapt(mixed, group, pick, bit, rates, most, MODELS)
                         if bit == 0:
                             continue
                     # the sign
@@ -518,7 +594,8 @@ def scan(
                         where[8], where[9] = i + down - across, i + down + across
                         where[10], where[11] = i - 2 * across, i + 2 * across
                         where[12], where[13] = i - 2 * down, i + 2 * down
-                        where[14:20] = NOWHERE
+                        for k in range(14, NEAR_SIGNS + 3):
+                            where[index(k)] = NOWHERE
                         if parent > 0:
                             line = parent_stride
                             j = parent_base + ((y >> 1) + BORDER) * line + (x >> 1) + BORDER
@@ -529,11 +606,9 @@ def scan(
                             j = two_base + (y + BORDER) * two_stride + x + BORDER
                             where[17] = j
                             where[18] = j - (two_stride if orient != 2 else 1)
-                    for k in range(len(where) if is_wide else 6):
-                        j = where[k]
-                        facing[k] = 0
-                        if j != NOWHERE and known[j]:
-                            facing[k] = 1 - 2 * int(negative[j])
+                        _face(known, negative, where, facing, NEAR_SIGNS + 3)
+                    else:
+                        _face(known, negative, where, facing, 6)
                     w, e, n, s = facing[0], facing[1], facing[2], facing[3]
                     flat, steep = min(max(w + e, -1), 1), min(max(n + s, -1), 1)
                     pick[0] = ((flat * 3 + steep) * 3 + facing[4]) * 3 + facing[5]
@@ -548,34 +623,38 @@ def scan(
                         pick[4] = ((facing[6] * 3 + facing[7]) * 3 + facing[8]) * 3 + facing[9]
                         pick[4] = pick[4] * 3 + steep
                         for k in range(NEAR_SIGNS):
-                            said[sign_count + k] = ONE * facing[k if k < 4 else k + 2]
+                            said[index(len(WIDE_SIGN_SIZES) + k)] = (
+                                ONE * facing[index(k if k < 4 else k + 2)]
+                            )
                     for k in range(sign_count):
-                        turn[k] = 1 if pick[k] < 0 else 0
-                        pick[k] = _SIGNS_AT[k] + abs(pick[k])
+                        turn[index(k)] = 1 if pick[index(k)] < 0 else 0
+                        pick[index(k)] = _SIGNS_AT[k] + abs(pick[index(k)])
                     turned = turn[0]
                     share = _share(signs[group, pick[0]], LEAST_HALF)
                     if is_wide:
                         turned = 0
                         dot = 0
-                        for k in range(sign_count):
-                            said[k] = stretch[signs[group, pick[k]] >> (PROBABILITY_BITS + 8 - 12)]
-                            if turn[k]:
-                                said[k] = -said[k]
+                        for k in range(len(WIDE_SIGN_SIZES)):
+                            said[index(k)] = stretch[
+                                index(signs[group, pick[index(k)]] >> (PROBABILITY_BITS + 8 - 12))
+                            ]
+                            if turn[index(k)]:
+                                said[index(k)] = -said[index(k)]
                         for k in range(SIGN_INPUTS):
-                            dot += int(sign_weights[group, k]) * said[k]
+                            dot += int(sign_weights[group, k]) * said[index(k)]
                         dot = min(max((dot + 32768) >> 16, -STRETCH_LIMIT), STRETCH_LIMIT)
-                        share = int(squash[dot + STRETCH_LIMIT])
+                        share = int(squash[index(dot + STRETCH_LIMIT)])
                         share = min(max(share, LEAST_HALF), TOTAL - LEAST_HALF)
                     bit = 0
                     if not reading:
-                        bit = (1 if values[i] < 0 else 0) ^ turned
+                        bit = (1 if values[index(i)] < 0 else 0) ^ turned
                     bit, encoder, decoder = _coded(mode, encoder, decoder, data, limit, share, bit)
                     if bit == STOP:
                         stage, stopped = 3, True
                         first_block, first_cell = block, cell
                         break
                     decided += 1
-                    negative[i] = bit ^ turned
+                    negative[index(i)] = bit ^ turned
                     if pricing:
                         price[number, 0] += _bits(share, bit)
                         price[number, 1] += 1
@@ -583,24 +662,29 @@ def scan(
                         error = (bit << 16) - share
                         for k in range(SIGN_INPUTS):
                             sign_weights[group, k] += (
-                                said[k] * error + (1 << (_LEARNING_SHIFT - 1))
+                                said[index(k)] * error + (1 << (_LEARNING_SHIFT - 1))
                             ) >> _LEARNING_SHIFT
                     for k in range(sign_count):
-                        bit = negative[i] ^ turn[k]
+                        bit = negative[index(i)] ^ turn[index(k)]
                         if mode == LEARN:
-                            counts[group, signs_at + pick[k], bit] += 1
-                        signs[group, pick[k]] = _adapted(signs[group, pick[k]], bit, rates, most)
-                    known[i] = 3 << plane
+                            counts[group, signs_at + pick[index(k)], bit] += 1
+                        signs[group, pick[index(k)]] = _adapted(
+                            signs[group, pick[index(k)]], bit, rates, most
+                        )
+                    known[index(i)] = 3 << plane
                     stage = 2
                 elif was != 0 and kind == REFINEMENT and was & ((1 << (plane + 1)) - 1) == 0:
                     near = (
-                        known[i - 1] + known[i + 1] + known[i - stride] + known[i + stride]
+                        known[index(i - 1)]
+                        + known[index(i + 1)]
+                        + known[index(i - stride)]
+                        + known[index(i + stride)]
                     ) >> plane
                     older = min(was >> (plane + 3), 1) + min(was >> (plane + 4), 1)
-                    context = older * 13 + int(coarse[min(near, 4095)])
+                    context = older * 13 + int(coarse[index(min(near, 4095))])
                     packed = int(models.fine[group, context])
                     share = _share(packed, LEAST_HALF)
-                    bit = 0 if reading else int(abs(values[i])) >> plane & 1
+                    bit = 0 if reading else int(abs(values[index(i)])) >> plane & 1
                     bit, encoder, decoder = _coded(mode, encoder, decoder, data, limit, share, bit)
                     if bit == STOP:
                         stage, stopped = 2, True
@@ -613,7 +697,7 @@ def scan(
                         if mode == LEARN:
                             counts[group, fine_at + context, bit] += 1
                     models.fine[group, context] = _adapted(packed, bit, rates, most)
-                    known[i] = was + (2 * bit - 1 << plane)
+                    known[index(i)] = was + (2 * bit - 1 << plane)
             if stopped:
                 break
             first_cell, stage = 0, 0
@@ -623,18 +707,21 @@ def scan(
         first_block, first_cell, stage = 0, 0, 0
     else:
         number = len(passes)
+    state[_PASS], state[_STAGE], state[_BLOCK], state[_CELL] = (
+        number,
+        stage,
+        first_block,
+        first_cell,
+    )
+    state[_LIMIT], state[_SYMBOLS] = limit, decided
     if reading:
         state[_LOW], state[_HIGH], state[_WIDTH], state[_TAKEN] = decoder
-        state[_PASS], state[_STAGE], state[_BLOCK], state[_CELL] = (
-            number,
-            stage,
-            first_block,
-            first_cell,
-        )
-        state[_LIMIT], state[_SYMBOLS] = limit, decided
         return int(decided)
     if mode == WRITE:
-        return finish(encoder, data)
+        state[_LOW], state[_WIDTH], state[_TAKEN] = encoder
+        if number == len(passes) or limit > len(data) - MARGIN + 1:
+            return finish(encoder, data)
+        return -1
     return 0
 
 
@@ -644,5 +731,5 @@ def _adapted(packed: int, bit: int, rates: Ints, most: int) -> int:
     packed = int(packed)
     seen = packed & 255
     p = packed >> 8
-    p += (((bit << PROBABILITY_BITS) - p) * int(rates[seen])) >> _RATE_SHIFT
+    p += (((bit << PROBABILITY_BITS) - p) * int(rates[index(seen)])) >> _RATE_SHIFT
     return p << 8 | (seen + 1 if seen < most else seen)

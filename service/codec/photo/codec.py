@@ -34,6 +34,7 @@ from service.codec.photo import choice, encoder, header, levels, painter, search
 from service.codec.photo.bitplane_coder import Fixed, Models
 from service.codec.photo.cells import Tile
 from service.codec.photo.header import PhotoHeader
+from service.codec.photo.known import Known
 from service.codec.photo.networks import ROLES, CellNetwork
 from service.codec.photo.order import Grid, grid_of, sizes_of
 from service.codec.photo.parse import Parse
@@ -41,6 +42,7 @@ from service.codec.photo.prices import pass_chunks
 from service.codec.photo.tables import ORDERS, Tables
 from service.codec.photo.threads import Threads
 from service.codec.photo.transform import Steps
+from service.codec.photo.writer import Writer
 from service.codec.pixels import Pixels
 from service.inference import Runtime
 from service.quality.ms_ssim import MS_SSIM_SIDE
@@ -186,8 +188,16 @@ class PhotoCodec:
         aspects: Sequence[float],  # noqa: ARG002 - a photo has that of its pixels
         effort: Effort | None = None,
     ) -> list[Encoded]:
-        """Whole streams of uint8 [H, W, 3] each; nothing is measured."""
-        return [Encoded(self.stream(picture, effort=effort)) for picture in pictures]
+        """Whole streams of uint8 [H, W, 3] each; a large photo is measured as it is written."""
+        return [self._encoded(picture, effort) for picture in pictures]
+
+    def _encoded(self, picture: Pixels, effort: Effort | None) -> Encoded:
+        writer, steps = self._begun(picture, effort=effort)
+        found = None
+        if Size.of(picture).pixels > levels.LARGE_PIXELS:
+            cuts = levels.cuts_of(writer.most_bytes, self.minimum_bytes)
+            found = self._levels(picture, writer, steps, cuts)
+        return Encoded(writer.whole(), found)
 
     def stream(
         self,
@@ -203,13 +213,23 @@ class PhotoCodec:
         in the order for squared error, which they were not trained for. Raises ValueError for an
         effort that is none of ``efforts``.
         """
+        writer, _ = self._begun(picture, order, networks, effort)
+        return writer.whole()
+
+    def _begun(
+        self,
+        picture: Pixels,
+        order: str | None = None,
+        networks: bool | None = None,
+        effort: Effort | None = None,
+    ) -> tuple[Writer, Steps]:
         number = self.order if order is None else ORDERS.index(order)
         effort = effort or self.effort
         if effort not in self.efforts:
             raise ValueError(f"{self.name} has no effort {effort!r}")
         if networks is None:
             networks = self._prefers_networks(picture, number)
-        return self._stream(picture, number, networks, self.bits_a_pixel, effort)
+        return self._writer(picture, number, networks, self.bits_a_pixel, effort)
 
     def _prefers_networks(self, picture: Pixels, order: int) -> bool:
         may = self.has_networks and self._may_have_networks and order != SQUARED_ERROR
@@ -218,18 +238,18 @@ class PhotoCodec:
         sample = choice.sample_of(picture)
         return choice.networks_are_better(
             sample,
-            lambda networks, bpp: self._stream(sample, order, networks, bpp),
+            lambda networks, bpp: self._writer(sample, order, networks, bpp)[0].whole(),
             lambda stream, cuts: self._painted_cuts(stream, cuts, 0),
         )
 
-    def _stream(
+    def _writer(
         self,
         picture: Pixels,
         order: int,
         networks: bool,
         bits_a_pixel: float,
         effort: Effort = "default",
-    ) -> bytes:
+    ) -> tuple[Writer, Steps]:
         size = Size.of(picture)
         head = header.pack(self.wire_id, self.version, size, order, networks)
         grid, steps = self.geometry(size, order, networks)
@@ -245,17 +265,18 @@ class PhotoCodec:
         else:
             values, passes = encoder.quantised(picture, grid, steps, self._threads)
         room = max(LEAST_PAYLOAD_BYTES, int(bits_a_pixel * size.pixels / 8))
-        used = grid._replace(passes=passes)
-        return head + encoder.written(used, self._known[networks], values, room)
+        return Writer(grid, passes, self._known[networks], values, head, room), steps
 
     def measure(
         self, pictures: Sequence[Pixels], streams: Sequence[bytes]
     ) -> list[tuple[Level, ...]]:
         """Sixteen prefixes each, at a low-pass resolution (``levels.splits_of``)."""
-        return [
-            self._measured(picture, stream)
-            for picture, stream in zip(pictures, streams, strict=True)
-        ]
+        found = []
+        for picture, stream in zip(pictures, streams, strict=True):
+            parse, steps, _ = self.parse(stream)
+            cuts = levels.cuts_of(len(stream), self.minimum_bytes)
+            found.append(self._levels(picture, parse, steps, cuts))
+        return found
 
     def coded_size(self, size: Size) -> Size:
         """That of the picture."""
@@ -267,32 +288,37 @@ class PhotoCodec:
         height, width = sizes_of(size.height, size.width, splits)[splits]
         return Size(width, height)
 
-    def _measured(self, picture: Pixels, stream: bytes) -> tuple[Level, ...]:
-        splits = levels.splits_of(Size.of(picture))
-        parse, steps, size = self.parse(stream)
+    def _levels(
+        self, picture: Pixels, known: Known, steps: Steps, cuts: Sequence[int]
+    ) -> tuple[Level, ...]:
+        """What prefixes of ``cuts`` bytes are worth, those that there are, and the whole."""
+        size = Size.of(picture)
+        splits = levels.splits_of(size)
         wanted = transform.low_pass(picture, steps, splits)
-        cuts = levels.cuts_of(len(stream), self.minimum_bytes)
-        plain = steps._replace(networks=False)
-        corrected = levels.corrected_of(cuts, size) if steps.networks else ()
-        part = levels.part_of(size, splits) if corrected else None
-        found, gains = [], {}
-        decided = self._threads.beside(partial(parse.advance, cuts[0]))
-        for n, cut in enumerate(cuts):
-            decided()
-            own = plain if corrected else steps
-            shown = self.painted(parse, own, size, splits)
-            better = None
-            if part is not None and not painter.corrects(self._networks["synthesis"], parse):
+        part, own = None, steps
+        if steps.networks and size.pixels > levels.LARGE_PIXELS:
+            part, own = levels.part_of(size, splits), steps._replace(networks=False)
+        due = levels.corrected_from(size)
+        found: list[Level] = []
+        gains = {}
+        reached = self._threads.beside(partial(known.reach, cuts[0]))
+        for n in range(len(cuts)):
+            cut, better = reached(), None
+            shown = self.painted(known, own, size, splits)
+            if part is not None and not painter.corrects(self._networks["synthesis"], known):
                 gains[n] = levels.NOTHING
-            elif part is not None and n in corrected:
-                better = part.of(self.painted(parse, steps, size, splits, part.corrected))
-            # the next bytes are parsed while this picture is measured
-            decided = self._threads.beside(partial(parse.advance, cuts[min(n + 1, len(cuts) - 1)]))
+            elif part is not None and (known.ended or (due and due[0] <= cut)):
+                due = [length for length in due if length > cut]
+                better = part.of(self.painted(known, steps, size, splits, part.corrected))
+            ended = known.ended
+            if not ended:  # the next bytes are told while this picture is measured
+                reached = self._threads.beside(partial(known.reach, cuts[n + 1]))
             found.append(levels.level(cut, wanted, shown))
             if part is not None and better is not None:
                 without = levels.level(cut, part.of(wanted), part.of(shown))
                 gains[n] = levels.gain(levels.level(cut, part.of(wanted), better), without)
-        decided()
+            if ended:
+                break
         return levels.corrected(found, gains)
 
     def decode(self, prefixes: Sequence[bytes], size: int | None = None) -> list[Pixels]:
@@ -328,14 +354,14 @@ class PhotoCodec:
             yield self.painted(parse, steps, size, splits)
 
     def painted(
-        self, parse: Parse, steps: Steps, size: Size, splits: int = 0, within: Tile | None = None
+        self, known: Known, steps: Steps, size: Size, splits: int = 0, within: Tile | None = None
     ) -> Pixels:
         """What is decided so far, as it is after so many splits: uint8 [H, W, 3].
 
         A network corrects all cells, or those ``within``.
         """
         network = self._networks["synthesis"] if steps.networks else None
-        return painter.painted(parse, steps, size, splits, self._threads, network, within)
+        return painter.painted(known, steps, size, splits, self._threads, network, within)
 
     def inspect(self, stream: bytes) -> Inspection:
         """The header, the order, and which passes each stretch of the payload tells."""

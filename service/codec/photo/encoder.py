@@ -5,12 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from service.codec.entropy.range_coder import MARGIN
-from service.codec.photo import bitplane_coder, transform, wavelet
+from service.codec.photo import transform, wavelet
 from service.codec.photo.cells import CHANNELS, LEVELS, Split, Units
 from service.codec.photo.networks import CellNetwork
 from service.codec.photo.order import ORIENTS, Grid, Ints
-from service.codec.photo.tables import Tables, fresh
 from service.codec.photo.threads import Threads
 from service.codec.photo.transform import Steps, band_of
 from service.codec.photo.wavelet import Plane
@@ -18,8 +16,6 @@ from service.codec.pixels import Pixels
 
 GOOD_PSNR = 42.0
 """dB: a stream ends once its picture is so close, or at ``bits_a_pixel``."""
-_NO_PRICE = np.zeros((1, 2))
-_NO_COUNTS = np.zeros((1, 1, 2), np.int64)
 
 
 def quantised(picture: Pixels, grid: Grid, steps: Steps, threads: Threads) -> tuple[Ints, Ints]:
@@ -75,28 +71,6 @@ def steps_as_units(grid: Grid, steps: Steps) -> Units:
         first = band_of(grid, level)
         fine[:, level - 1] = steps.sizes[:, first : first + ORIENTS, None]
     return Units(steps.sizes[:, 0].copy(), fine)
-
-
-def written(grid: Grid, tables: Tables, values: Ints, room_bytes: int) -> bytes:
-    """The payload of the grid's passes, in so many bytes at most."""
-    out = np.zeros(room_bytes + MARGIN, np.uint8)
-    places = 3 * grid.coefficients
-    length = bitplane_coder.scan(
-        bitplane_coder.WRITE,
-        grid,
-        fresh(tables.models),
-        tables.fixed,
-        values,
-        np.zeros(places, np.int32),
-        np.zeros(places, np.int8),
-        np.zeros(3 * grid.flags, np.int8),
-        np.zeros(bitplane_coder.STATE, np.int64),
-        out,
-        0,
-        _NO_PRICE,
-        _NO_COUNTS,
-    )
-    return out[:length].tobytes()
 
 
 def passes_needed(passes: Ints, gains: NDArray[np.float64], samples: int) -> int:

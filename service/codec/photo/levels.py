@@ -2,12 +2,12 @@
 
 A synthesis network computes on all pixels, whatever resolution is measured. So of a large photo it
 corrects the middle of some prefixes; what that is worth, in dB, is taken to hold everywhere, and to
-lie evenly (in the logarithm of the length) between them.
+lie evenly between them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -28,11 +28,10 @@ SHORTEST_BYTES = 128
 COUNT = 16
 LONG_SIDE = 512
 """Pixels: a larger photo is measured as the low-pass picture that has at least so many."""
-
-
-CORRECTED = (11, 13, 15)
-"""Which prefixes a network corrects of a photo that has more than ``CORRECTED_PIXELS``."""
-CORRECTED_PIXELS = 2**18
+CORRECTED_BPP = (0.1, 0.4)
+"""The first prefixes of so much, and the whole, are what a network corrects of a large photo."""
+LARGE_PIXELS = 2**18
+"""A photo of more is measured while it is written, and corrected in part."""
 AROUND = 5
 """Cells around what is measured that are corrected too: the outermost have no neighbours."""
 LEAST_UNLIKE = 1e-6
@@ -73,9 +72,9 @@ def level(length_bytes: int, wanted: Pixels, shown: Pixels) -> Level:
     )
 
 
-def corrected_of(cuts: Sequence[int], size: Size) -> Collection[int]:
-    """Which of the cuts a network corrects in part; none: it corrects all of all of them."""
-    return CORRECTED if size.pixels > CORRECTED_PIXELS and len(cuts) == COUNT else ()
+def corrected_from(size: Size) -> list[int]:
+    """Lengths of a large photo from which on a network corrects the next prefix."""
+    return [int(bpp * size.pixels / 8) for bpp in CORRECTED_BPP]
 
 
 class Part(NamedTuple):
@@ -117,11 +116,11 @@ def corrected(found: Sequence[Level], gains: Mapping[int, Gain]) -> tuple[Level,
     """Levels measured without a network, and what it adds to some of them, ascending."""
     if not gains:
         return tuple(found)
-    places = np.log([found[n].bytes for n in gains])
+    places = [found[n].bytes for n in gains]
     known = np.stack(list(gains.values()))
     made = []
     for level in found:
-        more = [np.interp(np.log(level.bytes), places, column) for column in known.T]
+        more = [np.interp(level.bytes, places, column) for column in known.T]
         psnr, ssim, msssim = (_decibels(level) + more).tolist()
         scales = None if level.msssim is None else _likeness(msssim)
         made.append(replace(level, psnr=psnr, ssim=_likeness(ssim), msssim=scales))

@@ -7,9 +7,9 @@ import numpy as np
 from service.codec.geometry import Size
 from service.codec.photo import transform
 from service.codec.photo.cells import LEVELS, Split, Tile
+from service.codec.photo.known import Known
 from service.codec.photo.networks import CellNetwork
 from service.codec.photo.order import LEVEL, sizes_of
-from service.codec.photo.parse import Parse
 from service.codec.photo.precision import begins, precision_of, told_of, units_of
 from service.codec.photo.threads import Threads
 from service.codec.photo.transform import Steps
@@ -21,7 +21,7 @@ CORRECTED_SPLITS = 2
 
 
 def painted(
-    parse: Parse,
+    found: Known,
     steps: Steps,
     size: Size,
     splits: int,
@@ -34,30 +34,30 @@ def painted(
     The network corrects all cells, or those ``within``. After more than ``CORRECTED_SPLITS``, or
     where little is known, the picture is the closed form's, with a network too.
     """
-    grid = parse.grid
+    grid = found.grid
     most = int(grid.bands[0, LEVEL])
     splits = min(splits, most)
     shape = sizes_of(size.height, size.width, most)[splits]
-    if network is None or splits > CORRECTED_SPLITS or not corrects(network, parse):
+    if network is None or splits > CORRECTED_SPLITS or not corrects(network, found):
 
         def synthesise(channel: int) -> Plane:
             part = grid.of(channel)
-            known, negative = parse.known[part], parse.negative[part]
+            known, negative = found.known[part], found.negative[part]
             return transform.synthesise(known, negative, grid, steps, channel, shape)
 
         planes = threads.each_channel(synthesise)
     else:
-        planes = _corrected(parse, steps, size, splits, threads, network, within)
+        planes = _corrected(found, steps, size, splits, threads, network, within)
     return transform.to_rgb(planes, steps, transform.gain_of(size, splits))
 
 
-def corrects(network: CellNetwork, parse: Parse) -> bool:
+def corrects(network: CellNetwork, found: Known) -> bool:
     """Whether so much is known that the network is used."""
-    return begins(precision_of(parse.grid, parse.place), parse.grid, network.first_plane)
+    return begins(precision_of(found.grid, found.place), found.grid, network.first_plane)
 
 
 def _corrected(
-    parse: Parse,
+    found: Known,
     steps: Steps,
     size: Size,
     splits: int,
@@ -65,10 +65,10 @@ def _corrected(
     network: CellNetwork,
     within: Tile | None,
 ) -> list[Plane]:
-    split = split_of(parse, steps, size, threads)
-    known = precision_of(parse.grid, parse.place)
-    told = told_of(known, parse.grid) if network.told else None
-    network.run(split, units_of(known, parse.grid, steps), threads, told, within)
+    split = split_of(found, steps, size, threads)
+    known = precision_of(found.grid, found.place)
+    told = told_of(known, found.grid) if network.told else None
+    network.run(split, units_of(known, found.grid, steps), threads, told, within)
 
     def join(channel: int) -> Plane:
         plane = split.low[channel]
@@ -79,14 +79,14 @@ def _corrected(
     return threads.each_channel(join)
 
 
-def split_of(parse: Parse, steps: Steps, size: Size, threads: Threads) -> Split:
+def split_of(found: Known, steps: Steps, size: Size, threads: Threads) -> Split:
     """What is decided so far, the three finest levels apart."""
-    grid = parse.grid
+    grid = found.grid
     shape = sizes_of(size.height, size.width, LEVELS)[LEVELS]
 
     def one(channel: int) -> tuple[Plane, list[Plane]]:
         part = grid.of(channel)
-        known, negative = parse.known[part], parse.negative[part]
+        known, negative = found.known[part], found.negative[part]
         low = transform.synthesise(known, negative, grid, steps, channel, shape)
         fine = [
             transform.details(known, negative, grid, steps, channel, level)

@@ -3,39 +3,26 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from service.codec.photo.bitplane_coder import READ, STATE, Fixed, Models, scan
-from service.codec.photo.order import Grid, Ints
-from service.codec.photo.precision import Place
+from service.codec.photo.bitplane_coder import READ, Fixed, Models, scan
+from service.codec.photo.known import NO_COUNTS, NO_PRICE, Known
+from service.codec.photo.order import Grid
 
+_LIMIT = 8
 _NO_VALUES = np.zeros(1, np.int32)
-_NO_PRICE = np.zeros((1, 2))
-_NO_COUNTS = np.zeros((1, 1, 2), np.int64)
-_WHOLE = 1 << 32
-_WIDTH = 2
 
 
-class Parse:
-    """Holds what the prefixes of one payload decide, from the shortest to the longest.
-
-    ``known`` int32 [3 K]: twice the middle of the interval in which a magnitude lies, in steps; 0
-    while it is zero so far. ``negative`` int8 [3 K]. Not to be shared between threads.
-    """
+class Parse(Known):
+    """Holds what the prefixes of one payload decide, from the shortest to the longest."""
 
     def __init__(
         self, grid: Grid, models: Models, fixed: Fixed, stream: bytes, header_bytes: int
     ) -> None:
         """``models`` adapt: hand in a copy."""
-        self.grid = grid
-        self.known: Ints = np.zeros(3 * grid.coefficients, np.int32)
-        self.negative = np.zeros(3 * grid.coefficients, np.int8)
-        self._active = np.zeros(3 * grid.flags, np.int8)
+        super().__init__(grid)
         self._models, self._fixed = models, fixed
         self._data = np.frombuffer(bytearray(stream), np.uint8)[header_bytes:]
         self._header_bytes = header_bytes
-        self._state: NDArray[np.int64] = np.zeros(STATE, np.int64)
-        self._state[_WIDTH] = _WHOLE
 
     def advance(self, cut_bytes: int) -> int:
         """Take the stream up to a cut, no shorter than the last; symbols decided so far."""
@@ -52,21 +39,21 @@ class Parse:
             self._state,
             self._data,
             limit,
-            _NO_PRICE,
-            _NO_COUNTS,
+            NO_PRICE,
+            NO_COUNTS,
         )
 
-    @property
-    def passes_done(self) -> int:
-        """How many passes are decided whole."""
-        return int(self._state[4])
+    def reach(self, cut_bytes: int) -> int:
+        """As ``advance``."""
+        self.advance(cut_bytes)
+        return min(cut_bytes, self._header_bytes + len(self._data))
 
     @property
-    def place(self) -> Place:
-        """Where it stands."""
-        return Place(self.passes_done, int(self._state[6]))
+    def ended(self) -> bool:
+        """Whether all was read."""
+        return bool(self._state[_LIMIT] == len(self._data))
 
     @property
     def complete(self) -> bool:
-        """Whether every pass is."""
+        """Whether every pass is told."""
         return self.passes_done == len(self.grid.passes)

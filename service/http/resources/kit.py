@@ -7,6 +7,7 @@ that starts at a release stays within it.
 
 from __future__ import annotations
 
+import functools
 import gzip
 import hashlib
 from dataclasses import dataclass
@@ -49,6 +50,7 @@ class File:
     digests: dict[str, bytes]
 
 
+@functools.cache  # for all applications of a process: of one's start it would be the most
 def make_file(content: bytes, media_type: str) -> File:
     """Compress once; ``bodies`` by content coding, "" being none."""
     bodies = {"": content}

@@ -13,12 +13,12 @@ from models.photo.lengths import cut_at, integers
 from models.photo.networks import SHAPES, Networks, from_cells, to_cells
 from models.photo.states import States
 from models.photo.training import ORDER
-from service.codec.entropy.range_coder import MARGIN
-from service.codec.photo import bitplane_coder, tables, transform
+from service.codec.photo import tables, transform
 from service.codec.photo import wavelet as lifting
 from service.codec.photo.order import BLOCK, COLUMNS, END, FIRST, ROWS
 from service.codec.photo.parse import Parse
-from service.codec.photo.tables import Stored
+from service.codec.photo.tables import Stored, Tables
+from service.codec.photo.writer import Writer
 from tests.models.photo.conftest import SIDE, Pixels
 
 
@@ -149,24 +149,12 @@ def _quantised(coding: Coding, picture: Pixels) -> NDArray[np.int32]:
 
 def _parse(coding: Coding, stored: Stored, values: NDArray[np.int32]) -> Parse:
     """A parser of the whole stream of ``values``."""
-    grid, fixed = coding.states.grid, tables.fixed_of(stored)
-    data = np.zeros(SIDE**2 + MARGIN, np.uint8)
-    length = bitplane_coder.scan(
-        bitplane_coder.WRITE,
-        grid,
-        tables.models_of(stored),
-        fixed,
-        values,
-        np.zeros_like(values),
-        np.zeros(len(values), np.int8),
-        np.zeros(3 * grid.flags, np.int8),
-        np.zeros(bitplane_coder.STATE, np.int64),
-        data,
-        0,
-        np.zeros((1, 2)),
-        np.zeros((1, 1, 2), np.int64),
+    grid, own = (
+        coding.states.grid,
+        Tables(stored, tables.fixed_of(stored), tables.models_of(stored)),
     )
-    return Parse(grid, tables.models_of(stored), fixed, data[:length].tobytes(), 0)
+    stream = Writer(grid, grid.passes, own, values, b"", SIDE**2).whole()
+    return Parse(grid, tables.fresh(own.models), own.fixed, stream, 0)
 
 
 def _decided(parse: Parse) -> tuple[tuple[int, float], tuple[int, int, int, int]]:

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from service.codec.entropy.range_coder import MARGIN
 from service.codec.geometry import Size
 from service.codec.photo import bitplane_coder, encoder, tables
 from service.codec.photo.codec import PhotoCodec
 from service.codec.photo.order import Grid, Ints
 from service.codec.photo.threads import Threads
+from service.codec.photo.writer import Writer
 from service.codec.pixels import Pixels
 from tests.support.uncompiled import uncompiled
 
@@ -45,6 +47,7 @@ def test_python_and_machine_code_say_the_same(
     slow = uncompiled(bitplane_coder.scan)
     monkeypatch.setattr("service.codec.photo.bitplane_coder.scan", slow)
     monkeypatch.setattr("service.codec.photo.parse.scan", slow)
+    monkeypatch.setattr("service.codec.photo.writer.scan", slow)
     assert photo.stream(picture) == fast
     assert [state_at(photo, fast, cut) for cut in cuts] == known
 
@@ -59,6 +62,31 @@ def test_a_resumed_parse_is_a_whole_one(photo: PhotoCodec, streams) -> None:
             if cut % 3 == 0 or cut == cuts[-1]:
                 whole = state_at(photo, stream, cut)
                 assert whole[:2] == (symbols, parse.known.tobytes())
+
+
+def test_what_is_known_while_writing_is_what_a_prefix_tells(photo: PhotoCodec, pictures) -> None:
+    """To a byte, at any cut; and the stream is the same however often it was asked."""
+    picture = pictures[0]
+    for networks in (False, photo.has_networks):
+        stream = photo.stream(picture, networks=networks)
+        values, passes, grid = integers(photo, picture, networks)
+        room = int(photo.bits_a_pixel * picture[..., 0].size / 8)
+        (parse, _, _), (later, _, _) = photo.parse(stream), photo.parse(stream)
+        head = len(stream) - len(parse._data)
+        writer = Writer(grid, passes, photo.tables(networks), values, stream[:head], room)
+        for cut in np.geomspace(3, writer.most_bytes, 60).astype(int).tolist():
+            reached = writer.reach(cut)
+            assert reached == min(cut, len(stream))
+            assert writer.ended == (cut >= len(stream))
+            parse.advance(reached - 2)
+            later.advance(reached + 1)
+            found = writer.known != 0
+            assert not ((parse.known != 0) & ~found).any()
+            if not writer.ended:
+                assert not (found & (later.known == 0)).any()
+        assert writer.stream == stream
+        # the last bytes may have had no room, or tell more than was written
+        assert (writer.known != later.known).sum() < 8 * MARGIN
 
 
 def test_threads_do_not_touch_each_other(photo: PhotoCodec, pictures, streams) -> None:
@@ -92,7 +120,7 @@ def test_a_prefix_costs_no_more_than_its_information(photo: PhotoCodec, pictures
     networks = photo.has_networks
     values, passes, grid = integers(photo, picture, networks)
     own = photo.tables(networks)
-    payload = encoder.written(grid._replace(passes=passes), own, values, 10**6)
+    payload = Writer(grid, passes, own, values, b"", 10**6).whole()
     price = np.zeros((len(passes), 2))
     places = 3 * grid.coefficients
     bitplane_coder.scan(

@@ -61,11 +61,12 @@ def test_every_prefix_paints_and_no_byte_makes_the_set_worse(
     prefixel: EmbeddedCodec, pictures: np.ndarray, streams: list[bytes]
 ) -> None:
     quality = []
+    pictures, streams = pictures[:24], streams[:24]
     each = range(HEADER_BYTES, 160)
     for length in (*each, *range(160, prefixel.maximum_bytes + 1, 8)):
         shown = np.stack(prefixel.decode([stream[:length] for stream in streams]))
         quality.append(block_ssim(pictures, shown).mean())
-    assert np.diff(quality).min() > -1e-3  # 48 pictures; the evaluation holds 1e-4 on hundreds
+    assert np.diff(quality).min() > -1e-3  # 24 pictures; the evaluation holds 1e-4 on hundreds
     assert quality[62] > 0.7
     assert quality[-1] > 0.93
 

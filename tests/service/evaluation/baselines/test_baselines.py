@@ -7,8 +7,9 @@ import pytest
 
 from service.errors import ConfigurationError
 from service.evaluation.baselines import BASELINES, Parts, find_baselines
-from service.evaluation.data.pictures import free_photos
+from service.evaluation.data.pictures import squash
 from service.quality.psnr import psnr
+from tests.support.photos import free_photos
 
 pytest.importorskip("imagecodecs")
 pytest.importorskip("skimage")
@@ -16,7 +17,7 @@ pytest.importorskip("blurhash")
 pytest.importorskip("thumbhash")
 
 FILES = [name for name, baseline in BASELINES.items() if not baseline.own_size]
-PAIR = free_photos(32).rgb[2:4]
+PAIR = tuple(squash(free_photos()[name], 32) for name in ("coffee", "rocket"))
 
 
 @pytest.mark.parametrize("name", BASELINES)

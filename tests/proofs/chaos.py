@@ -88,8 +88,8 @@ async def prove(seconds: float) -> Claims:
                 await asyncio.sleep(seconds)
                 phases.append((name, begin, time.perf_counter()))
             known[0] = await put_in()
-            begin = time.perf_counter()
-            await asyncio.sleep(seconds / 2)
+            begin = time.perf_counter() + SETTLE_SECONDS
+            await asyncio.sleep(seconds / 2 + SETTLE_SECONDS)
             phases.append(("afterwards", begin, time.perf_counter()))
             stop.set()
             await load

@@ -1,7 +1,8 @@
 """``python -m tests.bench.photo``: what the codec `photo` costs, beside other formats.
 
-    seconds a megapixel    encoding in closed form and with networks, choosing between them;
-                           decoding at half a bit a pixel, of 2,000 bytes, at half size
+    seconds a megapixel    encoding in closed form and with networks, choosing between them, all
+                           that an upload does (levels too); decoding at half a bit a pixel, of
+                           2,000 bytes, at half size
     bytes a pixel          peak memory of encoding and of decoding, each in a process of its own
 
 With --cpu seconds are those of all cores together, which other work on the machine changes least;
@@ -20,6 +21,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from copy import copy
 from functools import partial
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -27,6 +29,7 @@ from tempfile import NamedTemporaryFile
 import numpy as np
 from PIL import Image
 
+from service.codec.interface import measured
 from service.codec.photo.codec import PhotoCodec
 from service.codec.registry import load_newest
 from service.inference import Runtime
@@ -85,10 +88,18 @@ def memory(side: int, what: str, networks: bool, path: Path) -> None:
     Path("/proc/self/clear_refs").write_text("5")  # what loading took at its peak is forgotten
     before = peak_kib()
     if what == "encode":
-        codec.stream(picture, networks=networks)
+        levelled(codec, picture, networks)
     else:
         codec.decode([stream])
     print((peak_kib() - before) * 1024 / side / side)
+
+
+def levelled(codec: PhotoCodec, picture: np.ndarray, networks: bool | None = None) -> None:
+    """What an upload does, in one form or as the codec chooses."""
+    if networks is not None:
+        codec = copy(codec)
+        codec._prefers_networks = lambda *_: networks  # type: ignore[method-assign]
+    measured(codec, [picture], codec.encode([picture], [1.0]))
 
 
 def peak_kib() -> int:
@@ -135,19 +146,22 @@ def main() -> None:
         return
     seconds_of = "seconds of cores" if options.cpu else "seconds"
     print(f"{platform.machine()}, {os.cpu_count()} cores; {seconds_of} a megapixel, bytes a pixel")
-    print("| side | form | choice | encode | decode .5 bpp | 2 kB | half size | memory enc | dec |")
-    print("|-|-|-|-|-|-|-|-|-|")
+    print("| side | form | choice | encode | upload ", end="")
+    print("| decode .5 bpp | 2 kB | half size | memory enc | dec |\n|-|-|-|-|-|-|-|-|-|-|")
     for side in options.sides:
         picture = mosaic(side)
         megapixels = side * side / 1e6
-        whole = quickest(lambda p=picture: codec.encode([p], [1.0]))
+        whole = quickest(lambda p=picture: codec.stream(p))
+        upload = quickest(lambda p=picture: levelled(codec, p))
         for networks in (False, True) if codec.has_networks else (False,):
             stream = codec.stream(picture, networks=networks)
             half = stream[: side * side // 16]
             alone = quickest(lambda p=picture, n=networks: codec.stream(p, networks=n))
+            chosen = bool(codec.stream(picture)[2] & 32)
             row = [
-                whole - alone if networks == bool(codec.stream(picture)[2] & 32) else 0,
+                whole - alone if networks == chosen else 0,
                 alone,
+                upload if networks == chosen else 0,
                 quickest(lambda h=half: codec.decode([h])),
                 quickest(lambda s=stream: codec.decode([s[:2000]])),
                 quickest(lambda h=half, n=side: codec.decode([h], n // 2)),

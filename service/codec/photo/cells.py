@@ -57,6 +57,13 @@ class Units(NamedTuple):
     band: tuple[int, int, int] = (-1, 0, 0)
     visited: NDArray[np.uint8] = np.zeros((1, 1), np.uint8)
 
+    def within(self, part: Tile) -> Units:
+        """Those of a part of the cells that begins at multiples of a block's side."""
+        places = inside(self.band[1] + 1, part)
+        assert places is not None
+        top, left = (place.start // 2 // BLOCK for place in places)
+        return self._replace(visited=self.visited[top:, left:])
+
 
 class Tile(NamedTuple):
     """Cells that are worked on together."""
@@ -73,6 +80,15 @@ class Tile(NamedTuple):
             slice(self.top, self.top + self.rows),
             slice(self.left, self.left + self.columns),
         )
+
+
+def inside(level: int, part: Tile | None) -> tuple[slice, slice] | None:
+    """Where the details of some cells lie in a level's plane."""
+    if part is None:
+        return None
+    side = 2 << LEVELS - level
+    rows, columns = (slice(place.start * side, place.stop * side) for place in part.place)
+    return rows, columns
 
 
 def tiles_of(whole: Tile, most: tuple[int, int]) -> list[Tile]:

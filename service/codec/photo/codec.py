@@ -32,7 +32,6 @@ from service.codec.interface import (
 )
 from service.codec.photo import choice, encoder, header, levels, painter, search, tables, transform
 from service.codec.photo.bitplane_coder import Fixed, Models
-from service.codec.photo.cells import Tile
 from service.codec.photo.header import PhotoHeader
 from service.codec.photo.known import Known
 from service.codec.photo.networks import ROLES, CellNetwork
@@ -295,9 +294,11 @@ class PhotoCodec:
         size = Size.of(picture)
         splits = levels.splits_of(size)
         wanted = transform.low_pass(picture, steps, splits)
-        part, own = None, steps
+        network, part, own = self._networks.get("synthesis"), None, steps
         if steps.networks and size.pixels > levels.LARGE_PIXELS:
-            part, own = levels.part_of(size, splits), steps._replace(networks=False)
+            own = steps._replace(networks=False)
+            part = levels.part_of(size, splits) if splits <= painter.CORRECTED_SPLITS else None
+        paint = partial(painter.part_painted, known, steps, size, splits, self._threads)
         due = levels.corrected_from(size)
         found: list[Level] = []
         gains = {}
@@ -305,11 +306,12 @@ class PhotoCodec:
         for n in range(len(cuts)):
             cut, better = reached(), None
             shown = self.painted(known, own, size, splits)
-            if part is not None and not painter.corrects(self._networks["synthesis"], known):
-                gains[n] = levels.NOTHING
-            elif part is not None and (known.ended or (due and due[0] <= cut)):
-                due = [length for length in due if length > cut]
-                better = part.of(self.painted(known, steps, size, splits, part.corrected))
+            if part is not None and network is not None:
+                if not painter.corrects(network, known):
+                    gains[n] = levels.NOTHING
+                elif known.ended or (due and due[0] <= cut):
+                    due = [length for length in due if length > cut]
+                    better = part.inner(paint(network, part.corrected))
             ended = known.ended
             if not ended:  # the next bytes are told while this picture is measured
                 reached = self._threads.beside(partial(known.reach, cuts[n + 1]))
@@ -353,15 +355,10 @@ class PhotoCodec:
             parse.advance(cut)
             yield self.painted(parse, steps, size, splits)
 
-    def painted(
-        self, known: Known, steps: Steps, size: Size, splits: int = 0, within: Tile | None = None
-    ) -> Pixels:
-        """What is decided so far, as it is after so many splits: uint8 [H, W, 3].
-
-        A network corrects all cells, or those ``within``.
-        """
+    def painted(self, known: Known, steps: Steps, size: Size, splits: int = 0) -> Pixels:
+        """What is decided so far, as it is after so many splits: uint8 [H, W, 3]."""
         network = self._networks["synthesis"] if steps.networks else None
-        return painter.painted(known, steps, size, splits, self._threads, network, within)
+        return painter.painted(known, steps, size, splits, self._threads, network)
 
     def inspect(self, stream: bytes) -> Inspection:
         """The header, the order, and which passes each stretch of the payload tells."""

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from service.codec.geometry import Size
 from service.codec.interface import Level
+from service.codec.photo import order
 from service.codec.photo.cells import CELL, Tile
 from service.codec.pixels import Pixels
 from service.quality.ms_ssim import MS_SSIM_SIDE, ms_ssim
@@ -32,7 +33,8 @@ CORRECTED_BPP = (0.1, 0.4)
 """The first prefixes of so much, and the whole, are what a network corrects of a large photo."""
 LARGE_PIXELS = 2**18
 """A photo of more is measured while it is written, and corrected in part."""
-AROUND = 5
+ALIGNED = order.BLOCK
+AROUND = 8
 """Cells around what is measured that are corrected too: the outermost have no neighbours."""
 LEAST_UNLIKE = 1e-6
 """Of 1 - SSIM: what is still told from nothing."""
@@ -85,10 +87,20 @@ class Part(NamedTuple):
     splits: int
 
     def of(self, picture: Pixels) -> Pixels:
-        """Its pixels."""
+        """Its pixels in the whole picture."""
+        return self._cut(picture, self.measured.top, self.measured.left)
+
+    def inner(self, corrected: Pixels) -> Pixels:
+        """Its pixels in what was corrected."""
+        top, left = self.corrected.top, self.corrected.left
+        return self._cut(corrected, self.measured.top - top, self.measured.left - left)
+
+    def _cut(self, picture: Pixels, top: int, left: int) -> Pixels:
         side = CELL >> self.splits
-        top, left, rows, columns = (side * number for number in self.measured)
-        return np.ascontiguousarray(picture[top : top + rows, left : left + columns])
+        rows, columns = self.measured.rows, self.measured.columns
+        return np.ascontiguousarray(
+            picture[side * top : side * (top + rows), side * left : side * (left + columns)]
+        )
 
 
 def part_of(size: Size, splits: int) -> Part:
@@ -98,7 +110,7 @@ def part_of(size: Size, splits: int) -> Part:
     for cells in (size.height // CELL, size.width // CELL):
         length = min(cells, max(cells // 3, least))
         first = (cells - length) // 2
-        low, high = max(0, first - AROUND), min(cells, first + length + AROUND)
+        low, high = max(0, first - AROUND) // ALIGNED * ALIGNED, min(cells, first + length + AROUND)
         measured.append((first, length))
         corrected.append((low, high - low))
     tiles = [

@@ -73,14 +73,12 @@ class CellNetwork:
         units: Units,
         threads: Threads,
         told: Floats | None = None,
-        within: Tile | None = None,
     ) -> None:
         """Put what the network makes of all cells in their place; ``threads`` share tiles.
 
-        ``told`` float32 [1, numbers], where the network is told any. ``within``: of these cells
-        alone, which are worked on as if there were no others.
+        ``told`` float32 [1, numbers], where the network is told any.
         """
-        whole = within or Tile(0, 0, *split.low[0].shape)
+        whole = Tile(0, 0, *split.low[0].shape)
         tiles = tiles_of(whole, self._tile)
         around = 2 * HALO
         shape = (self.channels, whole.rows + around, whole.columns + around)

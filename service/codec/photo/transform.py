@@ -161,16 +161,31 @@ def synthesise(
 
 
 def details(
-    known: Ints, negative: Small, grid: Grid, steps: Steps, channel: int, level: int
+    known: Ints,
+    negative: Small,
+    grid: Grid,
+    steps: Steps,
+    channel: int,
+    level: int,
+    inside: tuple[slice, slice] | None = None,
 ) -> Plane:
-    """A level's details in their places, interleaved: the low-pass ones are not written yet."""
+    """A level's details in their places, interleaved: the low-pass ones are not written yet.
+
+    All of them, or those ``inside``, which begins at even places and reaches over no edge.
+    """
     bands = grid.bands.tolist()
     first = band_of(grid, level)
     across, down_ = bands[first], bands[first + 1]
-    plane = np.empty((across[ROWS] + down_[ROWS], across[COLUMNS] + down_[COLUMNS]), np.float32)
+    shape = across[ROWS] + down_[ROWS], across[COLUMNS] + down_[COLUMNS]
+    top, left = 0, 0
+    if inside is not None:
+        shape = inside[0].stop - inside[0].start, inside[1].stop - inside[1].start
+        top, left = inside[0].start // 2, inside[1].start // 2
+    plane = np.empty(shape, np.float32)
     for band, (down, right) in enumerate(DETAILS, first):
-        part = plane[down::2, right::2]
-        _fill(part, known, negative, steps, channel, band, bands[band])
+        part, row = plane[down::2, right::2], list(bands[band])
+        row[OFFSET] += top * row[STRIDE] + left
+        _fill(part, known, negative, steps, channel, band, row)
     return plane
 
 

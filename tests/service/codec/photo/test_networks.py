@@ -125,7 +125,7 @@ def test_levels_of_a_large_photo_are_near_what_is_shown(photo: PhotoCodec) -> No
     splits = levels.splits_of(size)
     found = sorted((*read, *written.levels), key=lambda one: one.bytes)
     wanted = transform.low_pass(large, steps, splits)
-    for one in found:
+    for one in found[::3]:
         parse.advance(one.bytes)
         exact = levels.level(one.bytes, wanted, photo.painted(parse, steps, size, splits))
         assert one.psnr == pytest.approx(exact.psnr, abs=0.8)
@@ -152,13 +152,14 @@ def test_a_prefix_of_which_little_is_known_is_painted_without(
 def test_a_part_of_the_cells_is_corrected_as_all_are(photo: PhotoCodec, stream: bytes) -> None:
     parse, steps, size = photo.parse(stream)
     parse.advance(40_000)
-    part = levels.part_of(size, 0)
-    args = parse, steps, size, 0, Threads(2), photo.network("synthesis")
-    whole, some = painter.painted(*args), painter.painted(*args, part.corrected)
-    apart = np.abs(part.of(whole).astype(int) - part.of(some))
-    assert apart.mean() < 0.1
-    assert apart[100:-100, 100:-100].max() <= 1
-    assert (whole != some).any()
+    for splits in range(painter.CORRECTED_SPLITS + 1):
+        part = levels.part_of(size, splits)
+        args = parse, steps, size, splits, Threads(2), photo.network("synthesis")
+        whole, some = painter.painted(*args), painter.part_painted(*args, part.corrected)
+        apart = np.abs(part.of(whole).astype(int) - part.inner(some))
+        assert apart.mean() < 0.1
+        assert apart.max() <= 1
+        assert some.size < whole.size
 
 
 def test_decoding_a_lower_resolution_costs_what_the_network_does(photo: PhotoCodec) -> None:

@@ -62,7 +62,7 @@ class Units(NamedTuple):
         places = inside(self.band[1] + 1, part)
         assert places is not None
         top, left = (place.start // 2 // BLOCK for place in places)
-        return self._replace(visited=self.visited[top:, left:])
+        return self._replace(visited=np.ascontiguousarray(self.visited[top:, left:]))
 
 
 class Tile(NamedTuple):

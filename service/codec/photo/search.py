@@ -37,7 +37,7 @@ from service.quality.slopes import Weights, ms_ssim_slope, seen_slope
 from service.quality.windows import Planes
 
 EFFORTS: tuple[Effort, ...] = ("default", "high", "best")
-ROUNDS = {"high": 8, "best": 40}
+ROUNDS = {"high": 8, "best": 24}
 """Steps of each effort."""
 CUTS_BPP = (0.16, 0.4, 1.0)
 STRUCTURE, SEEN = 0.85, 0.1

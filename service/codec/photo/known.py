@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,7 +17,7 @@ _WHOLE = 1 << 32
 _WIDTH, _PASS, _BLOCK = 2, 4, 6
 
 
-class Known:
+class Known(ABC):
     """Where the scan stands. Not to be shared between threads.
 
     ``known`` int32 [3 K]: twice the middle of the interval in which a magnitude lies, in steps; 0
@@ -31,16 +33,16 @@ class Known:
         self._state[_WIDTH] = _WHOLE
 
     @property
+    @abstractmethod
     def ended(self) -> bool:
         """Whether there are no more bytes."""
-        raise NotImplementedError
 
+    @abstractmethod
     def reach(self, cut_bytes: int) -> int:
         """Go on until what is known is what a prefix of so many bytes tells, or to the end.
 
         The bytes that do: the cut, or all that there are.
         """
-        raise NotImplementedError
 
     @property
     def passes_done(self) -> int:

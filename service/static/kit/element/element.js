@@ -1,6 +1,5 @@
 /**
- * <prefixel-img>: a thumbnail in its box, better with every byte, then the full picture over it; or
- * a photo, which its stream alone paints.
+ * <prefixel-img>: a thumbnail, better with every byte, then the full picture; or a photo alone.
  *
  *     <prefixel-img src="/v1/images/ID/thumb.pxl?v=…" bytes="64" image="photo.jpg" alt="…">
  *       <noscript><img src="/v1/images/ID/thumb.webp?bytes=64" alt="…"></noscript>

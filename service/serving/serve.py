@@ -25,11 +25,12 @@ def serve(
     *,
     metrics_listener: socket.socket | None = None,
     on_ready: Callable[[Metrics], None] = lambda _metrics: None,
+    others_listen: Callable[[], bool] = lambda: False,
 ) -> int:
     """Serve on an open socket until SIGTERM or SIGINT; 0.
 
     ``metrics_listener`` is where this process serves /metrics apart, ``on_ready`` is called before
-    the first request is taken. Raises StartupError.
+    the first request is taken, ``others_listen`` is of ``DrainingServer``. Raises StartupError.
     """
     import uvloop
 
@@ -39,7 +40,9 @@ def serve(
     log.start()
     install(log)
     try:
-        uvloop.run(_serve(settings, listener, make_app, log, metrics_listener, on_ready))
+        uvloop.run(
+            _serve(settings, listener, make_app, log, metrics_listener, on_ready, others_listen)
+        )
     finally:
         log.close()
         listener.close()
@@ -53,6 +56,7 @@ async def _serve(
     log: LogWriter,
     metrics_listener: socket.socket | None,
     on_ready: Callable[[Metrics], None],
+    others_listen: Callable[[], bool],
 ) -> None:
     from service.observability.exporter import metrics_on
     from service.serving.crowd import Crowd, telling
@@ -92,5 +96,6 @@ async def _serve(
                 connections_limit=limit,
             )
             on_ready(services.metrics)
-            await DrainingServer(app, settings, lifecycle, crowd).serve([listener])
+            server = DrainingServer(app, settings, lifecycle, crowd, others_listen)
+            await server.serve([listener])
     log.event("stopped")

@@ -2,7 +2,8 @@
 
 first SIGTERM   /readyz is 503; for ``drain_grace_seconds`` requests are still taken, each
                 answer closing its connection, so that balancers and clients move on
-then            listening ends; work in flight has ``drain_seconds``
+then            no new connection is begun, those that wait are taken, listening ends; work in
+                flight has ``drain_seconds``
 first SIGINT    the same without the grace
 second signal   the process exits at once; within ``ONE_SIGNAL_SECONDS`` it is the first one still,
                 which a process manager sends to every process, and the supervisor sends on
@@ -12,13 +13,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import gc
 import math
 import os
 import signal
 import socket
+import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -37,15 +40,36 @@ if TYPE_CHECKING:
 BACKLOG = 2048
 UNSENT_BYTES = 128 * 1024
 ONE_SIGNAL_SECONDS = 0.5
+HANDSHAKE_SECONDS = 0.1
+"""What a connection that has been begun has to be complete, before listening ends."""
+
+SO_ATTACH_FILTER = 26  # Linux; the module socket does not name it
+BEGINS_NO_CONNECTION = (
+    (0x30, 0, 0, 13),  # A = the flags of the TCP header
+    (0x54, 0, 0, 0x12),  # A &= SYN | ACK
+    (0x15, 0, 1, 0x02),  # SYN alone?
+    (0x06, 0, 0, 0),  # then drop it
+    (0x06, 0, 0, 0xFFFFFFFF),  # else take it
+)
+"""A classic BPF program: operation, jumps, operand."""
 
 
 class DrainingServer(uvicorn.Server):
     """Serves an application whose lifespan somebody else holds."""
 
     def __init__(
-        self, app: ASGIApp, settings: Settings, lifecycle: Lifecycle, crowd: Crowd | None = None
+        self,
+        app: ASGIApp,
+        settings: Settings,
+        lifecycle: Lifecycle,
+        crowd: Crowd | None = None,
+        others_listen: Callable[[], bool] = lambda: False,
     ) -> None:
-        """``crowd`` counts the connections; without one nobody is told of those refused."""
+        """``crowd`` counts the connections; without one nobody is told of those refused.
+
+        ``others_listen`` says, when this one stops, whether other processes go on listening on the
+        same sockets.
+        """
         if crowd is None:
             clients = Clients(settings.trusted_proxies)
             crowd = Crowd(settings.connections_limit, settings.client_share, clients)
@@ -66,6 +90,7 @@ class DrainingServer(uvicorn.Server):
         )
         self._grace_seconds = settings.drain_grace_seconds
         self._lifecycle = lifecycle
+        self._others_listen = others_listen
         self._told: float | None = None
         self._drain: asyncio.Task[None] | None = None
 
@@ -115,6 +140,11 @@ class DrainingServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop listening, but take what the kernel had accepted for us: it would be reset."""
         spares = [one.dup() for one in sockets or []]
+        if not self._others_listen():
+            # else who connects between the last accept and the close would be reset
+            for spare in spares:
+                begin_no_more(spare)
+            await asyncio.sleep(HANDSHAKE_SECONDS)
         for server in self.servers:
             server.close()
         for spare in spares:
@@ -147,3 +177,17 @@ def listen(host: str, port: int) -> socket.socket:
         # Accepted connections have it from their listener.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
     return listener
+
+
+def begin_no_more(listener: socket.socket) -> None:
+    """Let no new connection begin, while those that have begun can still be accepted.
+
+    The kernel has no word for it, so the listener is given a filter that drops what would begin
+    one: its client tries again after a second, and is then refused, or is taken by another service
+    on the same port. Where there are no such filters, nothing is done.
+    """
+    program = struct.pack("=" + "HBBI" * len(BEGINS_NO_CONNECTION), *sum(BEGINS_NO_CONNECTION, ()))
+    held = ctypes.create_string_buffer(program, len(program))
+    filtered = struct.pack("HP", len(BEGINS_NO_CONNECTION), ctypes.addressof(held))
+    with contextlib.suppress(OSError):
+        listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, filtered)

@@ -128,7 +128,8 @@ class _Supervisor:
                     key.data()
                 self._spawn_due()
         os.close(self._lifeline)
-        os.close(self._own_end)
+        if not self._told:
+            os.close(self._own_end)
         return self._code
 
     @contextmanager
@@ -305,6 +306,7 @@ class _Supervisor:
         self._due.clear()
         self._listener.close()  # or connections would wait here for nobody
         self._signal_all(number)
+        os.close(self._own_end)  # they learn that none of them is replaced
 
     def _signal_all(self, number: signal.Signals) -> None:
         for worker in self._workers.values():

@@ -3,13 +3,15 @@
     python -m service.serving.worker LISTENER LIFELINE REPORT METRICS RESTARTS PLACE
 
 The first four are descriptors (METRICS may be -1). The other end of LIFELINE only the supervisor
-holds, so that a worker stops when that is gone, however it ended. REPORT is written to when the
+holds, and only until all are to stop: then, or when it is gone, however it ended, a worker stops
+and knows that it is not replaced. REPORT is written to when the
 worker is ready.
 """
 
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import sys
@@ -56,6 +58,9 @@ def work(given: Inherited) -> int:
 
     Thread(target=_until_supervisor_is_gone, args=(given.lifeline,), daemon=True).start()
 
+    def others_listen() -> bool:
+        return not select.select([given.lifeline], [], [], 0)[0]
+
     def on_ready(metrics: Metrics) -> None:
         metrics.workers_restarted(given.restarts)
         metrics.tell_worker(given.place)
@@ -69,6 +74,7 @@ def work(given: Inherited) -> int:
             real_app,
             metrics_listener=None if given.metrics == NONE else socket.socket(fileno=given.metrics),
             on_ready=on_ready,
+            others_listen=others_listen,
         )
     except StartupError as wrong:
         print(f"prefixel: {wrong}", file=sys.stderr)

@@ -21,7 +21,7 @@ from service.inference import Runtime
 from service.settings import packaged_artifacts
 load_newest(packaged_artifacts(), sys.argv[1:], Runtime("cpu", 1))
 """
-CODECS = (("prefixel",), ("photo", "fc-lstm", "importance-map"))
+CODECS = (("prefixel", "fc-lstm", "importance-map"), ("photo",))
 """Whose loading compiles what they need: as many processes, of about the same work."""
 
 

@@ -72,8 +72,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     """Modules and tests are left out of every later collection of garbage: it would visit millions
-    of objects of which none goes."""
+    of objects of which none goes. What lives long is looked at a tenth as often as usual: torch
+    makes so many objects for a graph that this took a quarter of an export."""
     gc.freeze()
+    gc.set_threshold(*gc.get_threshold()[:2], 100)
     gc.enable()
 
 

@@ -69,7 +69,7 @@ def build(folder: Path, python: str) -> Path:
             command = line.removeprefix("RUN ").replace("python3 -m venv", f"{python} -m venv")
             command = command.replace("/opt/prefixel", f"{folder}/venv")
             command = command.replace('"/src[', f'"{folder}/src[')
-            words = ["bash", "-ec", command]
+            words = ["nice", "-n", "19", "bash", "-ec", command]  # CI has other work beside it
             quiet = subprocess.DEVNULL
             subprocess.run(words, check=True, stdout=quiet, cwd="/", env=environment)
     return folder / "venv"

@@ -59,10 +59,10 @@ def test_the_manifest_counts_its_weights_and_work(name: str) -> None:
 TINY = {
     "conv-lstm": Config((4, 6, 8), iterations=3),
     "fc-shared": fc_residual.Config(6, stages=1, iterations=3),
-    "fc-distinct": fc_residual.Config(6, stages=3, iterations=3),
+    "fc-distinct": fc_residual.Config(6, stages=2, iterations=2),
     "fc-lstm": fc_lstm.Config(6, iterations=3),
     "conv-shared": conv_residual.Config((4, 5, 6), stages=1, iterations=3),
-    "conv-distinct": conv_residual.Config((4, 5, 6), stages=3, iterations=3),
+    "conv-distinct": conv_residual.Config((4, 5, 6), stages=2, iterations=2),
     "conv-ae-64": conv_residual.Config((4, 5, 6), stages=1, bits=8, iterations=1),
     "conv-ae-128": conv_residual.Config((4, 5, 6), stages=1, bits=16, iterations=1),
 }

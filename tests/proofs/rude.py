@@ -42,10 +42,12 @@ def dial(server: Server) -> socket.socket:
     return socket.create_connection(("127.0.0.1", server.port), timeout=30)
 
 
-async def slow_bodies(claims: Claims, clients: int, rounds: int = 3) -> None:
+async def slow_bodies(
+    claims: Claims, clients: int, rounds: int = 3, seconds: float = BODY_SECONDS
+) -> None:
     """As many slow bodies as there are places, again and again."""
     with running_service(
-        PREFIXEL_BODY_TIMEOUT_SECONDS=BODY_SECONDS, PREFIXEL_UPLOADS_LIMIT=clients
+        PREFIXEL_BODY_TIMEOUT_SECONDS=seconds, PREFIXEL_UPLOADS_LIMIT=clients
     ) as server:
         endpoint, photo = Endpoint.of(server.url), encoded("jpeg")
         before, waits, answers, busy = rss_mib(server), [], [], []
@@ -69,7 +71,7 @@ async def slow_bodies(claims: Claims, clients: int, rounds: int = 3) -> None:
         async with watching(server) as watch, Connection(endpoint) as other:
             for _ in range(rounds):
                 held = [asyncio.create_task(slow()) for _ in range(clients)]
-                await asyncio.sleep(BODY_SECONDS / 2)
+                await asyncio.sleep(seconds / 2)
                 full = await other.ask(endpoint.request("POST", "/v1/images", photo))
                 read = await other.ask(endpoint.request("GET", "/v1/codecs"))
                 busy.append((full.status, read.status))
@@ -79,7 +81,7 @@ async def slow_bodies(claims: Claims, clients: int, rounds: int = 3) -> None:
         after = rss_mib(server)
     claims.claim(
         set(answers) == {"408"} and len(answers) == clients * rounds,
-        f"slow bodies time out after {BODY_SECONDS:g} s",
+        f"slow bodies time out after {seconds:g} s",
         f"{len(answers)} of {clients * rounds}, after {min(waits):.2f} to {max(waits):.2f} s",
     )
     claims.claim(

@@ -24,13 +24,13 @@ def test_damaged_uploads_and_streams_end_with_2xx_or_4xx():
 
 def test_slow_bodies_hold_nothing():
     claims = Claims()
-    asyncio.run(rude.slow_bodies(claims, clients=16, rounds=2))
+    asyncio.run(rude.slow_bodies(claims, clients=16, rounds=2, seconds=1.2))
     assert claims.failed == []
 
 
 def test_no_picture_of_a_client_that_left_is_encoded():
     claims = Claims()
-    rude.leavers(claims, clients=100, hold_seconds=5)
+    rude.leavers(claims, clients=60, hold_seconds=3)
     assert claims.failed == []
 
 

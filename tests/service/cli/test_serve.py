@@ -45,7 +45,7 @@ def test_workers_without_a_cache_they_can_share_are_refused_with_the_reason():
         ({"PREFIXEL_QUEUE_LIMIT": "many"}, "PREFIXEL_QUEUE_LIMIT"),
         ({"PREFIXEL_MAX_BATCH": "3"}, "PREFIXEL_MAX_BATCH"),
         ({"PREFIXEL_ARTIFACTS_PATH": "/nowhere"}, "/nowhere"),
-        ({"PREFIXEL_DEFAULT_CODEC": "missing"}, "missing"),
+        ({"PREFIXEL_DEFAULT_CODEC": "missing", "PREFIXEL_CODECS": DEFAULT}, "missing"),
         ({"PREFIXEL_REDIS_URL": "http://x"}, "PREFIXEL_REDIS_URL: 'http://x' is no Redis URL"),
     ],
 )
@@ -115,7 +115,7 @@ def workers(tmp_path):
         yield server
 
 
-def test_a_worker_that_dies_is_replaced_and_metrics_are_of_all(workers):
+def test_a_worker_that_dies_is_replaced_metrics_are_of_all_and_sigterm_stops_all(workers):
     children = psutil.Process(workers.process.pid).children()
     assert len(children) == 2
     for _ in range(20):
@@ -129,6 +129,10 @@ def test_a_worker_that_dies_is_replaced_and_metrics_are_of_all(workers):
     assert httpx.get(workers.url + "/livez").status_code == 200
     text = httpx.get(workers.url + "/metrics").text
     assert "prefixel_worker_restarts_total 1.0" in text  # told by one of all, not by each
+    children = psutil.Process(workers.process.pid).children()
+    workers.terminate()
+    assert workers.wait() == 0
+    assert not any(child.is_running() for child in children)
 
 
 def test_workers_stop_together_and_none_outlives_a_parent_that_was_killed(workers):
@@ -136,10 +140,3 @@ def test_workers_stop_together_and_none_outlives_a_parent_that_was_killed(worker
     workers.process.send_signal(signal.SIGKILL)
     _, alive = psutil.wait_procs(children, timeout=30)
     assert not alive
-
-
-def test_sigterm_stops_every_worker_and_exits_0(workers):
-    children = psutil.Process(workers.process.pid).children()
-    workers.terminate()
-    assert workers.wait() == 0
-    assert not any(child.is_running() for child in children)

@@ -160,7 +160,7 @@ def test_a_prefix_knows_cells_that_hold_the_coefficients(prefixel: EmbeddedCodec
 
 def test_a_prefix_costs_two_bits_over_its_information(prefixel: EmbeddedCodec, pictures) -> None:
     over: list[float] = []
-    for values in prefixel_codec.quantise(prefixel.stored, pictures[:24]):
+    for values in prefixel_codec.quantise(prefixel.stored, pictures[:12]):
         payloads = bitplane_coder.encode(prefixel.packed, values[None], 510)
         cuts = np.arange(1, min(len(payloads[0]), 500), 3)
         _, symbols = bitplane_coder.decode_cuts(prefixel.packed, payloads, cuts[None])

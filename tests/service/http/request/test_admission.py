@@ -135,7 +135,7 @@ def test_bodies_in_work_hold_bounded_memory():
 
 
 def test_a_full_queue_is_503_with_retry_after_at_once_while_health_stays_green():
-    limits = {"PREFIXEL_QUEUE_LIMIT": 1, "PREFIXEL_MAX_BATCH": 1, "TEST_CODEC_DELAY_SECONDS": 4}
+    limits = {"PREFIXEL_QUEUE_LIMIT": 1, "PREFIXEL_MAX_BATCH": 1, "TEST_CODEC_DELAY_SECONDS": 2}
     photo = encoded("jpeg")
     with running_service(**limits) as server, ThreadPoolExecutor(12) as pool:
 
@@ -156,6 +156,6 @@ def test_a_full_queue_is_503_with_retry_after_at_once_while_health_stays_green()
         refused = [answer for answer in answers if answer[0] == 503]
         assert {answer[0] for answer in answers} == {200, 503}
         assert all(retry == "1" for _, _, retry in refused)
-        assert min(seconds for _, seconds, _ in refused) < 4  # before any batch was done
+        assert min(seconds for _, seconds, _ in refused) < 2  # before any batch was done
         text = httpx.get(server.url + "/metrics").text
         assert f'prefixel_rejected_total{{reason="queue-full"}} {len(refused) + 1:.1f}' in text

@@ -37,11 +37,12 @@ def test_nothing_contradicts_the_document_for_any_id():
 
 @pytest.mark.timeout(300)
 def test_nothing_contradicts_the_document_for_an_image_that_is_there(tmp_path):
-    """Of it alone: the other routes were asked above. Nobody may delete it, so that it stays."""
+    """Of it alone: the other routes were asked above, and what no schema allows, which is refused
+    before an image is looked for. Nobody may delete it, so that it stays."""
     with running_service() as server:
         id = httpx.post(f"{server.url}/v1/images", content=encoded("jpeg")).json()["id"]
         config = tmp_path / CONFIG.name
         text = CONFIG.read_text().replace("[parameters]\n", f'[parameters]\n"path.id" = "{id}"\n')
         config.write_text(text)
-        check(server.url, config, "--include-path-regex", "{id}")
+        check(server.url, config, "--include-path-regex", "{id}", "--mode", "positive")
         assert httpx.get(f"{server.url}/v1/images/{id}").status_code == 200

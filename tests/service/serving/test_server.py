@@ -70,7 +70,7 @@ def test_under_load_no_accepted_request_fails_when_the_service_stops():
 
 def test_a_request_in_flight_when_the_grace_ends_is_still_answered():
     with running_service(PREFIXEL_DRAIN_GRACE_SECONDS=0) as server, connection(server) as sock:
-        sock.sendall(head("GET", "/test/patient?seconds=2"))
+        sock.sendall(head("GET", "/test/patient?seconds=1.2"))
         time.sleep(0.3)
         server.terminate()
         assert read_answer(sock)[0] == 200

@@ -58,10 +58,12 @@ ENCODE_COST, DECODE_COST, DECODE_COST_A_BYTE = 700, 60, 2500
 """About, in nanoseconds of one core: a pixel encoded, a pixel painted, a byte parsed.
 
 ``python -m tests.bench.photo`` prints what they come to."""
-ENCODE_MEMORY, DECODE_MEMORY = 48, 48
+ENCODE_MEMORY, DECODE_MEMORY = 44, 48
 """Bytes a pixel, at the most."""
-NETWORK_MEMORY = 48 * 2**20
-"""Bytes a thread, of what stages compute of a tile: however large a photo is, and kept."""
+NETWORKS_MEMORY, NETWORK_MEMORY = 110 * 2**20, 48 * 2**20
+"""Bytes a thread, of what stages compute of a tile: however large a photo is, and kept.
+
+Encoding has two networks, of which the one paints what levels are measured of."""
 
 
 class PhotoCodec:
@@ -174,12 +176,12 @@ class PhotoCodec:
 
     def memory(self, size: Size, prefix_bytes: int | None = None, of: Size | None = None) -> int:
         """By pixels; networks take as much for any photo. A prefix is parsed whole."""
-        tiles = self._threads.count * NETWORK_MEMORY if self.has_networks else 0
+        threads = self._threads.count if self.has_networks else 0
         if prefix_bytes is not None:
-            return (of or size).pixels * DECODE_MEMORY + tiles
+            return (of or size).pixels * DECODE_MEMORY + threads * NETWORK_MEMORY
         searched = min(self._threads.count, len(search.CUTS_BPP)) * search.MEMORY
         a_pixel = ENCODE_MEMORY if self.effort == "default" else searched
-        return size.pixels * a_pixel + tiles
+        return size.pixels * a_pixel + threads * NETWORKS_MEMORY
 
     def encode(
         self,

@@ -1,9 +1,10 @@
 """An embedded codec, cut at every byte.
 
-    python -m service.evaluation.studies.every_byte --data DIR
+    python -m service.evaluation.studies.every_byte --data DIR [--effort best --against default]
 
 It prints the smallest step of the mean score from n bytes to n + 1 (negative: it falls), and how
-many bytes a prefix has over the ideal code length of the symbols that it decides.
+many bytes a prefix has over the ideal code length of the symbols that it decides; against another
+effort, the least that the mean score is above that one's at any length.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ from service.evaluation.studies import study_cli
 from service.quality.psnr import psnr
 from service.quality.ssim import block_ssim
 
+COMPARED_FROM_BYTES = 25
+"""Efforts are for prefixes that show something."""
 SHOWN_BYTES = (16, 32, 64, 96, 128, 192, 256, 384, 512)
 Floats = NDArray[np.float64]
 
@@ -68,6 +71,13 @@ class EveryByte:
         steps = np.diff(scores.mean(axis=0))
         at = int(steps.argmin())
         return float(steps[at]), int(self.lengths[at])
+
+
+def smallest_gain(ours: Floats, theirs: Floats) -> tuple[float, int]:
+    """The least that a mean score is above another's, and at which index; both float64 [N, M]."""
+    gains = (ours - theirs).mean(axis=0)
+    at = int(gains.argmin())
+    return float(gains[at]), at
 
 
 def measure(codec: EmbeddedCodec, pictures: Sequence[Pixels], effort: Effort) -> EveryByte:
@@ -165,6 +175,24 @@ def report(found: EveryByte) -> str:
     )
 
 
+def comparison(found: EveryByte, other: EveryByte, name: str) -> str:
+    """How two efforts differ over the same pictures, in a sentence."""
+    compared = found.lengths >= COMPARED_FROM_BYTES
+    lengths = found.lengths[compared]
+    words = []
+    for measure_name, ours, theirs, form in (
+        ("SSIM", found.ssim, other.ssim, "{:+.5f}"),
+        ("PSNR", found.psnr, other.psnr, "{:+.4f} dB"),
+    ):
+        least, at = smallest_gain(ours[:, compared], theirs[:, compared])
+        mean = float((ours - theirs)[:, compared].mean())
+        words.append(
+            f"{measure_name} {form.format(least)} at the least ({lengths[at]} bytes),"
+            f" {form.format(mean)} on average"
+        )
+    return f"Over {name}, from {lengths[0]} bytes on: {'; '.join(words)}."
+
+
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
@@ -174,6 +202,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--effort", choices=get_args(Effort), default="default", help="(%(default)s)"
     )
+    parser.add_argument(
+        "--against", choices=get_args(Effort), metavar="EFFORT", help="compare with another effort"
+    )
     return parser.parse_args()
 
 
@@ -181,7 +212,11 @@ def main() -> None:
     """Measure and print."""
     options = arguments()
     codec, pictures = study_cli.load(options)
-    print(report(measure(codec, pictures.rgb, options.effort)))
+    found = measure(codec, pictures.rgb, options.effort)
+    print(report(found))
+    if options.against:
+        other = measure(codec, pictures.rgb, options.against)
+        print(comparison(found, other, options.against))
 
 
 if __name__ == "__main__":

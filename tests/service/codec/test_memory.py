@@ -9,7 +9,8 @@ from service.codec.registry import available, newest
 from service.settings import packaged_artifacts
 from tests.support.peak_memory import apart
 
-SIDE = 192
+SIDE, SIDE_OF_TILES = 192, 512
+"""What networks of ``photo`` compute tile by tile is as much as it gets at the second."""
 THUMB_BYTES = 8 * 2**20
 """What is next to nothing: a thumbnail's, and libraries' at their first call."""
 PHOTO_FAMILIES = "full-resolution", "importance-map", "photo"
@@ -31,9 +32,10 @@ def processes() -> list[tuple[str, ...]]:
 
 @pytest.mark.parametrize("names", processes(), ids=lambda names: names[0])
 def test_no_picture_takes_more_than_its_codec_says(names: tuple[str, ...]) -> None:
-    found = apart(names, SIDE)
+    side = SIDE_OF_TILES if names == ("photo",) else SIDE
+    found = apart(names, side)
     assert found.keys() == set(names)
     for name, works in found.items():
         for work, (took, said) in works.items():
             most = said or THUMB_BYTES
-            assert took <= most, f"{name}, {work}: {took / SIDE**2:.0f} bytes a pixel"
+            assert took <= most, f"{name}, {work}: {took / side**2:.0f} bytes a pixel"

@@ -61,3 +61,16 @@ def test_where_the_mean_falls_is_found() -> None:
     assert step == pytest.approx(-0.05)
     assert at == 3
     assert found.smallest_step(np.sort(scores))[0] > 0
+
+
+def test_the_length_where_one_effort_is_least_above_another_is_said() -> None:
+    lengths = np.arange(24, 28)
+    base, nothing = np.full((2, 4), 0.5), np.zeros((2, 4))
+    better = base + np.array([[-9, 0.2, 0.0, 0.3], [-9, 0.4, 0.1, 0.3]])  # 24 bytes do not count
+    found = EveryByte(lengths, better, 10 * better, nothing)
+    text = every_byte.comparison(found, EveryByte(lengths, base, 10 * base, nothing), "default")
+    assert text == (
+        "Over default, from 25 bytes on:"
+        " SSIM +0.05000 at the least (26 bytes), +0.21667 on average;"
+        " PSNR +0.5000 dB at the least (26 bytes), +2.1667 dB on average."
+    )

@@ -124,6 +124,8 @@ def export(
         parity={},
         scores=(),
     )
+    for graph in exported.values():
+        graphs.pack(out / graph.file)
     write(out, manifest)
     return manifest
 

@@ -14,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from models.artifact_io.names import BYTES, HALF, SCALE
+from service.codec import planes
 
 OPSET = 18
 
@@ -114,6 +115,12 @@ SIZELESS |= {"Cast", "ConvTranspose", "Gather", "Greater", "Relu", "Slice"}
 SIZELESS |= {"Split", "Sub", "Tanh", "Clip", "Sqrt", "Reciprocal", "Less", "Where"}
 SIZELESS |= {"Abs", "Exp", "Gemm", "Log", "Neg", "Relu", "Sign", "Unsqueeze"}
 """Operations of these graphs that hold no height and no width of what they were traced at."""
+
+
+def pack(path: Path) -> None:
+    """In place of a graph's file, the same packed; its manifest names what it was packed of."""
+    path.with_name(path.name + planes.SUFFIX).write_bytes(planes.pack(path.read_bytes()))
+    path.unlink()
 
 
 def free_sizes(graph: onnx.ModelProto, scales: dict[str, int | str]) -> None:

@@ -80,6 +80,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--weights", type=Path, required=True, help="a kept file")
     parser.add_argument("--data", type=Path, required=True, help="folder with photos-validation")
     parser.add_argument("--trained-on", type=Path, help="folder of shards, where they are at hand")
+    parser.add_argument(
+        "--after", type=Path, help="artifact that the training began with: its history is kept"
+    )
     parser.add_argument("--hardware", required=True, help="that trained it, for the manifest")
     parser.add_argument("--out", type=Path, help="default: models/artifacts/NAME")
     return parser.parse_args()
@@ -94,7 +97,8 @@ def main() -> None:
     model.load_state_dict(kept.read(options.weights))
     pictures = middles(options.data)
     all_bits = decibels(model, pictures)
-    trained = training(options.weights, options.trained_on, options.hardware)
+    earlier = artifact.read_manifest(options.after).training if options.after else ()
+    trained = (*earlier, *training(options.weights, options.trained_on, options.hardware))
     out = options.out or ARTIFACTS / options.name
     manifest = export(options.name, model, out, trained)
     codec = load_codec(out, Runtime("cpu", 1))

@@ -15,6 +15,7 @@ import onnx
 from onnx import compose
 
 from models.artifact_io.manifests import ARTIFACTS
+from service.codec import artifact
 from service.inference import Runtime, Session
 
 
@@ -57,7 +58,7 @@ def main() -> None:
     """Print the table."""
     options = arguments()
     runtime = Runtime("cpu")
-    step = onnx.load(options.artifact / "decoder.onnx")
+    step = onnx.load_from_string(artifact.read(options.artifact).network("decoder"))
     whole = unroll(step, options.iterations)
     sizes = [len(model.SerializeToString()) / 1000 for model in (step, whole)]
     sessions = [runtime.session(model.SerializeToString()) for model in (step, whole)]

@@ -148,6 +148,8 @@ def write(
         parity={},
         scores=(),
     )
+    for graph in made.values():
+        graphs.pack(out / graph.file)
     manifests.write(out, manifest)
 
 

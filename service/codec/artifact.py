@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import lzma
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from service.codec import planes
 from service.errors import ArtifactError
 
 MANIFEST = "manifest.json"
@@ -21,7 +23,10 @@ class _Part(BaseModel):
 
 
 class Graph(_Part):
-    """One ONNX graph: its file, the SHA-256 of the file, and what it takes and gives."""
+    """One ONNX graph: its file, the SHA-256 of the file, and what it takes and gives.
+
+    In place of the file the same may lie packed (``planes``), with the suffix of that.
+    """
 
     file: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
@@ -104,7 +109,10 @@ class Artifact:
     """Of the manifest, which holds the hash of every other file."""
 
     def graph(self, role: str) -> Path:
-        """File of a graph. Raises ArtifactError when the manifest has none of that role."""
+        """File of a graph, which ``network`` finds where it lies packed.
+
+        Raises ArtifactError when the manifest has none of that role.
+        """
         try:
             return self.folder / self.manifest.graphs[role].file
         except KeyError:
@@ -113,10 +121,10 @@ class Artifact:
     def network(self, role: str) -> bytes:
         """The graph itself, unpacked. Raises ArtifactError when there is none, or it is damaged."""
         path = self.graph(role)
+        found = _contents(path)
         try:
-            packed = path.read_bytes()
-            return lzma.decompress(packed) if path.suffix == PACKED else packed
-        except (OSError, lzma.LZMAError) as error:
+            return lzma.decompress(found) if path.suffix == PACKED else found
+        except lzma.LZMAError as error:
             raise ArtifactError(f"{path} cannot be read: {error}") from error
 
     def tables(self) -> Path:
@@ -174,9 +182,17 @@ def files(manifest: Manifest) -> tuple[Graph | TableFile, ...]:
 
 
 def _check(path: Path, sha256: str) -> None:
-    try:
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise ArtifactError(f"{path} cannot be read: {error.strerror}") from error
+    found = hashlib.sha256(_contents(path)).hexdigest()
     if found != sha256:
         raise ArtifactError(f"{path} is not the file its manifest names (SHA-256 {found})")
+
+
+def _contents(path: Path) -> bytes:
+    """What a manifest's hash is of: a file's bytes, or those it was packed of."""
+    packed = path.with_name(path.name + planes.SUFFIX)
+    try:
+        return planes.unpack(packed.read_bytes()) if packed.is_file() else path.read_bytes()
+    except OSError as error:
+        raise ArtifactError(f"{path} cannot be read: {error.strerror}") from error
+    except zlib.error as error:
+        raise ArtifactError(f"{packed} cannot be read: {error}") from error

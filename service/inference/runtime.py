@@ -144,7 +144,9 @@ class Runtime:
         if providers != [CPU]:
             options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
         source = model if isinstance(model, bytes) else str(model)
-        return ort.InferenceSession(source, options, providers=providers, enable_fallback=0)
+        native = ort.InferenceSession(source, options, providers=providers, enable_fallback=0)
+        native._model_bytes = None  # kept for other providers, which are never asked for
+        return native
 
     def _try_cuda(self) -> str | None:
         """Why CUDA cannot be used, or None when it can."""

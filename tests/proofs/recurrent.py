@@ -2,8 +2,8 @@
 
     python -m tests.proofs.recurrent [CODEC ...] [--cases 5000] [--seed 1] [--speed]
 
-Of each: bits and pictures of torch and ONNX Runtime, damaged streams, memory a pixel and, with
-``--speed``, the time that a photo at the pixel limit takes.
+Of each: bits and pictures of torch and ONNX Runtime, every cut, batches, damaged streams, memory a
+pixel, the service and, with ``--speed``, the time that a photo at the pixel limit takes.
 """
 
 from __future__ import annotations
@@ -13,14 +13,18 @@ import random
 import sys
 import time
 from collections import Counter
+from io import BytesIO
 
+import httpx
 import numpy as np
+from PIL import Image
 
 from models.artifact_io import weights
 from models.export.recurrent import CODECS
 from models.export.recurrent_parity import compare
 from models.zoo.full_resolution import SYSTEMS
 from service.codec.geometry import Size
+from service.codec.photo.header import pack
 from service.codec.recurrent.full_resolution import KMAC_COST, FullResolutionCodec
 from service.codec.registry import available, load_codec
 from service.errors import CodecError
@@ -29,7 +33,8 @@ from service.settings import packaged_artifacts
 from tests.fuzz.mutate import mutate
 from tests.proofs.claims import Claims, heading
 from tests.support.peak_memory import apart
-from tests.support.photos import crops, mosaic
+from tests.support.photos import crops, encoded, mosaic
+from tests.support.server import REAL, running_service
 
 PICTURES, SIDE = 8, 128
 SIDES = ((16, 16), (33, 17), (7, 40))
@@ -63,6 +68,65 @@ def against_torch(claims: Claims, name: str, pictures: int = PICTURES) -> None:
         f"{name}: first bits, mean PSNR within {DECIBELS} dB, one stream's pictures within 1",
         str(found),
     )
+
+
+def cut_anywhere(claims: Claims, name: str) -> None:
+    """Every prefix of a stream is painted, and no stream hangs on its neighbours."""
+    codec = load(name)
+    drawn = crops(len(SIDES), seed=6)
+    unlike = [np.asarray(c.resize(side)) for c, side in zip(drawn, SIDES, strict=True)]
+    together = [one.stream for one in codec.encode(unlike, [1.0] * len(unlike))]
+    alone = [codec.encode([one], [1.0])[0].stream for one in unlike]
+    halves = [stream[: len(stream) // (2 + n)] for n, stream in enumerate(alone)]
+    mixed, apart = codec.decode(halves), [codec.decode([half])[0] for half in halves]
+    same = all(np.array_equal(a, b) for a, b in zip(mixed, apart, strict=True))
+    claims.claim(
+        together == alone and same,
+        f"{name}: batches of unlike sizes are what each is alone",
+        ", ".join(f"{width}x{height}" for width, height in SIDES),
+    )
+    stream, expected = alone[1], unlike[1].shape
+    cuts = range(codec.header(stream).length_bytes, len(stream) + 1)
+    painted = list(codec.decode_cuts(stream, cuts))
+    wrong = [cut for cut, one in zip(cuts, painted, strict=True) if one.shape != expected]
+    for cut in cuts[::37]:
+        if not np.array_equal(codec.decode([stream[:cut]])[0], painted[cut - cuts[0]]):
+            wrong.append(cut)
+    seen = len({one.tobytes() for one in painted})
+    claims.claim(not wrong, f"{name}: every cut is painted", f"{len(cuts)}, {seen} pictures")
+
+
+def served(claims: Claims, name: str) -> None:
+    """An upload, half a bit a pixel of it, and a header that asks for too much."""
+    codec = load(name)
+    photo = crops(1, seed=7, size_range=(240, 240))[0].crop((0, 0, 200, 120))
+    with (
+        running_service(REAL, PREFIXEL_CODECS=f"prefixel,photo,{name}") as server,
+        httpx.Client(base_url=server.url, timeout=60) as client,
+    ):
+        answer = client.post(f"/v1/images?codecs={name}", content=encoded("png", photo))
+        found = answer.json()
+        facts = found["codecs"][name]
+        claims.claim(
+            answer.status_code == 201 and facts["levels"][-1]["bytes"] == facts["bytes"],
+            f"{name}: an upload is encoded and measured",
+            f"{facts['bytes']} bytes, {facts['levels'][-1]['psnr']} dB",
+        )
+        raster = client.get(f"/v1/images/{found['id']}/photo.png?codec={name}&bpp=0.5")
+        shown = Image.open(BytesIO(raster.content)).size if raster.is_success else None
+        claims.claim(
+            shown == photo.size, f"{name}: half a bit a pixel is painted", f"{raster.status_code}"
+        )
+        side = int(codec.pixel_limit**0.5) // 16 * 16 + 16
+        bomb = pack(codec.wire_id, codec.version, Size(side, side), 0) + bytes(400)
+        began = time.perf_counter()
+        refused = client.post("/v1/decode", content=bomb)
+        took = time.perf_counter() - began
+        claims.claim(
+            refused.status_code == 422 and took < 1,
+            f"{name}: a header of {side}x{side}, over the limit, is 422 before any work",
+            f"{refused.status_code} after {1000 * took:.0f} ms",
+        )
 
 
 def damaged(claims: Claims, name: str, cases: int, seed: int) -> None:
@@ -146,6 +210,8 @@ def main() -> int:
     for name in options.codec or shipped():
         memory(claims, name)
         against_torch(claims, name)
+        cut_anywhere(claims, name)
+        served(claims, name)
         damaged(claims, name, options.cases, options.seed)
         if options.speed:
             speed(claims, name)

@@ -68,8 +68,8 @@ class RecurrentCodec:
             raise ArtifactError(f"{self.name}: {bits} bits an iteration are not whole bytes")
         self._chunk_bytes = bits // 8
         self._order = bit_order(self._shape)
-        self._encoder = runtime.session(artifact.graph("encoder"))
-        self._decoder = runtime.session(artifact.graph("decoder"))
+        self._encoder = runtime.session(artifact.network("encoder"))
+        self._decoder = runtime.session(artifact.network("decoder"))
         if runtime.device_name != "cpu":
             for session in (self._encoder, self._decoder):
                 session.warm_up(range(1, LARGEST_BATCH + 1))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from service.codec import artifact
+from service.codec import artifact, planes
 from service.codec.registry import available, folders, load_codec, load_codecs, newest
 from service.errors import ArtifactError, ConfigurationError
 from service.inference import Runtime
@@ -24,7 +26,8 @@ def test_every_shipped_artifact_is_what_its_manifest_says(folder: Path) -> None:
     found = artifact.read(folder)
     manifest = found.manifest
     assert found.manifest.scores
-    on_disk = {path.name for path in found.folder.iterdir()}
+    on_disk = {path.name.removesuffix(planes.SUFFIX) for path in found.folder.iterdir()}
+    assert len(on_disk) == len(list(found.folder.iterdir())), "one is there twice"
     assert on_disk == {part.file for part in artifact.files(manifest)} | {artifact.MANIFEST}
     latest = newest(packaged_artifacts(), manifest.name) == folder
     assert folder.name == manifest.name + ("" if latest else f".{manifest.version}")
@@ -37,7 +40,7 @@ def test_the_specification_lists_what_ships_and_no_draft_ships(folder: Path) -> 
         r"^\| (\d+) \| `([a-z0-9-]+)` \| ([\d, ]+) \|", FORMAT.read_text(), re.MULTILINE
     )
     listed = {codec: (int(wire_id), versions.split(", ")) for wire_id, codec, versions in rows}
-    manifest = artifact.read(folder).manifest
+    manifest = artifact.read_manifest(folder)
     wire_id, versions = listed[manifest.name]
     assert manifest.wire_id == wire_id
     assert str(manifest.version) in versions
@@ -64,16 +67,46 @@ def copied(tmp_path: Path) -> Path:
 
 
 def test_a_damaged_graph_is_refused(copied: Path) -> None:
-    with (copied / "decoder.onnx").open("ab") as file:
-        file.write(b"\0")
+    packed = copied / "decoder.onnx.planes"
+    graph, whole = artifact.read(copied).network("decoder"), packed.read_bytes()
+    for damaged in (whole[:-9], b"", bytes(99)):
+        packed.write_bytes(damaged)
+        with pytest.raises(ArtifactError, match=r"decoder\.onnx\.planes cannot be read"):
+            artifact.read(copied)
+    packed.write_bytes(planes.pack(graph + b"\0"))
     with pytest.raises(ArtifactError, match=r"decoder\.onnx is not the file"):
         artifact.read(copied)
 
 
+def test_a_graph_may_lie_there_as_it_is(copied: Path) -> None:
+    packed = artifact.read(copied)
+    for role, graph in packed.manifest.graphs.items():
+        (copied / graph.file).write_bytes(packed.network(role))
+        (copied / f"{graph.file}.planes").unlink()
+    plain = artifact.read(copied)
+    assert plain.sha256 == packed.sha256
+    load_codec(copied, Runtime("cpu", 1))
+    with (copied / "encoder.onnx").open("ab") as file:
+        file.write(b"\0")
+    with pytest.raises(ArtifactError, match=r"encoder\.onnx is not the file"):
+        artifact.read(copied)
+
+
 def test_a_missing_graph_is_refused(copied: Path) -> None:
-    (copied / "encoder.onnx").unlink()
+    (copied / "encoder.onnx.planes").unlink()
     with pytest.raises(ArtifactError, match="cannot be read"):
         artifact.read(copied)
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 999])
+def test_any_bytes_are_packed_and_unpacked(length: int) -> None:
+    graph = np.random.default_rng(length).bytes(length)
+    assert planes.unpack(planes.pack(graph)) == graph
+
+
+def test_weights_in_half_are_smaller_in_planes() -> None:
+    graph = artifact.read(packaged_artifacts() / "conv-shared").network("encoder")
+    assert len(planes.pack(graph)) < 0.96 * len(zlib.compress(graph, 9))
 
 
 @pytest.mark.parametrize(

@@ -14,17 +14,19 @@ SIDE, SIDE_OF_TILES = 192, 512
 THUMB_BYTES = 8 * 2**20
 """What is next to nothing: a thumbnail's, and libraries' at their first call."""
 PHOTO_FAMILIES = "full-resolution", "importance-map", "photo"
+RUNS = "priming", "diffusion"
 
 
 def processes() -> list[tuple[str, ...]]:
     """Codecs of thumbnails take next to nothing, and share a process; of photos' codecs that
-    differ in their weights alone the first stands for all."""
+    differ in their weights alone, or in how often they run, the first stands for all."""
     thumbs: list[str] = []
     photos: dict[str, str] = {}
     for name in available(packaged_artifacts()):
         manifest = artifact.read_manifest(newest(packaged_artifacts(), name))
         if manifest.family in PHOTO_FAMILIES:
-            photos.setdefault(f"{manifest.family} {manifest.config}", name)
+            config = {key: of for key, of in manifest.config.items() if key not in RUNS}
+            photos.setdefault(f"{manifest.family} {config}", name)
         else:
             thumbs.append(name)
     return [tuple(thumbs), *((name,) for name in photos.values())]

@@ -70,6 +70,14 @@ def test_a_graph_comes_from_a_file_too(runtime: Runtime, tmp_path: Path) -> None
     np.testing.assert_array_equal(runtime.session(path).run({"x": X})["y"], X @ WEIGHTS + 1)
 
 
+def test_a_session_does_not_keep_the_bytes_it_came_from(runtime: Runtime) -> None:
+    graph = affine()
+    held = sys.getrefcount(graph)
+    session = runtime.session(graph)
+    assert sys.getrefcount(graph) == held
+    np.testing.assert_array_equal(session.run({"x": X})["y"], X @ WEIGHTS + 1)
+
+
 def test_views_that_are_not_contiguous_are_read_right(runtime: Runtime) -> None:
     view = np.asfortranarray(np.arange(16, dtype=np.float32).reshape(4, 4))[::2]
     outputs = runtime.session(affine()).run({"x": view})

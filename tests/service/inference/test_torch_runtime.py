@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from service.codec import artifact
+from service.codec.registry import folders
 from service.inference import Runtime
 from service.settings import packaged_artifacts
 
 torch_runtime = pytest.importorskip("tests.support.torch_runtime")
 FOLDER = packaged_artifacts()
-GRAPHS = sorted(path.relative_to(FOLDER) for path in FOLDER.glob("*/*.onnx"))
+GRAPHS = [
+    (folder, role)
+    for mine in folders(FOLDER).values()
+    for folder in mine
+    for role, graph in artifact.read_manifest(folder).graphs.items()
+    if not graph.file.endswith(artifact.PACKED)
+]
 
 
-@pytest.mark.parametrize("graph", GRAPHS, ids=str)
-def test_a_graph_gives_the_same(graph) -> None:
-    path, draw = FOLDER / graph, np.random.default_rng(0)
+@pytest.mark.parametrize(("folder", "role"), GRAPHS, ids=lambda part: getattr(part, "name", part))
+def test_a_graph_gives_the_same(folder: Path, role: str) -> None:
+    graph, draw = artifact.read(folder).network(role), np.random.default_rng(0)
     one, other = (
-        runtime.session(path)
+        runtime.session(graph)
         for runtime in (Runtime("cpu", 1), torch_runtime.TorchRuntime("cpu", 1))
     )
     assert (one.inputs, one.outputs) == (other.inputs, other.outputs)

@@ -15,6 +15,7 @@ from service.codec import artifact
 from service.codec.geometry import Size
 from service.codec.header import HEADER_BYTES
 from service.codec.photo import header
+from service.codec.recurrent.codec import RecurrentStage
 from service.codec.recurrent.full_resolution import FullResolutionCodec
 from service.codec.recurrent.grid import BitGrid, order_of, shrunk_size
 from service.codec.registry import available, load_codec, load_codecs, names_by_wire_id, usual
@@ -34,7 +35,8 @@ WIRE_IDS = {
     23: "residual-gru",
 }
 SHIPPED = sorted(set(WIRE_IDS.values()) & set(available(packaged_artifacts())))
-NAME = "gru-entropy"
+NAME = "gru-prime"
+"""The one whose halves run more often than they tell: the others do less of the same."""
 ITERATIONS, POSITION_BYTES = 16, 4
 
 
@@ -185,6 +187,33 @@ def test_the_limit_is_half_the_deadline_on_two_cores(name: str) -> None:
     assert found.cost(most, HEADER_BYTES) < found.cost(most, found.maximum_bytes) / 3
     small = found.cost(Size(16, 12), found.maximum_bytes, of=most)
     assert small == found.cost(most, found.maximum_bytes), "all of it is computed"
+
+
+def test_the_cost_is_that_of_every_run_of_a_half(
+    codec: FullResolutionCodec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three more before the first bits, on both sides, of which the states alone count."""
+    seen: list[int] = []
+    step = RecurrentStage.step
+
+    def counted(stage: RecurrentStage, value: np.ndarray) -> np.ndarray:
+        seen.append(value.shape[1])
+        return step(stage, value)
+
+    monkeypatch.setattr(RecurrentStage, "step", counted)
+    shown = picture(16, 16)
+    stream, size = codec.encode([shown], [1.0])[0].stream, Size.of(shown)
+    runs = ITERATIONS + 3
+    assert (seen.count(3), seen.count(32)) == (runs, runs), "channels of pictures and of bits"
+    head, whole = codec.header(stream).length_bytes, codec.cost(size, len(stream))
+    for length, iterations in ((head, 1), (head + 2, 1), (head + 5, 2), (len(stream), ITERATIONS)):
+        seen.clear()
+        codec.decode([stream[:length]])
+        assert seen == [32] * (iterations + 3)
+        padded = codec.minimum_bytes - head + length  # a cost is asked for before a header is read
+        cost = codec.cost(size, padded)
+        assert cost == pytest.approx(whole * len(seen) / runs, rel=0.001)
+    assert codec.cost(size) > whole
 
 
 def test_a_large_photo_is_shrunk(tmp_path: Path) -> None:

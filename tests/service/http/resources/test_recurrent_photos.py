@@ -18,7 +18,7 @@ from tests.support.app import CountingCodec, RunningApp, running_app
 from tests.support.codec import DEFAULT
 from tests.support.photos import crops, encoded
 
-NAME, LIMIT = "gru-entropy", 2048
+NAME, WIRE_ID, LIMIT = "gru-prime", 18, 2048
 SHRUNK = Size(64, 32)
 
 
@@ -79,9 +79,9 @@ def test_what_lies_in_the_store_is_measured_again_at_its_own_size(app: RunningAp
 
 def test_a_header_that_asks_for_more_is_refused_before_any_work(app: RunningApp) -> None:
     for size in (Size(65, 33), Size(4096, 4096)):
-        stream = header.pack(22, 1, size, 0)
+        stream = header.pack(WIRE_ID, 1, size, 0)
         answer = app.request("POST", "/v1/decode", content=stream + bytes(400))
         assert answer.status_code == 422, answer.text
         assert "at most" in answer.json()["detail"]
-    accepted = app.request("POST", "/v1/decode", content=header.pack(22, 1, SHRUNK, 0))
+    accepted = app.request("POST", "/v1/decode", content=header.pack(WIRE_ID, 1, SHRUNK, 0))
     assert accepted.status_code == 200

@@ -47,7 +47,13 @@ def arguments() -> argparse.Namespace:
     add("weights", type=Path, help="NAME.npz of a session")
     add("--data", type=Path, required=True, help="photos-train*.npz, photos-validation/*.png")
     add("--out", type=Path, default=ARTIFACTS / export.NAME, help="default: %(default)s")
-    add("--hardware", required=True, help="what the network was trained on, for the manifest")
+    add(
+        "--hardware",
+        required=True,
+        action="append",
+        help="what the network was trained on, for the manifest; where a training went on"
+        " elsewhere, of each in turn",
+    )
     return parser.parse_args()
 
 
@@ -58,7 +64,11 @@ def shared(parser: argparse.ArgumentParser, trains: bool) -> None:
     add("--out", type=Path, required=True, help="folder of what comes out")
     if trains:
         add("--minutes", type=float, required=True, help="of all runs together, loading included")
-    add("--only", default=",".join(runs.LETTERS), help="letters of runs (default %(default)s)")
+    add(
+        "--only",
+        default=",".join(runs.LETTERS),
+        help="letters or names of runs (default %(default)s)",
+    )
     add("--start", type=Path, required=not trains, help="folder of an earlier session's NAME.npz")
     add("--config", choices=sorted(CONFIGS), default="small", help="widths (%(default)s)")
     add("--device", default="cuda" if torch.cuda.is_available() else "cpu")

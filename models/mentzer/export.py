@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +18,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from models.artifact_io import manifests
 from models.export import graphs
 from models.mentzer import exact, measuring
-from models.mentzer.session import forward_gmac
+from models.mentzer.session import forward_gmac, history_of
+from models.mentzer.timed import Options
 from models.photo import validation
 from models.training import kept, photos
 from models.zoo.mentzer2018 import rate
@@ -182,23 +185,37 @@ def pixel_limit(costs: dict[str, float]) -> int:
     return int(SECONDS * CORES * 1e9 / nanoseconds) // STRIDE**2 * STRIDE**2
 
 
-def trained(weights: Path, hardware: str, data_sha256: str) -> list[artifact.Training]:
-    """What sessions kept of how weights came to be, those they began from first."""
-    history = kept.history(weights)
-    run, options, samples = (history[name] for name in ("run", "options", "samples"))
-    before = run["begins"]
-    earlier = trained(weights.with_stem(before), hardware, data_sha256) if before else []
-    statistics = "" if before is None else "; then statistics"
-    mine = artifact.Training(
-        command=f"python -m models.mentzer session --only {run['letter']}{statistics}",
-        samples=sum(samples.values()),
+def trained(
+    history: Mapping[str, Any], hardware: Sequence[str], data_sha256: str
+) -> list[artifact.Training]:
+    """Of ``session.history_of``, the first training first; ``hardware`` of all, or of each.
+
+    Raises ValueError where it is of another number.
+    """
+    chain = [history]
+    while before := chain[0]["before"]:
+        chain.insert(0, before)
+    if len(hardware) not in (1, len(chain)):
+        raise ValueError(f"hardware of {len(hardware)} trainings, but there are {len(chain)}")
+    each = hardware if len(hardware) > 1 else hardware * len(chain)
+    return [_training(*one, data_sha256) for one in zip(chain, each, strict=True)]
+
+
+def _training(history: Mapping[str, Any], hardware: str, data_sha256: str) -> artifact.Training:
+    run, options, before = history["run"], history["options"], history["before"]
+    command = f"python -m models.mentzer session --only {run['name'] if before else run['letter']}"
+    for name in ("batch", "crop", "rate"):
+        if options[name] != getattr(Options, name):
+            command += f" --{name} {options[name]:g}"
+    return artifact.Training(
+        command=command,
+        samples=sum(history["samples"].values()),
         seconds=history["seconds"],
         hardware=hardware,
         data_sha256=data_sha256,
         seed=options["seed"],
         loss=f"100 (1 - MS-SSIM) + 10 max(masked cost, {run['target_bpp']} bits a pixel)",
     )
-    return [*earlier, mine]
 
 
 @torch.no_grad()
@@ -252,14 +269,14 @@ def scores_of(folder: Path, pictures: Tensor) -> tuple[artifact.Score, ...]:
     return tuple(rows)
 
 
-def export(weights: Path, data: Path, out: Path, hardware: str) -> None:
+def export(weights: Path, data: Path, out: Path, hardware: Sequence[str]) -> None:
     """All of it, by the highest importance map; prints what the manifest says of parity."""
     model = in_bytes(read(weights))
     head = max(0, model.config.heads - 1)
     tiles = photos.load_tiles(data)
     stored = exact.tables_of(model, tiles[-COUNTED:], head)
     digest = hashlib.sha256(tiles.numpy().tobytes()).hexdigest()
-    write(model, stored, head, tuple(trained(weights, hardware, digest)), out)
+    write(model, stored, head, tuple(trained(history_of(weights), hardware, digest)), out)
     held = validation.load(data, PARITY_SIDE)
     found = parity(model, out, held, head)
     manifest = artifact.read_manifest(out)

@@ -72,9 +72,10 @@ RUNS = (
 LETTERS = "".join(sorted({run.letter for run in RUNS}))
 
 
-def chosen(letters: str) -> list[Run]:
-    """The runs of a list as ``a,b``. Raises ValueError for a letter that there is not."""
-    wanted = letters.split(",")
-    if unknown := sorted(set(wanted) - set(LETTERS)):
-        raise ValueError(f"no run {', '.join(unknown)}: they are {', '.join(LETTERS)}")
-    return [run for run in RUNS if run.letter in wanted]
+def chosen(words: str) -> list[Run]:
+    """The runs of a list as ``a,b,joint-50``: letters and names. Raises ValueError for others."""
+    wanted = set(words.split(","))
+    if unknown := sorted(wanted - set(LETTERS) - {run.name for run in RUNS}):
+        names = ", ".join(run.name for run in RUNS)
+        raise ValueError(f"no run {', '.join(unknown)}: they are {LETTERS}, or {names}")
+    return [run for run in RUNS if wanted & {run.letter, run.name}]

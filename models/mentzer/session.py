@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -80,7 +81,7 @@ class Session:
         torch.manual_seed(self.options.seed)
         config = replace(self.widths, bottleneck=run.channels, heads=run.heads)
         trained = Timed(run, Codec(config), self.options, self.clock)
-        self.begin(run, trained.model)
+        before = self.begin(run, trained.model)
         end = self.clock() + seconds
         each = forward_gmac(trained.model, self.options.crop)
         for index, phase in enumerate(run.phases):
@@ -95,6 +96,7 @@ class Session:
             "samples": trained.samples,
             "seconds": round(trained.seconds, 1),
             "gmac": gmac,
+            "before": before,
         }
         return self.keep(run, trained, history)
 
@@ -133,25 +135,30 @@ class Session:
             print(rows[-1], flush=True)
         return rows
 
-    def begin(self, run: Run, model: Codec) -> None:
+    def begin(self, run: Run, model: Codec) -> dict[str, Any] | None:
         """New weights, an earlier session's of that run, or those of the run that it begins from.
 
-        Raises FileNotFoundError where that one is neither in this session nor in the earlier one.
+        Returns the history of what is not new. Raises FileNotFoundError where the run that it
+        begins from is neither in this session nor in the earlier one.
         """
         folders = [folder for folder in (self.out, self.start) if folder]
         if self.start and (earlier := self.start / f"{run.name}.npz").exists():
             model.load_state_dict(kept.read(earlier))
-        elif run.begins:
+            return history_of(earlier)
+        if run.begins:
             paths = [folder / f"{run.begins}.npz" for folder in folders]
             paths = [path for path in paths if path.exists()]
             if not paths:
                 raise FileNotFoundError(f"{run.name} begins from {run.begins}, which is not there")
             model.load_state_dict(kept.read(paths[0]))
-            before = dict(kept.history(paths[0])["run"])
-            before["phases"] = tuple(Phase(**phase) for phase in before["phases"])
-            starting.aim(model, run, Run(**before))
-        else:
-            starting.aim(model, run)
+            before = history_of(paths[0])
+            aimed = before["run"] | {
+                "phases": tuple(Phase(**phase) for phase in before["run"]["phases"])
+            }
+            starting.aim(model, run, Run(**aimed))
+            return before
+        starting.aim(model, run)
+        return None
 
     def note(self, run: Run, phase: Phase, model: Codec, seen: int, passed: float) -> None:
         """A round of validation: a row of the run's log."""
@@ -187,6 +194,15 @@ class Session:
                     archive.add(path, path.name)
         for path in loose:
             path.unlink()
+
+
+def history_of(weights: Path) -> dict[str, Any]:
+    """How weights came to be; under ``before`` the same of those that they began from, or None."""
+    told = kept.history(weights)
+    if "before" not in told:  # kept when a run began from another alone
+        begins = told["run"]["begins"]
+        told["before"] = history_of(weights.with_stem(begins)) if begins else None
+    return told
 
 
 def forward_gmac(model: Codec, side: int) -> dict[str, float]:

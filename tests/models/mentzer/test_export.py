@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from models.mentzer import exact, export
+from models.mentzer import exact, export, runs
+from models.mentzer.session import history_of
+from models.mentzer.timed import Options
 from models.training import kept
 from models.zoo.mentzer2018.autoencoder import BatchNorm
 from tests.models.mentzer.test_learning import TINY, Codec, pictures
@@ -60,10 +63,25 @@ def test_means_stand_for_what_a_prefix_lacks() -> None:
 
 
 def test_a_manifest_tells_all_trainings_of_a_network(tmp_path: Path) -> None:
-    history = {"run": {"letter": "b", "target_bpp": 0.3, "begins": None}, "samples": {"all": 5}}
-    history |= {"options": {"seed": 1}, "seconds": 2.0}
-    later = history | {"run": {"letter": "g", "target_bpp": 0.5, "begins": "first"}}
-    for name, one in (("first", history), ("second", later)):
+    options = vars(Options("cuda"))
+    first: dict[str, Any] = {
+        "run": vars(runs.chosen("b")[0]) | {"phases": []},
+        "samples": {"all": 5},
+    }
+    first |= {"options": options, "seconds": 2.0}
+    second = first | {"run": vars(runs.chosen("joint-50")[0]) | {"phases": []}}
+    for name, one in (("joint", first), ("joint-50", second)):
         kept.pack({"x": torch.zeros(2)}, one, tmp_path / f"{name}.npz")
-    found = export.trained(tmp_path / "second.npz", "a device", "00")
-    assert [(one.command[-5:], one.samples) for one in found] == [("nly b", 5), ("stics", 5)]
+    before = history_of(tmp_path / "joint-50.npz")
+    gone_on = second | {"before": before, "options": options | {"batch": 16}}
+    kept.pack({"x": torch.zeros(2)}, gone_on, tmp_path / "later.npz")
+    history = history_of(tmp_path / "later.npz")
+    found = export.trained(history, ["a device", "a device", "a processor"], "00")
+    assert [(one.command.partition("--")[2], one.hardware) for one in found] == [
+        ("only b", "a device"),
+        ("only joint-50", "a device"),
+        ("only joint-50 --batch 16", "a processor"),
+    ]
+    assert len(export.trained(history, ["a device"], "00")) == 3
+    with pytest.raises(ValueError, match="of 2 trainings, but there are 3"):
+        export.trained(history, ["one", "two"], "00")

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from models.mentzer import losses, measuring, runs, starting
-from models.mentzer.session import Session
+from models.mentzer.session import Session, history_of
 from models.mentzer.timed import Options, Timed
 from models.training import kept
 from models.zoo.mentzer2018 import rate
@@ -145,6 +145,16 @@ def test_a_session_keeps_what_ends_tells_what_fails_and_stops_in_time(
         archive.extractall(tmp_path, filter="data")
     weights = kept.read(tmp_path / "after.npz")
     Codec(Config(**kept.history(tmp_path / "after.npz")["config"])).load_state_dict(weights)
+    again = replace(session, out=tmp_path / "again", start=tmp_path)
+    again.all([more], seconds=20)
+    with tarfile.open(tmp_path / "again" / "mentzer-0.tar.gz") as archive:
+        archive.extractall(tmp_path / "again", filter="data")
+    history = history_of(tmp_path / "again" / "more.npz")
+    names = []
+    while history:
+        names.append(history["run"]["name"])
+        history = history["before"]
+    assert names == ["more", "more", "first"]
     assert (tmp_path / "first.csv").read_text().startswith("phase,samples,passed,ms_ssim")
 
 
@@ -179,7 +189,8 @@ def test_statistics_of_an_earlier_session_are_estimated_anew(tmp_path: Path) -> 
     assert float(mean.abs().max()) < 3
 
 
-def test_letters_name_runs() -> None:
+def test_letters_and_names_choose_runs() -> None:
     assert [run.letter for run in runs.chosen("g,b")] == ["b", "g", "g", "g"]
+    assert [run.name for run in runs.chosen("joint-50,b")] == ["joint", "joint-50"]
     with pytest.raises(ValueError, match="no run z"):
         runs.chosen("b,z")

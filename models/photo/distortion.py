@@ -7,6 +7,7 @@ MS-SSIM as ``service.quality.ms_ssim`` has it (Wang et al. 2003): means over win
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from service.quality import windows
 from service.quality.ms_ssim import SCALE_WEIGHTS, SIGMA, WINDOW
 
 STRUCTURE = 3500.0
@@ -58,17 +60,26 @@ class _Blur(torch.autograd.Function):
 
     @staticmethod
     def forward(_: Any, planes: Tensor) -> Tensor:
-        """As products with bands of taps."""
-        return _blurred(planes)
+        """As the service does; on a device as products with bands of taps."""
+        return _products(planes) if planes.is_cuda else windowed(windows.inside, planes)
 
     @staticmethod
     def backward(_: Any, *gradients: Tensor) -> Tensor:
         """Blurred again, with zeros around."""
+        (gradient,) = gradients
+        if not gradient.is_cuda:
+            return windowed(windows.outside, gradient)
         around = WINDOW - 1
-        return _blurred(functional.pad(gradients[0], (around, around, around, around)))
+        return _products(functional.pad(gradient, (around, around, around, around)))
 
 
-def _blurred(planes: Tensor) -> Tensor:
+def windowed(of: Callable[[windows.Planes], windows.Planes], planes: Tensor) -> Tensor:
+    """What a function of ``service.quality.windows`` makes of float32 [N, C, H, W] on the host."""
+    found = of(planes.detach().flatten(0, 1).contiguous().numpy())
+    return torch.from_numpy(found).unflatten(0, planes.shape[:2])
+
+
+def _products(planes: Tensor) -> Tensor:
     high, wide = planes.shape[-2:]
     turned = torch.cat(
         [

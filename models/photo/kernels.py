@@ -18,6 +18,8 @@ Bytes = NDArray[np.int8]
 SCALES = 6
 """Weights of a band's scale: constant, left, above, both diagonals, parent, channels before."""
 ORIENTS = 3
+REACH = 5
+"""Side of the depthwise kernels."""
 
 
 @compiled
@@ -125,22 +127,23 @@ def bits(
 
 @compiled
 def taps(x: Floats, gradient: Floats, of_weight: Floats) -> None:
-    """What a depthwise kernel's taps are told: ``x``, ``gradient`` [N, C, h, w] -> [C, 1, k, k]."""
+    """What a depthwise kernel's taps are told: ``x``, ``gradient`` [N, C, h, w] -> [C, 1, 5, 5]."""
     pictures, channels, high, wide = x.shape
-    reach = of_weight.shape[-1]
-    half = reach // 2
-    sums = np.zeros((reach, reach, wide), np.float32)  # a column each: adds of a row side by side
+    half = REACH // 2
+    sums = np.zeros((REACH, REACH, wide), np.float32)  # a column each: adds of a row side by side
+    around = np.zeros((high + 2 * half, wide + 2 * half), np.float32)
     for c in range(channels):
         sums[:] = 0
         for n in range(pictures):
             for y in range(high):
-                for row in range(max(0, half - y), min(reach, high + half - y)):
-                    for column in range(reach):
-                        right = column - half
-                        for i in range(max(0, -right), min(wide, wide - right)):
-                            sums[row, column, i] += (
-                                gradient[n, c, y, i] * x[n, c, y + row - half, i + right]
-                            )
-        for row in range(reach):
-            for column in range(reach):
+                for i in range(wide):
+                    around[half + y, half + i] = x[n, c, y, i]
+            for row in range(REACH):
+                for y in range(high):
+                    for i in range(wide):
+                        told = gradient[n, c, y, i]
+                        for column in range(REACH):  # a number that is known: unrolled
+                            sums[row, column, i] += told * around[y + row, i + column]
+        for row in range(REACH):
+            for column in range(REACH):
                 of_weight[c, 0, row, column] = sums[row, column].sum()

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.photo import kernels
+from models.photo.kernels import REACH
 
 
 class Pointwise(nn.Conv2d):
@@ -27,10 +28,10 @@ class Pointwise(nn.Conv2d):
 
 
 class Depthwise(nn.Conv2d):
-    """A convolution of each channel with its own kernel of an odd side, zeros around it."""
+    """A convolution of each channel with its own 5x5 kernel, zeros around it."""
 
-    def __init__(self, channels: int, reach: int) -> None:
-        super().__init__(channels, channels, reach, padding=reach // 2, groups=channels)
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, channels, REACH, padding=REACH // 2, groups=channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, C, h, w] -> [N, C, h, w]."""

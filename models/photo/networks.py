@@ -24,8 +24,6 @@ CELL = 8
 COEFFICIENTS = 3 * CELL * CELL
 LOW = 3
 """The first coefficients of a cell: those of the low-pass picture; they have no gain."""
-REACH = 5
-"""Side of the kernels that look around."""
 LARGEST_GAIN = 1.5
 """A gain is exp(g), |g| at most that."""
 TOLD = 3 * (1 + 3 * LEVELS)
@@ -73,7 +71,7 @@ class Block(nn.Module):
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         width, wide = shape.width, shape.wide
-        self.around = Depthwise(width, REACH)
+        self.around = Depthwise(width)
         self.widen = Pointwise(width, wide)
         self.narrow = Pointwise(wide, width)
 

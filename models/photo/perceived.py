@@ -9,10 +9,14 @@ Windows at a border are the picture mirrored, where the metric takes zeros above
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from models.photo.distortion import windowed
+from service.quality import windows
 
 ABSORBED = (
     (0.30, 0.622, 0.078),
@@ -28,16 +32,19 @@ NORM_FLOOR = 1e-20
 
 
 def errors(photo: Tensor, shown: Tensor) -> Tensor:
-    """[N] of float [N, 3, H, W] in 0..255, 0 for equal pictures; 100 less 10 e^.63 is the score."""
-    weighed = weights(photo.device)
+    """[N] of ``shown``, float [N, 3, H, W] in 0..255; 100 less 10 e^.63 is the score.
+
+    ``photo`` float [N / k, 3, H, W]: each stands beside k that are shown.
+    """
+    weighed, times = weights(photo.device), len(shown) // len(photo)
     x, y = (_linear(part) for part in (photo, shown))
-    total = photo.new_zeros(len(photo))
+    total = photo.new_zeros(len(shown))
     for scale in range(SCALES):
         if min(x.shape[-2:]) < LEAST_SIDE:
             break
         if scale:
             x, y = functional.avg_pool2d(x, 2), functional.avg_pool2d(y, 2)
-        terms = _terms(_xyb(x), _xyb(y))
+        terms = _terms(_xyb(x).repeat_interleave(times, 0), _xyb(y))
         norms = torch.stack([torch.stack(_norms(term), -1) for term in terms], -1)  # [N, 3, 2, 3]
         total = total + (norms * weighed[:, scale]).sum((1, 2, 3))
     raw = 0.9562382616834844 * total
@@ -72,7 +79,7 @@ def _xyb(linear: Tensor) -> Tensor:
 
 def _terms(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Errors at each place, [N, 3, h, w]: of structure, edges added, edges lost."""
-    mx, my, xx, yy, xy = _blurred(torch.cat((x, y, x * x, y * y, x * y))).chunk(5)
+    mx, my, xx, yy, xy = _Blur.apply(torch.cat((x, y, x * x, y * y, x * y))).chunk(5)
     alike = (1 - (mx - my) ** 2) * (2 * (xy - mx * my) + C2)
     structure = 1 - alike / (xx - mx * mx + yy - my * my + C2)
     edges = (1 + (y - my).abs()) / (1 + (x - mx).abs()) - 1
@@ -80,12 +87,25 @@ def _terms(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _norms(term: Tensor) -> tuple[Tensor, Tensor]:
-    return term.mean((2, 3)), ((term**4).mean((2, 3)) + NORM_FLOOR) ** 0.25
+    fourth = term.square().square()
+    return term.mean((2, 3)), (fourth.mean((2, 3)) + NORM_FLOOR) ** 0.25
 
 
-def _blurred(planes: Tensor) -> Tensor:
-    high, wide = planes.shape[-2:]
-    return _blur(high, planes.device) @ planes @ _blur(wide, planes.device).T
+class _Blur(torch.autograd.Function):
+    """A window around each sample: [N, C, H, W] -> the same. A mirror reads the same both ways."""
+
+    @staticmethod
+    def forward(_: Any, planes: Tensor) -> Tensor:
+        """As the service does; on a device as products."""
+        if not planes.is_cuda:
+            return windowed(windows.mirrored, planes)
+        high, wide = planes.shape[-2:]
+        return _blur(high, planes.device) @ planes @ _blur(wide, planes.device).T
+
+    @staticmethod
+    def backward(_: Any, *gradients: Tensor) -> Tensor:
+        """Blurred again."""
+        return _Blur.forward(None, gradients[0])
 
 
 @cache

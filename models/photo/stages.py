@@ -17,8 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from models.artifact_io import weights
+from models.photo.kernels import REACH
 from models.photo.layers import Depthwise, Pointwise
-from models.photo.networks import COEFFICIENTS, LARGEST_GAIN, LOW, REACH, Block, CellNetwork
+from models.photo.networks import COEFFICIENTS, LARGEST_GAIN, LOW, Block, CellNetwork
 
 HALO = REACH // 2
 

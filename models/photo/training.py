@@ -111,7 +111,7 @@ class PhotoRun(Run):
         wanted = photo.repeat_interleave(plan.cuts, 0)
         d = distortion(wanted, painted, plan.structure).clamp(min=LEAST_ERROR)
         if plan.perceived:
-            apart = perceived.errors(wanted, painted).clamp(min=LEAST_ERROR).log() - d.log()
+            apart = perceived.errors(photo, painted).clamp(min=LEAST_ERROR).log() - d.log()
             d = d * torch.exp(plan.perceived * (apart - apart.detach()))
         bits = self.model.rate(coded.details, shown.details, planes) / photo[0, 0].numel()
         exchange = torch.tensor([self.states.exchange[whole] for whole, _ in cuts])

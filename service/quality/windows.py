@@ -58,17 +58,16 @@ def doubled(slopes: Planes, like: Planes) -> Planes:
 def _inside(
     plane: NDArray[np.float32], taps: NDArray[np.float32], out: NDArray[np.float32]
 ) -> None:
-    size = len(taps)
     width = plane.shape[1]
     down = np.empty(width, np.float32)
     for row in range(out.shape[0]):
-        down[:] = 0
-        for k in range(size):
-            tap = taps[k]
-            for c in range(width):
-                down[c] += tap * plane[row + k, c]
+        for c in range(width):
+            total = np.float32(0)
+            for k in range(WINDOW):  # a number that is known: unrolled, columns side by side
+                total += taps[k] * plane[row + k, c]
+            down[c] = total
         for c in range(out.shape[1]):
             total = np.float32(0)
-            for k in range(size):
+            for k in range(WINDOW):
                 total += taps[k] * down[c + k]
             out[row, c] = total

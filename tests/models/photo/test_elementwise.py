@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
-from models.photo import elementwise, kernels
+from models.photo import distortion, elementwise, kernels, perceived
 from models.photo.rate import START
+from service.quality.ms_ssim import WINDOW
 
 
 def _coefficients() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -43,3 +45,18 @@ def test_bits_and_slopes() -> None:
         torch.testing.assert_close(found[0].double(), torch.from_numpy(total), rtol=1e-4, atol=1e-2)
         torch.testing.assert_close(found[1], of_values, rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(found[2].double(), of_weights, rtol=2e-3, atol=2e-2)
+
+
+@pytest.mark.parametrize("sides", [(8, 8), (21, 12), (70, 100)])
+def test_windows_and_their_slopes(sides: tuple[int, int]) -> None:
+    torch.manual_seed(3)
+    planes = torch.randn(2, 3, *sides, requires_grad=True)
+    dense = [perceived._blur(side, planes.device) for side in sides]
+    pairs = [(perceived._Blur.apply(planes), dense[0] @ planes @ dense[1].T)]
+    if min(sides) > WINDOW:
+        pairs.append((distortion._Blur.apply(planes), distortion._products(planes)))
+    for found, expected in pairs:
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+        way = torch.randn(found.shape)
+        slopes = (torch.autograd.grad(one, planes, way)[0] for one in (found, expected))
+        torch.testing.assert_close(*slopes, atol=1e-5, rtol=1e-5)

@@ -49,3 +49,11 @@ def test_slopes(pictures: list[Pixels]) -> None:
     with torch.no_grad():
         ahead, back = (perceived.errors(photo, shown + s * way) for s in (0.01, -0.01))
     assert float((slope * way).sum()) == pytest.approx(float(ahead - back) / 0.02, rel=0.05)
+
+
+def test_a_photo_stands_beside_all_that_are_shown(pictures: list[Pixels]) -> None:
+    photos = torch.cat([_planes(picture) for picture in pictures[:2]])
+    torch.manual_seed(4)
+    shown = photos.repeat_interleave(2, 0) + 8 * torch.randn(4, *photos.shape[1:])
+    alone = [perceived.errors(photos[n // 2, None], shown[n, None]) for n in range(4)]
+    torch.testing.assert_close(perceived.errors(photos, shown), torch.cat(alone))

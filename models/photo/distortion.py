@@ -61,13 +61,15 @@ class _Blur(torch.autograd.Function):
     @staticmethod
     def forward(_: Any, planes: Tensor) -> Tensor:
         """As the service does; on a device as products with bands of taps."""
-        return _products(planes) if planes.is_cuda else windowed(windows.inside, planes)
+        if planes.device.type != "cpu":
+            return _products(planes)
+        return windowed(windows.inside, planes)
 
     @staticmethod
     def backward(_: Any, *gradients: Tensor) -> Tensor:
         """Blurred again, with zeros around."""
         (gradient,) = gradients
-        if not gradient.is_cuda:
+        if gradient.device.type == "cpu":
             return windowed(windows.outside, gradient)
         around = WINDOW - 1
         return _products(functional.pad(gradient, (around, around, around, around)))

@@ -97,7 +97,7 @@ class _Blur(torch.autograd.Function):
     @staticmethod
     def forward(_: Any, planes: Tensor) -> Tensor:
         """As the service does; on a device as products."""
-        if not planes.is_cuda:
+        if planes.device.type == "cpu":
             return windowed(windows.mirrored, planes)
         high, wide = planes.shape[-2:]
         return _blur(high, planes.device) @ planes @ _blur(wide, planes.device).T

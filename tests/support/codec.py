@@ -1,8 +1,8 @@
 """Small real codecs for tests: one of thumbnails, one of photos.
 
 ``GreyCodec`` keeps 16x16 grey samples, one byte each, row by row. It takes ``delay_seconds`` for a
-batch (sleeping, as a network that released the lock would) and fails for batches that hold a
-picture of one colour, 1, 2, 3, when ``poison`` is set.
+batch (sleeping, as a network that released the lock would), encodes none before the file ``gate``
+is there, and fails for batches that hold a picture of one colour, 1, 2, 3, when ``poison`` is set.
 
 ``RawPhotoCodec`` keeps the pixels of a photo of any size as they are, three bytes each: first those
 of a grid of 16, then of 8, 4, 2, 1. A pixel that is not known yet is the one up and left of it.
@@ -14,6 +14,7 @@ import struct
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -57,6 +58,7 @@ class GreyCodec:
     effort: Effort = "default"
     artifact_sha256: str | None = None
     delay_seconds: float = 0.0
+    gate: Path | None = None
     poison: bool = False
 
     def header(self, prefix: bytes) -> StreamHeader:
@@ -75,6 +77,8 @@ class GreyCodec:
         self, pictures: Sequence[Pixels], aspects: Sequence[float], effort: Effort | None = None
     ) -> list[Encoded]:
         """The samples."""
+        while self.gate and not self.gate.exists():
+            time.sleep(0.01)
         time.sleep(self.delay_seconds)
         if self.poison and any((picture == POISON).all() for picture in pictures):
             raise ValueError("a poisonous picture")

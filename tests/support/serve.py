@@ -1,7 +1,7 @@
 """The service with the tests' codec, and a few routes that only tests need; a program.
 
 python -m tests.support.serve     (PREFIXEL_* as usual; TEST_CODEC_DELAY_SECONDS,
-                                   TEST_PHOTO_DELAY_SECONDS, TEST_POISON,
+                                   TEST_CODEC_GATE, TEST_PHOTO_DELAY_SECONDS, TEST_POISON,
                                    TEST_VERSIONS: of each codec, the last encodes)
 """
 
@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.responses import Response
@@ -128,8 +129,10 @@ async def loop(seconds: float = Query(ge=0, le=60)) -> dict[str, float]:
 
 def make_app(settings: Settings, log: LogWriter, lifecycle: Lifecycle) -> FastAPI:
     """The application, with the tests' codecs and routes."""
+    gate = os.environ.get("TEST_CODEC_GATE")
     grey = GreyCodec(
         delay_seconds=float(os.environ.get("TEST_CODEC_DELAY_SECONDS", "0")),
+        gate=Path(gate) if gate else None,
         poison="TEST_POISON" in os.environ,
     )
     numbers = [int(word) for word in os.environ.get("TEST_VERSIONS", "0").split(",")]

@@ -1,8 +1,8 @@
 """Small real codecs for tests: one of thumbnails, one of photos.
 
 ``GreyCodec`` keeps 16x16 grey samples, one byte each, row by row. It takes ``delay_seconds`` for a
-batch (sleeping, as a network that released the lock would), encodes none before the file ``gate``
-is there, and fails for batches that hold a picture of one colour, 1, 2, 3, when ``poison`` is set.
+batch (sleeping, as a network that released the lock would), does nothing while the file ``gate`` is
+there, and fails for batches that hold a picture of one colour, 1, 2, 3, when ``poison`` is set.
 
 ``RawPhotoCodec`` keeps the pixels of a photo of any size as they are, three bytes each: first those
 of a grid of 16, then of 8, 4, 2, 1. A pixel that is not known yet is the one up and left of it.
@@ -77,9 +77,7 @@ class GreyCodec:
         self, pictures: Sequence[Pixels], aspects: Sequence[float], effort: Effort | None = None
     ) -> list[Encoded]:
         """The samples."""
-        while self.gate and not self.gate.exists():
-            time.sleep(0.01)
-        time.sleep(self.delay_seconds)
+        self._wait()
         if self.poison and any((picture == POISON).all() for picture in pictures):
             raise ValueError("a poisonous picture")
         rgb = np.stack(pictures)
@@ -108,12 +106,17 @@ class GreyCodec:
 
     def decode(self, prefixes: Sequence[bytes], size: int | None = None) -> list[Pixels]:
         """uint8 [32, 32, 3] each."""
-        time.sleep(self.delay_seconds)
+        self._wait()
         return [self._paint(prefix) for prefix in prefixes]
 
     def decode_cuts(self, stream: bytes, cuts: Sequence[int]) -> Iterator[Pixels]:
         """One after the other."""
         return (self._paint(stream[:cut]) for cut in cuts)
+
+    def _wait(self) -> None:
+        while self.gate and self.gate.exists():
+            time.sleep(0.01)
+        time.sleep(self.delay_seconds)
 
     def _paint(self, stream: bytes) -> Pixels:
         self.header(stream)

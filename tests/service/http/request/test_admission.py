@@ -144,6 +144,7 @@ def counted(url: str, name: str) -> float:
 
 def test_a_full_queue_is_503_with_retry_after_at_once_while_health_stays_green(tmp_path):
     gate = tmp_path / "gate"
+    gate.touch()
     limits = {"PREFIXEL_QUEUE_LIMIT": 1, "PREFIXEL_MAX_BATCH": 1, "TEST_CODEC_GATE": gate}
     photo = encoded("jpeg")
     with running_service(**limits) as server, ThreadPoolExecutor(12) as pool:
@@ -172,5 +173,5 @@ def test_a_full_queue_is_503_with_retry_after_at_once_while_health_stays_green(t
                 assert read_answer(sock)[0] == 503
             assert counted(server.url, "rejected_total") == before + 9
         finally:
-            gate.touch()
+            gate.unlink()
         assert [one.result()[0] for one in inside] == [200, 200]

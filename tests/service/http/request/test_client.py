@@ -24,19 +24,21 @@ def test_a_closed_socket_ends_the_work_and_is_counted():
         )
 
 
-def test_pictures_of_clients_that_left_before_their_batch_are_not_encoded():
+def test_pictures_of_clients_that_left_before_their_batch_are_not_encoded(tmp_path):
     """One picture is in the network; those behind it lose their clients, and are dropped."""
     photo = encoded("jpeg")
     request = head("POST", "/test/encode", f"Content-Length: {len(photo)}") + photo
-    limits = {"PREFIXEL_MAX_BATCH": 1, "TEST_CODEC_DELAY_SECONDS": 1.5}
-    with running_service(**limits) as server:
+    gate = tmp_path / "gate"
+    gate.touch()
+    with running_service(PREFIXEL_MAX_BATCH=1, TEST_CODEC_GATE=gate) as server:
         with connection(server) as first:
             first.sendall(request)
             eventually(lambda: _encoding(server.url) == 1)
             for _ in range(20):
                 with connection(server) as sock:
                     sock.sendall(request)
-            eventually(lambda: _gone(server.url) == 20, 10)
+            eventually(lambda: _gone(server.url) == 20, 8)
+            gate.unlink()
             first.recv(1)
         text = _metrics(server.url)
         assert f'prefixel_pictures_total{{codec="{DEFAULT}"}} 1.0' in text

@@ -157,9 +157,11 @@ def test_equal_rasters_at_the_same_time_are_painted_once_and_others_in_one_batch
         assert len(app.codec.decoded) < 8
 
 
-def test_a_raster_that_nobody_waits_for_is_not_decoded():
-    with running_service(PREFIXEL_MAX_BATCH=1, TEST_CODEC_DELAY_SECONDS=1) as server:
+def test_a_raster_that_nobody_waits_for_is_not_decoded(tmp_path):
+    gate = tmp_path / "gate"
+    with running_service(PREFIXEL_MAX_BATCH=1, TEST_CODEC_GATE=gate) as server:
         photo = httpx.post(server.url + "/v1/images", content=encoded("jpeg")).json()
+        gate.touch()
 
         def metric(name):
             lines = httpx.get(server.url + "/metrics").text.splitlines()
@@ -172,6 +174,7 @@ def test_a_raster_that_nobody_waits_for_is_not_decoded():
             for budget in range(10, 15):
                 with connection(server) as sock:
                     sock.sendall(head("GET", f"{base}{budget}"))
-            eventually(lambda: metric("prefixel_client_gone_total ") == 5)
+            eventually(lambda: metric("prefixel_client_gone_total ") == 5, 8)
+            gate.unlink()
             first.recv(1)
         assert metric(f'prefixel_batch_size_sum{{network="{DEFAULT}-decode"') == 1

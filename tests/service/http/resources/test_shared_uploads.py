@@ -81,8 +81,10 @@ def test_a_deadline_is_its_own_requests_and_the_work_goes_on_for_whoever_joined(
     assert served.status_code == 201
 
 
-def test_a_photo_whose_client_has_left_is_dropped_before_it_is_encoded():
-    with running_service(PREFIXEL_MAX_BATCH=1, TEST_CODEC_DELAY_SECONDS=1) as server:
+def test_a_photo_whose_client_has_left_is_dropped_before_it_is_encoded(tmp_path):
+    gate = tmp_path / "gate"
+    gate.touch()
+    with running_service(PREFIXEL_MAX_BATCH=1, TEST_CODEC_GATE=gate) as server:
         photos = [encoded("jpeg", crop) for crop in crops(6)]
         requests = [
             head("POST", "/v1/images", f"Content-Length: {len(photo)}") + photo for photo in photos
@@ -98,6 +100,7 @@ def test_a_photo_whose_client_has_left_is_dropped_before_it_is_encoded():
             for request in requests[1:]:
                 with connection(server) as sock:
                     sock.sendall(request)
-            eventually(lambda: metric("prefixel_client_gone_total ") == 5)
+            eventually(lambda: metric("prefixel_client_gone_total ") == 5, 8)
+            gate.unlink()
             assert read_answer(first)[0] == 201
         assert metric("prefixel_pictures_total{") == 1
